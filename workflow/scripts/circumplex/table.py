@@ -1,0 +1,148 @@
+"""Parquet tables: one file a sample and stage, written atomically, streamed in row groups.
+
+Frame tables are keyed by ``frame`` (int32, from 0) and ``time_s`` (float64, seconds on the
+sample's clock, from presentation timestamps); native-rate audio tables by ``start_s`` and
+``end_s``. A feature is one named fixed-size-list<float32> column. The schema's metadata holds,
+under the key ``circumplex``, a JSON object that says how the table was made.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+METADATA_KEY = b"circumplex"
+ROWS_PER_GROUP = 1024
+
+
+def vector_field(name: str, dimension: int) -> pa.Field:
+    """Field of a feature: ``dimension`` float32 values a row under the feature's name."""
+    return pa.field(name, pa.list_(pa.float32(), dimension), nullable=False)
+
+
+def frame_schema(*columns: pa.Field) -> pa.Schema:
+    """Schema of a table with one row a video frame: ``frame``, ``time_s``, then ``columns``."""
+    keys = [
+        pa.field("frame", pa.int32(), nullable=False),
+        pa.field("time_s", pa.float64(), nullable=False),
+    ]
+    return pa.schema([*keys, *columns])
+
+
+def interval_schema(*columns: pa.Field) -> pa.Schema:
+    """Schema of a table at an audio extractor's own rate: ``start_s``, ``end_s``, ``columns``."""
+    keys = [
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("end_s", pa.float64(), nullable=False),
+    ]
+    return pa.schema([*keys, *columns])
+
+
+def to_arrow(values: Any, field: pa.Field) -> pa.Array:
+    """Convert one column: 2-d float arrays become fixed-size lists, the rest goes as it is."""
+    if pa.types.is_fixed_size_list(field.type):
+        matrix = np.ascontiguousarray(values, dtype=np.float32)
+        if matrix.ndim != 2 or matrix.shape[1] != field.type.list_size:
+            raise ValueError(
+                f"column {field.name}: shape {matrix.shape}, expected (rows, {field.type.list_size})"
+            )
+        flat = pa.array(matrix.reshape(-1), type=pa.float32())
+        return pa.FixedSizeListArray.from_arrays(flat, type=field.type)
+    return pa.array(values, type=field.type)
+
+
+class TableWriter:
+    """Write a table in pieces; nothing appears under ``path`` before the ``with`` block ends well.
+
+    Args:
+        path: final name; the rows go to a temporary name beside it until then.
+        schema: from `frame_schema` or `interval_schema`.
+        metadata: JSON-serialisable description of how the table is made.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, Any]) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        encoded = json.dumps(metadata, sort_keys=True, ensure_ascii=False).encode()
+        self.schema = schema.with_metadata({METADATA_KEY: encoded})
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._temporary, self.schema, compression="zstd")
+        return self
+
+    def write(self, **columns: Any) -> None:
+        """Append rows; every column of the schema by name, all of one length."""
+        arrays = [to_arrow(columns.pop(field.name), field) for field in self.schema]
+        if columns:
+            raise ValueError(f"unknown columns: {', '.join(columns)}")
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        self._pending.append(batch)
+        self._pending_rows += batch.num_rows
+        self.rows += batch.num_rows
+        if self._pending_rows >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_batches(self._pending, schema=self.schema))
+        self._pending, self._pending_rows = [], 0
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._writer.close()
+            if kind is None:
+                os.replace(self._temporary, self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    """A column as an array: fixed-size lists become (rows, dimension) float32."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_fixed_size_list(array.type):
+        flat = array.flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(flat).reshape(len(array), array.type.list_size)
+    return np.asarray(array.to_numpy(zero_copy_only=False))
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> list[NDArray[Any]]:
+    """Whole columns of a small table, in the order asked for."""
+    table = pq.read_table(path, columns=list(columns))
+    return [to_numpy(table[name]) for name in columns]
+
+
+def iter_batches(
+    path: Path, columns: Sequence[str], rows: int = ROWS_PER_GROUP
+) -> Iterator[pa.RecordBatch]:
+    """The table in pieces of at most ``rows`` rows, so that memory does not grow with it."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        yield from file.iter_batches(batch_size=rows, columns=list(columns))
+
+
+def count_rows(path: Path) -> int:
+    """Number of rows, from the footer alone."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """How the table was made: the JSON object under ``circumplex`` in the schema's metadata."""
+    metadata = pq.read_schema(path).metadata or {}
+    return dict(json.loads(metadata.get(METADATA_KEY, b"{}")))
