@@ -50,9 +50,8 @@ def to_arrow(values: Any, field: pa.Field) -> pa.Array:
     if pa.types.is_fixed_size_list(field.type):
         matrix = np.ascontiguousarray(values, dtype=np.float32)
         if matrix.ndim != 2 or matrix.shape[1] != field.type.list_size:
-            raise ValueError(
-                f"column {field.name}: shape {matrix.shape}, expected (rows, {field.type.list_size})"
-            )
+            expected = f"(rows, {field.type.list_size})"
+            raise ValueError(f"column {field.name}: shape {matrix.shape}, expected {expected}")
         flat = pa.array(matrix.reshape(-1), type=pa.float32())
         return pa.FixedSizeListArray.from_arrays(flat, type=field.type)
     return pa.array(values, type=field.type)
@@ -109,7 +108,7 @@ class TableWriter:
                 self._flush()
             self._writer.close()
             if kind is None:
-                os.replace(self._temporary, self._path)
+                self._temporary.replace(self._path)
         finally:
             self._temporary.unlink(missing_ok=True)
 
