@@ -3,5 +3,3 @@
 The package lives beside the workflow's scripts so that it imports in every environment without
 being installed: Snakemake puts the folder of a script on ``sys.path``.
 """
-
-__version__ = "0.1.0"

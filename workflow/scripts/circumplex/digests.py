@@ -1,0 +1,139 @@
+"""Digests that decide what is stale: of file contents, of parameters, and of code.
+
+Imported while the workflow is parsed, so it needs the standard library alone.
+"""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from circumplex.files import read_json, write_json
+
+MISSING = "missing"
+_BLOCK = 1 << 20
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            state.update(block)
+    return state.hexdigest()
+
+
+def value_digest(value: Any) -> str:
+    """SHA-256 of a JSON-serialisable value; the order of dictionary keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint(path: Path) -> list[int]:
+    """What changes when a file is written: size in bytes, mtime in nanoseconds, inode."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+class DigestCache:
+    """Content digests of large inputs, hashed again only when path, size, mtime or inode change.
+
+    Kept outside the DAG: a touched file costs one more hash and reruns nothing; a file replaced
+    by an older one of the same name is seen.
+
+    Args:
+        path: JSON file that holds the cache between runs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries: dict[str, list[Any]] = read_json(path) if path.is_file() else {}
+        self._changed = False
+
+    def digest(self, path: Path) -> str:
+        """Digest of a file; of a folder, over the names and digests of the files in it.
+
+        Returns:
+            ``sha256:<hex>``, or ``missing`` where nothing stands: a job reports that by sample.
+        """
+        if path.is_dir():
+            members = sorted(p for p in path.rglob("*") if p.is_file())
+            listing = [[str(p.relative_to(path)), self.digest(p)] for p in members]
+            return f"sha256:{value_digest(listing)}"
+        if not path.is_file():
+            return MISSING
+        known = self._entries.get(str(path))
+        now = fingerprint(path)
+        if known is None or known[:3] != now:
+            known = [*now, file_digest(path)]
+            self._entries[str(path)] = known
+            self._changed = True
+        return f"sha256:{known[3]}"
+
+    def save(self) -> None:
+        """Write the cache if anything was hashed."""
+        if self._changed:
+            write_json(self._path, self._entries)
+            self._changed = False
+
+
+def code_digest(script: Path) -> str:
+    """Digest of a script and of every module below its folder that it imports, directly or not.
+
+    The syntax trees are hashed without docstrings, so that a comment, a docstring or formatting
+    reruns nothing. Imports inside functions count; dynamic imports are not seen.
+    """
+    root = script.resolve().parent
+    sources = _reachable(script.resolve(), root)
+    return value_digest({str(p.relative_to(root)): _tree_digest(p) for p in sources})
+
+
+def _reachable(script: Path, root: Path) -> set[Path]:
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imports(path, root))
+    return found
+
+
+@cache
+def _imports(path: Path, root: Path) -> tuple[Path, ...]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{path}: relative import; write the full name of the module")
+            module = node.module or ""
+            names.add(module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+    return tuple(sorted({file for name in names for file in _module_files(name, root)}))
+
+
+def _module_files(name: str, root: Path) -> list[Path]:
+    """Files that importing ``name`` runs: the module and the ``__init__`` of its packages."""
+    parts = name.split(".")
+    candidates = [root.joinpath(*parts).with_suffix(".py")] if parts != [""] else []
+    for depth in range(1, len(parts) + 1):
+        candidates.append(root.joinpath(*parts[:depth], "__init__.py"))
+    return [path for path in candidates if path.is_file()]
+
+
+@cache
+def _tree_digest(path: Path) -> str:
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
