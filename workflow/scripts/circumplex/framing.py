@@ -9,17 +9,10 @@ presentation times; the last frame lasts as long as the median frame.
 - VGGish examples: the example whose centre is nearest to the interval's middle.
 """
 
-from enum import StrEnum
-
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Framing(StrEnum):
-    """How rows at an extractor's own rate become one vector a frame."""
-
-    MEAN = "mean"
-    NEAREST = "nearest"
+from circumplex.modalities import Framing
 
 
 def frame_edges(time_s: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from numpy.typing import NDArray
 
 from circumplex.files import replacing, write_json
-from circumplex.framing import Framing, frame_edges, range_means, row_ranges
+from circumplex.framing import frame_edges, range_means, row_ranges
+from circumplex.modalities import Framing
 from circumplex.table import count_rows, iter_batches, read_columns, to_numpy
 
 FRAMES_PER_BLOCK = 4096

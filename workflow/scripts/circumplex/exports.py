@@ -1,0 +1,75 @@
+"""An ensemble as one folder that predicts new videos with no training sample in the sheet.
+
+The folder holds ``ensemble.json`` and the models it names. The description says which features the
+models read and how those were extracted; extractors that differ are refused by name.
+
+Imported while the workflow is parsed: standard library only.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from circumplex.digests import file_digest
+from circumplex.errors import RequestError
+from circumplex.files import read_json, replacing, write_json
+
+DESCRIPTION = "ensemble.json"
+
+
+def write_export(folder: Path, description: Mapping[str, Any], models: Mapping[str, Path]) -> None:
+    """Write the folder; the description comes last, so that a half-written one is never read.
+
+    Args:
+        folder: to write into.
+        description: ensemble, members, experiments, folds, smoothing, features' identities.
+        models: model files by run path.
+    """
+    digests = {}
+    for run, source in sorted(models.items()):
+        with replacing(folder / f"{run}.pt") as temporary:
+            shutil.copyfile(source, temporary)
+        digests[run] = file_digest(folder / f"{run}.pt")
+    write_json(folder / DESCRIPTION, {**description, "models": digests})
+
+
+def read_export(folder: Path) -> dict[str, Any]:
+    """Read a folder's description and check that its models are there and unaltered.
+
+    Raises:
+        RequestError: no export there, a model missing or altered.
+    """
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise RequestError(
+            f"config: export names {folder}, which holds no {DESCRIPTION}; "
+            "name a folder that the rule export_ensemble wrote"
+        )
+    description: dict[str, Any] = read_json(path)
+    for run, sha256 in description["models"].items():
+        model = folder / f"{run}.pt"
+        if not model.is_file() or file_digest(model) != sha256:
+            raise RequestError(f"export {folder}: model {model} is missing or altered")
+    return description
+
+
+def check_identities(
+    exported: Mapping[str, Mapping[str, Any]], here: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Refuse extractors whose parameters, weights or code are not those of the export.
+
+    Raises:
+        RequestError: naming the extractor and what differs.
+    """
+    problems = []
+    for feature, identity in exported.items():
+        for part, value in identity.items():
+            ours = here[feature].get(part)
+            if ours != value:
+                problems.append(f"{feature}: {part} is {ours}, the export has {value}")
+    if problems:
+        raise RequestError(
+            "the extractors are not those that the exported ensemble was trained with:\n  "
+            + "\n  ".join(problems)
+        )

@@ -1,0 +1,43 @@
+"""The features by name: what the workflow must know of an extractor without importing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from circumplex.modalities import Framing, Modality
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature a frame.
+
+    Attributes:
+        name: also the name of the rule, script and extractor module, and of the column.
+        modality: what it is computed from.
+        dimension: values a frame.
+        framing: how rows at an audio extractor's own rate become frames; none for visual features.
+    """
+
+    name: str
+    modality: Modality
+    dimension: int
+    framing: Framing | None = None
+
+    @property
+    def stage(self) -> str:
+        """Name of the rule that extracts it."""
+        return f"extract_{self.name}"
+
+
+FEATURES: Mapping[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature("densenet", Modality.VISUAL, 342),
+        Feature("iresnet", Modality.VISUAL, 512),
+        Feature("fau", Modality.VISUAL, 512),
+        Feature("egemaps", Modality.AUDIO, 23, Framing.MEAN),
+        Feature("compare", Modality.AUDIO, 130, Framing.MEAN),
+        Feature("vggish", Modality.AUDIO, 128, Framing.NEAREST),
+        Feature("wav2vec2", Modality.AUDIO, 768, Framing.MEAN),
+    )
+}
+"""The paper's seven (section 3.2); the letters of its tables are D, I, F, E, C, V, W."""

@@ -1,0 +1,222 @@
+"""The plan of a run: what the config and the sheet ask for, resolved before any job.
+
+Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from circumplex.errors import RequestError
+from circumplex.exports import read_export
+from circumplex.features import FEATURES, Feature
+from circumplex.modalities import Modality
+from circumplex.samples import Sample, Split, read_samples, shard_of
+from circumplex.validation import suggestion, validate
+
+TARGETS = ("valence", "arousal")
+
+
+class Strategy(StrEnum):
+    """How training and validation samples are chosen (paper, section 3.5)."""
+
+    OFFICIAL = "official"
+    KFOLD = "kfold"
+    TRAIN_VAL_MIX = "train_val_mix"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model: an experiment on one fold with one seed."""
+
+    experiment: str
+    fold: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """Name in paths and wildcards: ``<experiment>/<fold>/seed<seed>``."""
+        return f"{self.experiment}/{self.fold}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Config and sample sheet, validated; every name in them is known to exist.
+
+    Attributes:
+        config: the merged config, checked against ``config.schema.yaml``.
+        samples: rows of the sheet that are not excluded.
+    """
+
+    config: Mapping[str, Any]
+    samples: tuple[Sample, ...]
+
+    @classmethod
+    def make(cls, config: Mapping[str, Any]) -> "Plan":
+        """Validate the request.
+
+        Raises:
+            RequestError: unknown key or name, a sheet that breaks its schema, more folds than
+                groups, an experiment without training samples, an export whose extractors differ.
+        """
+        pruned = {key: _without_nulls(value) for key, value in config.items()}
+        validate(pruned, "config.schema.yaml", "config")
+        rows = read_samples(Path(config["samples"]))
+        excluded = set(pruned.get("exclude", []))
+        for name in excluded - {row.sample for row in rows}:
+            known = [row.sample for row in rows]
+            raise RequestError(
+                f"config: exclude names sample {name!r}, which is not in the sheet"
+                + suggestion(name, known)
+            )
+        plan = cls(pruned, tuple(row for row in rows if row.sample not in excluded))
+        plan._check_names()
+        plan._check_strategies()
+        return plan
+
+    @cached_property
+    def results(self) -> Path:
+        """Folder of all that the run makes."""
+        return Path(self.config["results"])
+
+    @cached_property
+    def shards(self) -> dict[str, list[Sample]]:
+        """The shards that hold samples, in order."""
+        shards: dict[str, list[Sample]] = {}
+        for sample in self.samples:
+            shards.setdefault(shard_of(sample.sample, self.config["shards"]), []).append(sample)
+        return dict(sorted(shards.items()))
+
+    @cached_property
+    def export(self) -> dict[str, Any] | None:
+        """The exported ensemble to predict with, if the config names one."""
+        folder = self.config.get("export")
+        return read_export(Path(folder)) if folder else None
+
+    @cached_property
+    def experiments(self) -> dict[str, dict[str, Any]]:
+        """Experiments that an ensemble, or `keep_experiments`, asks for."""
+        if self.export is not None:
+            return dict(self.export["experiments"])
+        wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
+        declared = self.config.get("experiments", {})
+        return {name: declared[name] for name in declared if name in wanted}
+
+    @cached_property
+    def ensembles(self) -> dict[str, dict[str, Any]]:
+        """Ensembles: members per target, and the seeds they are cut to."""
+        if self.export is not None:
+            return {self.export["ensemble"]: self.export["members"]}
+        return dict(self.config.get("ensembles", {}))
+
+    @cached_property
+    def submissions(self) -> dict[str, dict[str, Any]]:
+        """Submissions: each an ensemble written out in a challenge's format."""
+        return {} if self.export is not None else dict(self.config.get("submissions", {}))
+
+    @cached_property
+    def features(self) -> list[Feature]:
+        """Features that some experiment uses, visual first."""
+        used = {name for e in self.experiments.values() for name in e["features"]}
+        return [feature for feature in FEATURES.values() if feature.name in used]
+
+    def folds(self, experiment: str) -> list[str]:
+        """Names of an experiment's folds."""
+        match Strategy(self.experiments[experiment]["strategy"]):
+            case Strategy.OFFICIAL:
+                return ["official"]
+            case Strategy.TRAIN_VAL_MIX:
+                return ["mix"]
+            case Strategy.KFOLD:
+                return [f"fold{k}" for k in range(1, self.fold_count + 1)]
+
+    @property
+    def fold_count(self) -> int:
+        """Folds of the k-fold strategy."""
+        source = self.export if self.export is not None else self.config
+        return int(source["folds"]["count"])
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every model to train."""
+        return [
+            Run(name, fold, seed)
+            for name, experiment in self.experiments.items()
+            for fold in self.folds(name)
+            for seed in experiment["seeds"]
+        ]
+
+    def members(self, ensemble: str, target: str) -> list[Run]:
+        """Models whose predictions are averaged for a target."""
+        spec = self.ensembles[ensemble]
+        seeds = spec.get("seeds")
+        return [
+            run
+            for run in self.runs
+            if run.experiment in spec[target] and (seeds is None or run.seed in seeds)
+        ]
+
+    def in_split(self, *splits: Split) -> list[Sample]:
+        """Samples of the given splits, in the sheet's order."""
+        return [sample for sample in self.samples if sample.split in splits]
+
+    def uses(self, modality: Modality) -> bool:
+        """Whether any feature of the modality is used."""
+        return any(feature.modality is modality for feature in self.features)
+
+    def _check_names(self) -> None:
+        if self.export is not None:
+            return
+        experiments = self.config.get("experiments", {})
+        for name, experiment in experiments.items():
+            _known(experiment["features"], FEATURES, f"experiment {name}: feature")
+        for name, ensemble in self.ensembles.items():
+            for target in TARGETS:
+                _known(ensemble[target], experiments, f"ensemble {name}: experiment")
+        for name in self.ensembles:
+            for target in TARGETS:
+                if not self.members(name, target):
+                    raise RequestError(
+                        f"config: ensemble {name} has no model for {target}: its seeds "
+                        f"{self.ensembles[name].get('seeds')} are none of its experiments'"
+                    )
+        for name, submission in self.submissions.items():
+            _known([submission["ensemble"]], self.ensembles, f"submission {name}: ensemble")
+
+    def _check_strategies(self) -> None:
+        if self.export is not None or not self.experiments:
+            return
+        strategies = {e["strategy"] for e in self.experiments.values()}
+        training = self.in_split(Split.TRAIN)
+        validation = self.in_split(Split.VAL)
+        if not training:
+            raise RequestError("the sheet has no sample of split train: nothing can be trained")
+        if Strategy.OFFICIAL in strategies and not validation:
+            raise RequestError(
+                "strategy official needs samples of split val to choose the epoch by; "
+                "add some, or use strategy kfold or train_val_mix"
+            )
+        groups = {sample.group for sample in [*training, *validation]}
+        if Strategy.KFOLD in strategies and self.fold_count > len(groups):
+            raise RequestError(
+                f"config: folds.count is {self.fold_count}, but training and validation have only "
+                f"{len(groups)} groups, which are never split; use at most {len(groups)} folds"
+            )
+
+
+def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise RequestError(
+                f"config: {what} {name!r} does not exist{suggestion(name, [*known])}"
+            )
+
+
+def _without_nulls(value: Any) -> Any:
+    """A preset drops an entry that it inherits by setting it to null."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(v) for key, v in value.items() if v is not None}
+    return value
