@@ -1,0 +1,98 @@
+"""Expression feature of the IResNet (section 3.2.1): 512 values a face."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from circumplex.extractors.options import OptionReader, Precision
+from circumplex.networks import iresnet
+from circumplex.weights import Weights, build_network
+
+
+class Depth(IntEnum):
+    """Layers of the network."""
+
+    R18 = 18
+    R34 = 34
+    R50 = 50
+    R100 = 100
+
+
+FACTORIES = {
+    Depth.R18: iresnet.iresnet18,
+    Depth.R34: iresnet.iresnet34,
+    Depth.R50: iresnet.iresnet50,
+    Depth.R100: iresnet.iresnet100,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of the features ``iresnet`` and ``fau``.
+
+    Attributes:
+        weights: of the network.
+        depth: layers; 100 is the paper's.
+        batch_size: faces a batch; fixed, see `extract_visual`.
+        precision: of the arithmetic.
+    """
+
+    weights: Weights
+    depth: Depth
+    batch_size: int
+    precision: Precision
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any], name: str = "iresnet") -> Self:
+        """Read the config's slice of the feature called ``name``.
+
+        Raises:
+            RequestError: an unknown key or a value out of range.
+        """
+        reader = OptionReader(name, options)
+        parsed = cls(
+            weights=Weights.parse(reader.raw("weights")),
+            depth=reader.choice("depth", Depth.R100),
+            batch_size=reader.positive("batch_size", 32),
+            precision=reader.choice("precision", Precision.FLOAT32),
+        )
+        reader.finish()
+        return parsed
+
+
+class IResNetExtractor:
+    """Embeds aligned faces with an ArcFace network.
+
+    Args:
+        name: of the feature.
+        options: of the feature.
+        device: PyTorch's name of it.
+    """
+
+    dimension = iresnet.FEATURES
+
+    def __init__(self, name: str, options: Options, device: str) -> None:
+        self.name = name
+        self._device = device
+        self._network = build_network(FACTORIES[options.depth], options.weights, device)
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """RGB crops (batch, 112, 112, 3) to features (batch, 512)."""
+        pixels = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            features: torch.Tensor = self._network((pixels / 255 - 0.5) / 0.5)
+        return np.asarray(features.cpu().numpy())
+
+
+def build(options: Mapping[str, Any], device: str = "cpu") -> IResNetExtractor:
+    """The extractor of the config's slice.
+
+    Raises:
+        RequestError: the options make no sense, or the weights are missing or do not fit.
+    """
+    return IResNetExtractor("iresnet", Options.parse(options), device)

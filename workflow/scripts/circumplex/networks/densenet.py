@@ -1,0 +1,46 @@
+"""DenseNet-BC with 100 layers, the network of the ``densenet`` expression feature.
+
+Section 3.2.1 of the paper; Huang et al., "Densely Connected Convolutional Networks".
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+from torchvision.models import DenseNet
+
+FEATURES = 342  # 24 -> 216 / 2 -> 300 / 2 -> 342 channels
+INPUT_SIZE = 64  # side of the grey input image, in pixels
+EXPRESSIONS = 8  # neutral, happy, surprise, sad, anger, disgust, fear, contempt
+
+
+class DenseNetBC(nn.Module):
+    """Growth 12, three blocks of 16 layers, bottleneck 4, compression 0.5.
+
+    Three things differ from torchvision's class, whose blocks and names this takes: a 3x3 stem of
+    stride 2 on one channel, nothing between the stem and the first block, and a last norm called
+    ``norm3`` since there are three blocks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        growth, blocks, stem = 12, (16, 16, 16), 24
+        body = DenseNet(growth, blocks, stem, num_classes=EXPRESSIONS)
+        parts: OrderedDict[str, nn.Module] = OrderedDict(body.features.named_children())
+        for name in ("conv0", "norm0", "relu0", "pool0"):
+            del parts[name]
+        parts["norm3"] = parts.pop("norm5")
+        conv0 = nn.Conv2d(1, stem, kernel_size=3, stride=2, padding=1, bias=False)
+        nn.init.kaiming_normal_(conv0.weight)
+        self.features = nn.Sequential(OrderedDict(conv0=conv0, **parts))
+        self.classifier: nn.Module = body.classifier
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (batch, 342) of normalised grey images (batch, 1, 64, 64)."""
+        maps = torch.relu(self.features(images))  # (batch, 342, 8, 8)
+        return nn.functional.avg_pool2d(maps, kernel_size=8).flatten(1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, 8) of the expression classes."""
+        logits: torch.Tensor = self.classifier(self.embed(images))
+        return logits

@@ -1,0 +1,195 @@
+"""Weights of the feature networks: a file with a checksum, or a seeded random stand-in."""
+
+import hashlib
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+
+from circumplex.errors import RequestError
+
+if TYPE_CHECKING:
+    import torch
+
+    Network = TypeVar("Network", bound=torch.nn.Module)
+
+FOLDER_SUFFIXES = {".json", ".safetensors", ".bin"}
+NAMED_IN_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a network's weights come from: exactly one of ``file`` and ``seed`` is given.
+
+    Attributes:
+        file: a checkpoint, or the folder of a transformers model.
+        sha256: expected digest of the file (of a folder: see `digest_path`), checked on loading.
+        seed: seed of a random stand-in, for trials without the published weights.
+    """
+
+    file: Path | None = None
+    sha256: str | None = None
+    seed: int | None = None
+
+    @classmethod
+    def parse(cls, choice: Any) -> Self:
+        """Read ``{"file": path, "sha256": optional}`` or ``{"random": seed}`` of the config.
+
+        Raises:
+            RequestError: anything else.
+        """
+        match choice:
+            case {"random": int(seed), **rest} if not rest and not isinstance(seed, bool):
+                return cls(seed=seed)
+            case {"file": str() | Path() as file, **rest} if rest.keys() <= {"sha256"}:
+                sha256 = rest.get("sha256")
+                if sha256 is None or isinstance(sha256, str):
+                    return cls(file=Path(file), sha256=sha256.lower() if sha256 else None)
+        raise RequestError(
+            f"weights: {choice!r} is neither {{file: <path>, sha256: <optional digest>}} "
+            "nor {random: <seed>}"
+        )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether this is a stand-in: every output made with it must say so."""
+        return self.file is None
+
+    def identity(self) -> str:
+        """``random:<seed>`` or ``sha256:<hex>`` of the file's content.
+
+        Raises:
+            RequestError: the file is missing, or is not the one that ``sha256`` pins.
+        """
+        return f"random:{self.seed}" if self.file is None else f"sha256:{self._digest(self.file)}"
+
+    def checked_file(self) -> Path:
+        """The file, which exists and has the expected digest.
+
+        Raises:
+            RequestError: it is missing, or is not the one that ``sha256`` pins.
+        """
+        if self.file is None:
+            raise ValueError("a random stand-in has no file")
+        if self.sha256 is not None or not self.file.exists():
+            self._digest(self.file)
+        return self.file
+
+    def _digest(self, file: Path) -> str:
+        if not file.exists():
+            raise RequestError(
+                f"weights {file} are missing: put the checkpoint there, or set `weights: {{file: "
+                "<path>}` to where it is; for a trial without it, `weights: {random: <seed>}`"
+            )
+        digest = digest_path(file)
+        if self.sha256 is not None and digest != self.sha256:
+            raise RequestError(
+                f"weights {file} have sha256 {digest}, expected {self.sha256}: "
+                "fetch them again, or correct the checksum"
+            )
+        return digest
+
+
+def digest_path(path: Path) -> str:
+    """Hex SHA-256 of a file; of a model's folder, over its sorted (name, SHA-256) lines."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    parts = sorted(part for part in path.iterdir() if part.suffix in FOLDER_SUFFIXES)
+    lines = "".join(f"{part.name} {digest_path(part)}\n" for part in parts)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def load_state(path: Path) -> "dict[str, torch.Tensor]":
+    """Read a state dict: ``.safetensors``, ``.npz`` or a PyTorch file, no code executed.
+
+    A PyTorch file may hold the state dict itself or under ``state_dict``; a leading ``module.``
+    (from data-parallel training) is removed when all names have it.
+
+    Raises:
+        RequestError: the file cannot be read safely or holds something else.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        content: Any
+        if path.suffix == ".safetensors":
+            content = load_file(path)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                content = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"weights {path} cannot be read: {reason}") from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(value, torch.Tensor) for value in content.values())
+    ):
+        raise RequestError(f"weights {path} hold no state dict (a mapping of names to tensors)")
+    prefix = "module." if all(name.startswith("module.") for name in content) else ""
+    return {name.removeprefix(prefix): value for name, value in content.items()}
+
+
+def load_into(network: "torch.nn.Module", weights: Weights) -> None:
+    """Load a checkpoint strictly: every name and shape must be the network's.
+
+    Raises:
+        RequestError: the file is missing, altered or unreadable, or does not fit; it names keys.
+    """
+    path = weights.checked_file()
+    state = load_state(path)
+    expected = network.state_dict()
+    misshaped = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    problems = {
+        "missing": [name for name in expected if name not in state],
+        "unexpected": [name for name in state if name not in expected],
+        "misshaped": misshaped,
+    }
+    check_fit(path, type(network).__name__, problems)
+    network.load_state_dict(state, strict=True)
+
+
+def check_fit(path: Path, network: str, problems: Mapping[str, list[str]]) -> None:
+    """Raise a RequestError that names the first keys of each kind of problem, if there is any."""
+    found = [
+        f"{len(names)} {kind} ({', '.join(names[:NAMED_IN_ERRORS])}"
+        f"{', ...' if len(names) > NAMED_IN_ERRORS else ''})"
+        for kind, names in problems.items()
+        if names
+    ]
+    if found:
+        raise RequestError(f"weights {path} do not fit {network}: {'; '.join(found)}")
+
+
+def build_network(
+    factory: "Callable[[], Network]", weights: Weights, device: str = "cpu"
+) -> "Network":
+    """Construct a network for inference, with weights from the file or from the seed.
+
+    The caller's random state is left as it was.
+
+    Raises:
+        RequestError: as `load_into`.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(weights.seed or 0)
+        network = factory()
+    if not weights.is_random:
+        load_into(network, weights)
+    return network.eval().requires_grad_(False).to(device)
