@@ -1,0 +1,395 @@
+"""Video as people have it: one decode loop gives the timeline and the pictures.
+
+Every reader of a video goes through one loop, so that frame ``k`` is the same picture in every
+stage. Times are presentation timestamps, never ``frame / rate``:
+
+- time 0 is the first frame that decodes; packets before it (an open group of pictures at a cut)
+  belong to no frame;
+- a frame that fails to decode keeps its number and its time, with no picture;
+- a missing timestamp is the one before plus the nominal frame duration;
+- a timestamp that does not increase becomes the one before plus 1 ms; a jump back of more than a
+  second (joined recordings) shifts everything after it, to go on one nominal duration later.
+
+Pictures are as a player shows them: turned and mirrored by the display matrix, with square
+pixels. Interlaced video is not deinterlaced: its two fields are one frame.
+"""
+
+import heapq
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from itertools import chain
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pyarrow as pa
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from av.video.frame import VideoFrame as AvFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.files import replacing
+from circumplex.table import TableWriter, frame_schema
+
+LOG = logging.getLogger(__name__)
+DECODER_THREADS = 2
+SMALLEST_STEP_S = 0.001
+JUMP_BACK_S = 1.0
+NOMINAL_RATE = 25.0
+PICTURES_THAT_ARE_NO_VIDEO = (
+    Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+)
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A picture of the video.
+
+    Attributes:
+        frame: number, from 0; numbers of frames that failed to decode are skipped.
+        time_s: seconds since the first frame.
+        image: (height, width, 3) uint8, RGB, as a player shows it.
+    """
+
+    frame: int
+    time_s: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What the first frame and the header say; kept in the timeline's metadata as ``video``.
+
+    Attributes:
+        width, height: pixels of the first picture as shown.
+        rotation: degrees counter-clockwise by which the stored picture is turned.
+        container_start_s: earliest timestamp of any stream, on the container's clock.
+        video_start_s: presentation time of frame 0, on the container's clock.
+        average_rate: frames a second by the header, which may lie; nothing is computed from it
+            where timestamps are there.
+        codec: name of the decoder.
+    """
+
+    width: int
+    height: int
+    rotation: int
+    container_start_s: float
+    video_start_s: float
+    average_rate: float
+    codec: str
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """One frame of the timeline; ``picture`` is absent where it failed to decode."""
+
+    time_s: float
+    picture: AvFrame | None
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading.
+
+    Raises:
+        SampleError: missing, empty, not a media file, or without any video or audio stream.
+    """
+    if not path.is_file():
+        raise SampleError("the media file is missing: correct its path in the sample sheet")
+    if path.stat().st_size == 0:
+        raise SampleError("the media file is empty (0 bytes): copy or download it again")
+    try:
+        # The explicit protocol takes names with a colon or a leading dash as they are, and the
+        # whitelist keeps a playlist in disguise from opening the network.
+        options = {"protocol_whitelist": "file"}
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except FFmpegError as error:
+        reraise_out_of_memory(error)
+        raise SampleError(
+            f"the media file cannot be opened ({error.strerror}): it is cut off, damaged or no "
+            "video at all; copy it again, or mend it with `ffmpeg -i FILE -c copy NEW_FILE`"
+        ) from error
+    with container:
+        if not (container.streams.video or container.streams.audio):
+            raise SampleError(
+                f"the file (format {container.format.name}) holds neither video nor sound: give "
+                "a media file"
+            )
+        yield container
+
+
+def iter_frames(video: Path) -> Iterator[VideoFrame]:
+    """Every readable picture of the video, in order, numbered as in the timeline.
+
+    Raises:
+        SampleError: unreadable file, or no frame decodes.
+        ModalityAbsent: the file has no video stream.
+    """
+    with open_media(video) as container:
+        stream = _video_stream(container)
+        for frame, item in enumerate(_decode(container, stream)):
+            if item.picture is not None:
+                image = to_image(item.picture, stream.sample_aspect_ratio)
+                yield VideoFrame(frame, item.time_s, image)
+
+
+def extract_frames(
+    video: Path,
+    output: Path,
+    metadata: Mapping[str, Any],
+    images: Path | None = None,
+    *,
+    audio_only_fps: float = NOMINAL_RATE,
+) -> None:
+    """Write the timeline of a video: ``frame``, ``time_s``, ``decoded``.
+
+    A file with sound alone gets a regular timeline, ``decoded`` false throughout, and no
+    ``video`` in its metadata.
+
+    Args:
+        video: media file.
+        output: table to write.
+        metadata: how the table is made; the `VideoFacts` are added under ``video``.
+        images: folder for the pictures as ``00001.jpg`` (from 1, as Aff-Wild2 numbers them), or
+            none: they take hundreds of GB for a large data set.
+        audio_only_fps: frames a second of the timeline of a file without video.
+
+    Raises:
+        SampleError: unreadable file, or no frame decodes.
+    """
+    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    with open_media(video) as container:
+        try:
+            stream = _video_stream(container)
+        except ModalityAbsent:
+            with TableWriter(output, schema, metadata) as writer:
+                for frame, time_s in enumerate(_audio_only_times(container, audio_only_fps)):
+                    writer.write(frame=[frame], time_s=[time_s], decoded=[False])
+            return
+        items = _decode(container, stream)
+        first = next(items)
+        if first.picture is None:
+            raise AssertionError("the first frame is by definition one that decodes")
+        facts = asdict(_facts(container, stream, first.picture))
+        failed = 0
+        with TableWriter(output, schema, {**metadata, "video": facts}) as writer:
+            for frame, item in enumerate(chain([first], items)):
+                decoded = item.picture is not None
+                failed += not decoded
+                writer.write(frame=[frame], time_s=[item.time_s], decoded=[decoded])
+                if images is not None and item.picture is not None:
+                    image = to_image(item.picture, stream.sample_aspect_ratio)
+                    _write_image(images / f"{frame + 1:05d}.jpg", image)
+        if failed:
+            LOG.warning("%d of %d frames failed to decode", failed, writer.rows)
+
+
+def to_image(picture: AvFrame, pixel_aspect: Fraction | None = None) -> NDArray[np.uint8]:
+    """RGB array of a decoded picture as a player shows it: square pixels, turned, mirrored.
+
+    Args:
+        picture: as decoded.
+        pixel_aspect: width of a stored pixel over its height; one beyond 5 or under 1/5 is a
+            damaged header and not applied.
+    """
+    aspect = float(pixel_aspect or 1)
+    width = round(picture.width * aspect) if 0.2 < aspect < 5 else picture.width
+    image = picture.to_ndarray(format="rgb24", width=width, height=picture.height)
+    matrix = _display_matrix(picture)
+    if matrix is None:
+        return np.asarray(image, dtype=np.uint8)
+    (a, b), (c, d) = matrix  # x' = a x + c y, y' = b x + d y
+    if abs(a) < abs(b):
+        image, (a, d) = image.transpose(1, 0, 2), (c, b)
+    if a < 0:
+        image = image[:, ::-1]
+    if d < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def _display_matrix(picture: AvFrame) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The linear part of the display matrix, or none where the picture is stored upright."""
+    try:
+        side = picture.side_data[Type.DISPLAYMATRIX]
+    except KeyError:
+        return None
+    a, b, _, c, d = np.frombuffer(bytes(side), dtype="=i4")[:5] / 65536.0
+    return (a, b), (c, d)
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    for stream in container.streams.video:
+        if not stream.disposition & PICTURES_THAT_ARE_NO_VIDEO:
+            return stream
+    raise ModalityAbsent("the file has no video stream")
+
+
+def _facts(container: InputContainer, stream: VideoStream, picture: AvFrame) -> VideoFacts:
+    height, width = to_image(picture, stream.sample_aspect_ratio).shape[:2]
+    start = container.start_time
+    video_start = seconds(_stamp_of(container)(picture), stream.time_base) or 0.0
+    return VideoFacts(
+        width=width,
+        height=height,
+        rotation=picture.rotation,
+        container_start_s=video_start if start is None else start / av.time_base,
+        video_start_s=video_start,
+        average_rate=float(stream.average_rate or 0),
+        codec=stream.codec_context.name,
+    )
+
+
+def _decode(container: InputContainer, stream: VideoStream) -> Iterator[_Decoded]:
+    """The frames of a stream in presentation order, the failed ones included.
+
+    A packet whose timestamp no decoded frame takes up by the time a later frame comes out has
+    failed. That holds for any decoder delay and number of threads, whereas an error surfaces
+    some packets late, or not at all.
+    """
+    stream.codec_context.thread_type = "AUTO"
+    stream.codec_context.thread_count = DECODER_THREADS
+    nominal = 1.0 / float(stream.average_rate or stream.guessed_rate or NOMINAL_RATE)
+    times = _Times(nominal)
+    stamp_of = _stamp_of(container)
+    awaited: list[int] = []
+    errors = 0
+    found = False
+    for packet in demux(container, stream):
+        stamp = stamp_of(packet)
+        if stamp is not None and not packet.is_discard and packet.size:
+            heapq.heappush(awaited, stamp)
+        try:
+            pictures = stream.codec_context.decode(packet if packet.size else None)
+        except FFmpegError as error:
+            reraise_out_of_memory(error)
+            errors += 1
+            continue
+        for picture in pictures:
+            stamp = stamp_of(picture)
+            lost = _lost_before(awaited, stamp)
+            if picture.is_corrupt and not found:
+                continue
+            for pts in lost if found else []:
+                yield _Decoded(times.next(seconds(pts, stream.time_base)), None)
+            time_s = times.next(seconds(stamp, stream.time_base))
+            found = True
+            yield _Decoded(time_s, None if picture.is_corrupt else picture)
+    if not found:
+        raise SampleError(
+            f"no frame of the video decodes ({errors} errors): the file is damaged; copy it "
+            "again, or leave the sample out"
+        )
+    if errors:
+        LOG.warning("the decoder reported %d errors", errors)
+    for pts in sorted(awaited):
+        yield _Decoded(times.next(seconds(pts, stream.time_base)), None)
+
+
+def demux(container: InputContainer, stream: Any) -> Iterator[Any]:
+    """Packets of a stream and the final flush; a file cut off in the middle ends early."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError as error:
+            reraise_out_of_memory(error)
+            LOG.warning("reading stopped before the end of the file: %s", error)
+            yield Packet()
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def _stamp_of(container: InputContainer) -> Callable[[Packet[Any] | AvFrame], int | None]:
+    """The timestamp to go by: AVI has none of presentation, what libavformat makes up is wrong
+    with B-frames, and its decoding timestamps come out in order.
+    """
+    return attrgetter("dts" if container.format.name == "avi" else "pts")
+
+
+def _lost_before(awaited: list[int], pts: int | None) -> list[int]:
+    """Take the timestamps up to ``pts`` off the heap; those before it were lost."""
+    lost: list[int] = []
+    while pts is not None and awaited and awaited[0] <= pts:
+        earliest = heapq.heappop(awaited)
+        if earliest < pts:
+            lost.append(earliest)
+    return lost
+
+
+def seconds(pts: int | None, time_base: Fraction | None) -> float | None:
+    """A timestamp in seconds, on the container's clock."""
+    return None if pts is None or time_base is None else float(pts * time_base)
+
+
+class _Times:
+    """Strictly increasing times from 0, by the repairs in the module's description."""
+
+    def __init__(self, nominal_s: float) -> None:
+        self._nominal_s = nominal_s
+        self._shift_s: float | None = None
+        self._last_s = 0.0
+
+    def next(self, stamp_s: float | None) -> float:
+        if self._shift_s is None:
+            self._shift_s = -(stamp_s or 0.0)
+            return self._last_s
+        if stamp_s is None:
+            time_s = self._last_s + self._nominal_s
+        else:
+            time_s = stamp_s + self._shift_s
+            if time_s < self._last_s - JUMP_BACK_S:
+                self._shift_s += self._last_s + self._nominal_s - time_s
+                time_s = self._last_s + self._nominal_s
+        self._last_s = max(time_s, self._last_s + SMALLEST_STEP_S)
+        return self._last_s
+
+
+def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]:
+    """Regular times from 0 over the sound, counted by decoding it: headers lie."""
+    if not container.streams.audio:
+        raise SampleError("the file holds neither video nor sound: give a media file")
+    stream = container.streams.audio[0]
+    frame, end_s = 0, 0.0
+    start_s: float | None = None
+    for packet in demux(container, stream):
+        try:
+            blocks = stream.codec_context.decode(packet if packet.size else None)
+        except FFmpegError as error:
+            reraise_out_of_memory(error)
+            continue
+        for block in blocks:
+            stamp_s = seconds(block.pts, block.time_base)
+            if stamp_s is not None:
+                start_s = stamp_s if start_s is None else start_s
+                end_s = max(end_s, stamp_s - start_s)
+            end_s += block.samples / block.sample_rate
+            while frame / rate < end_s - 1e-9:
+                yield frame / rate
+                frame += 1
+    if frame == 0:
+        raise SampleError("nothing of the sound decodes: the file is damaged; copy it again")
+
+
+def reraise_out_of_memory(error: FFmpegError) -> None:
+    """A lack of memory is no defect of the input and must fail the job."""
+    if isinstance(error, MemoryError):
+        raise error
+
+
+def _write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    with replacing(path) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
