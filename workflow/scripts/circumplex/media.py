@@ -221,8 +221,9 @@ def to_image(picture: AvFrame, pixel_aspect: Fraction | None = None) -> NDArray[
 
 def _display_matrix(picture: AvFrame) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """The linear part of the display matrix, or none where the picture is stored upright."""
+    container: Any = picture.side_data  # its stub knows motion vectors only
     try:
-        side = picture.side_data[Type.DISPLAYMATRIX]
+        side = container[Type.DISPLAYMATRIX]
     except KeyError:
         return None
     a, b, _, c, d = np.frombuffer(bytes(side), dtype="=i4")[:5] / 65536.0
@@ -313,7 +314,7 @@ def demux(container: InputContainer, stream: Any) -> Iterator[Any]:
         yield packet
 
 
-def _stamp_of(container: InputContainer) -> Callable[[Packet[Any] | AvFrame], int | None]:
+def _stamp_of(container: InputContainer) -> Callable[[Any], int | None]:
     """The timestamp to go by: AVI has none of presentation, what libavformat makes up is wrong
     with B-frames, and its decoding timestamps come out in order.
     """
