@@ -1,0 +1,1 @@
+"""The demo corpus: procedural talking heads with sound, made on demand and never shipped."""
