@@ -90,9 +90,10 @@ class TableWriter:
         self._pending_rows += batch.num_rows
         self.rows += batch.num_rows
         if self._pending_rows >= ROWS_PER_GROUP:
-            self._flush()
+            self.end_group()
 
-    def _flush(self) -> None:
+    def end_group(self) -> None:
+        """End the row group here; without it, groups hold about `ROWS_PER_GROUP` rows."""
         if self._pending:
             self._writer.write_table(pa.Table.from_batches(self._pending, schema=self.schema))
         self._pending, self._pending_rows = [], 0
@@ -105,7 +106,7 @@ class TableWriter:
     ) -> None:
         try:
             if kind is None:
-                self._flush()
+                self.end_group()
             self._writer.close()
             if kind is None:
                 self._temporary.replace(self._path)

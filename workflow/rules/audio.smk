@@ -1,0 +1,89 @@
+# Audio features at their own rate; `pack_features` puts them on the frame's clock.
+
+
+rule extract_egemaps:
+    input:
+        extract_audio=index("extract_audio"),
+    output:
+        index("extract_egemaps"),
+    log:
+        log_of("extract_egemaps", "shard"),
+    benchmark:
+        benchmark_of("extract_egemaps", "shard")
+    params:
+        stage=stage("extract_egemaps"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    conda:
+        "../../envs/light.yaml"
+    script:
+        "../scripts/extract_egemaps.py"
+
+
+rule extract_compare:
+    input:
+        extract_audio=index("extract_audio"),
+    output:
+        index("extract_compare"),
+    log:
+        log_of("extract_compare", "shard"),
+    benchmark:
+        benchmark_of("extract_compare", "shard")
+    params:
+        stage=stage("extract_compare"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    conda:
+        "../../envs/light.yaml"
+    script:
+        "../scripts/extract_compare.py"
+
+
+rule extract_vggish:
+    input:
+        weights=weights_of("vggish"),
+        extract_audio=index("extract_audio"),
+    output:
+        index("extract_vggish"),
+    log:
+        log_of("extract_vggish", "shard"),
+    benchmark:
+        benchmark_of("extract_vggish", "shard")
+    params:
+        stage=stage("extract_vggish"),
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/extract_vggish.py"
+
+
+rule extract_wav2vec2:
+    input:
+        weights=weights_of("wav2vec2"),
+        extract_audio=index("extract_audio"),
+    output:
+        index("extract_wav2vec2"),
+    log:
+        log_of("extract_wav2vec2", "shard"),
+    benchmark:
+        benchmark_of("extract_wav2vec2", "shard")
+    params:
+        stage=stage("extract_wav2vec2"),
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/extract_wav2vec2.py"

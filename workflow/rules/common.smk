@@ -1,0 +1,84 @@
+# What every rule file leans on: the plan, paths, and the digests that decide what reruns.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+
+from snakemake.exceptions import WorkflowError
+
+from circumplex.digests import DigestCache, MISSING, code_digest
+from circumplex.errors import RequestError
+from circumplex.features import FEATURES
+from circumplex.modalities import Modality
+from circumplex.plan import TARGETS, Plan, Strategy
+from circumplex.identities import Identities, remove_damaged_indexes
+from circumplex.samples import Split
+
+SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
+
+try:
+    PLAN = Plan.make(config)
+    IDENTITIES = Identities(PLAN, SCRIPTS, DigestCache(PLAN.results / ".digests.json"))
+    if workflow.is_main_process:
+        # A compute node must not judge files that other jobs are writing.
+        IDENTITIES.prepare()
+        remove_damaged_indexes(PLAN.results)
+except RequestError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = str(PLAN.results)
+SHEET = ancient(PLAN.config["samples"])
+SHARDS = list(PLAN.shards)
+
+
+wildcard_constraints:
+    shard=r"\d{3}-of-\d{3}",
+    run="|".join(re.escape(run.path) for run in PLAN.runs) or "none",
+    ensemble="|".join(re.escape(name) for name in PLAN.ensembles) or "none",
+    submission="|".join(re.escape(name) for name in PLAN.submissions) or "none",
+    feature="|".join(feature.name for feature in PLAN.features) or "none",
+
+
+def index(stage):
+    """Index of a shard in a stage, with the shard as a wildcard."""
+    return f"{RESULTS}/index/{stage}/{{shard}}.json"
+
+
+def indexes(stage):
+    """Indexes of all shards in a stage."""
+    return [f"{RESULTS}/index/{stage}/{shard}.json" for shard in SHARDS]
+
+
+def log_of(stage, wildcard):
+    """Log of a job of a stage."""
+    return f"{RESULTS}/logs/{stage}/{{{wildcard}}}.log"
+
+
+def benchmark_of(stage, wildcard):
+    """Benchmark of a job of a stage."""
+    return f"{RESULTS}/benchmarks/{stage}/{{{wildcard}}}.tsv"
+
+
+def stage(name):
+    """The one tracked parameter of a stage: code, options, and what the shard's samples bring.
+
+    One dictionary, since Snakemake compares parameters as a set of values without their names.
+    """
+    return lambda wildcards: IDENTITIES.stage(name, wildcards.get("shard"))
+
+
+def raw_inputs(*columns):
+    """Large files of the sheet that a shard reads, where they exist, never compared by date.
+
+    Their content digests are in the stage's parameter; a missing one fails its sample in the job.
+    """
+    return lambda wildcards: ancient(IDENTITIES.raw_files(wildcards.shard, *columns))
+
+
+def weights_of(feature):
+    """Weights of an extractor, as an input that is never compared by date."""
+    return ancient(IDENTITIES.weight_files(feature))
+
+
+THREADS = PLAN.config["compute"]["threads"]
+GPU = PLAN.config["compute"]["gpu"]

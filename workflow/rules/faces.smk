@@ -1,0 +1,46 @@
+# From frames to aligned crops, and from gaps to their nearest valid frame.
+
+
+rule align_faces:
+    input:
+        raw_inputs("video", "faces"),
+        sheet=SHEET,
+        extract_frames=index("extract_frames"),
+    output:
+        index("align_faces"),
+    log:
+        log_of("align_faces", "shard"),
+    benchmark:
+        benchmark_of("align_faces", "shard")
+    params:
+        stage=stage("align_faces"),
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/align_faces.py"
+
+
+rule fill_frames:
+    input:
+        align_faces=index("align_faces"),
+    output:
+        index("fill_frames"),
+    log:
+        log_of("fill_frames", "shard"),
+    benchmark:
+        benchmark_of("fill_frames", "shard")
+    params:
+        stage=stage("fill_frames"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../../envs/light.yaml"
+    script:
+        "../scripts/fill_frames.py"

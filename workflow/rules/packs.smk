@@ -1,0 +1,24 @@
+# Features of a shard on the frame's clock, memory-mapped for training.
+
+
+rule pack_features:
+    input:
+        extract_frames=index("extract_frames"),
+        feature=f"{RESULTS}/index/extract_{{feature}}/{{shard}}.json",
+    output:
+        array=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.npy",
+        index=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.json",
+    log:
+        f"{RESULTS}/logs/pack_features/{{feature}}-{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pack_features/{{feature}}-{{shard}}.tsv"
+    params:
+        stage=lambda wildcards: IDENTITIES.packs(wildcards.feature),
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    conda:
+        "../../envs/light.yaml"
+    script:
+        "../scripts/pack_features.py"

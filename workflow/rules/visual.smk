@@ -1,0 +1,74 @@
+# Visual features a frame, from aligned crops. One rule an extractor: another's code must not
+# make its features stale.
+
+
+rule extract_densenet:
+    input:
+        weights=weights_of("densenet"),
+        align_faces=index("align_faces"),
+        fill_frames=index("fill_frames"),
+    output:
+        index("extract_densenet"),
+    log:
+        log_of("extract_densenet", "shard"),
+    benchmark:
+        benchmark_of("extract_densenet", "shard")
+    params:
+        stage=stage("extract_densenet"),
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/extract_densenet.py"
+
+
+rule extract_iresnet:
+    input:
+        weights=weights_of("iresnet"),
+        align_faces=index("align_faces"),
+        fill_frames=index("fill_frames"),
+    output:
+        index("extract_iresnet"),
+    log:
+        log_of("extract_iresnet", "shard"),
+    benchmark:
+        benchmark_of("extract_iresnet", "shard")
+    params:
+        stage=stage("extract_iresnet"),
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/extract_iresnet.py"
+
+
+rule extract_fau:
+    input:
+        weights=weights_of("fau"),
+        align_faces=index("align_faces"),
+        fill_frames=index("fill_frames"),
+    output:
+        index("extract_fau"),
+    log:
+        log_of("extract_fau", "shard"),
+    benchmark:
+        benchmark_of("extract_fau", "shard")
+    params:
+        stage=stage("extract_fau"),
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/extract_fau.py"

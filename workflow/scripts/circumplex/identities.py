@@ -1,0 +1,175 @@
+"""What each job depends on, by content: the tracked parameter of every rule.
+
+Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from circumplex.catalogue import missing_weights
+from circumplex.digests import MISSING, DigestCache, code_digest
+from circumplex.errors import RequestError
+from circumplex.exports import check_identities
+from circumplex.features import FEATURES, Feature
+from circumplex.modalities import Modality
+from circumplex.plan import Plan
+from circumplex.samples import Sample
+from circumplex.store import damaged_samples
+
+logger = logging.getLogger(__name__)
+
+RANDOM = "random:"
+RAW_COLUMNS: Mapping[str, Sequence[str]] = {
+    "extract_frames": ("video",),
+    "extract_audio": ("video", "audio"),
+    "align_faces": ("video", "faces", "subject"),
+    "read_labels": ("annotation",),
+}
+"""Columns of the sheet that a stage reads itself; other stages read only earlier stages' files."""
+
+
+class Identities:
+    """Digests of code, options and contents, stage by stage.
+
+    Args:
+        plan: the validated request.
+        scripts: folder of the scripts.
+        cache: digests of large files.
+    """
+
+    def __init__(self, plan: Plan, scripts: Path, cache: DigestCache) -> None:
+        self._plan = plan
+        self._scripts = scripts
+        self._cache = cache
+
+    def prepare(self) -> None:
+        """Hash what has changed since the last run, and refuse what cannot work.
+
+        Raises:
+            RequestError: weights that are missing or not the pinned ones, extractors that are not
+                those of the export.
+        """
+        for sample in self._plan.samples:
+            for columns in RAW_COLUMNS.values():
+                self._sample_key(sample, columns)
+        problems = [p for f in self._plan.features for p in self._weight_problems(f)]
+        self._cache.save()
+        if problems:
+            raise RequestError("\n".join(problems))
+        if self._plan.export is not None:
+            check_identities(self._plan.export["features"], self.features)
+
+    def code(self, stage: str) -> str:
+        """Digest of a stage's script and of every module of ours that it imports."""
+        return code_digest(self._scripts / f"{stage}.py")
+
+    def stage(self, name: str, shard: str) -> dict[str, Any]:
+        """Tracked parameter of a stage of per-sample files, for one shard."""
+        tracked = {"name": name, "code": self.code(name), "options": self.options(name)}
+        if name in RAW_COLUMNS:
+            members = self._plan.shards[shard]
+            columns = RAW_COLUMNS[name]
+            tracked["samples"] = {s.sample: self._sample_key(s, columns) for s in members}
+        return tracked
+
+    def options(self, stage: str) -> dict[str, Any]:
+        """What of the config changes a stage's numbers; weights by identity, not by path."""
+        config = self._plan.config
+        match stage:
+            case "extract_frames":
+                return dict(config["media"])
+            case "align_faces":
+                return dict(config["faces"])
+            case "fill_frames":
+                return dict(config["fill"])
+            case "read_labels":
+                return dict(config["labels"])
+            case "extract_audio":
+                return {}
+        options = dict(config["features"][stage.removeprefix("extract_")])
+        if "weights" in options:
+            options["weights"] = self._weights(options["weights"])
+        return options
+
+    def packs(self, feature: str) -> dict[str, Any]:
+        """Tracked parameter of ``pack_features``."""
+        known = FEATURES[feature]
+        options = {
+            **self._plan.config["packs"],
+            "dimension": known.dimension,
+            "framing": known.framing,
+        }
+        return {"code": self.code("pack_features"), "feature": feature, "options": options}
+
+    def plain(self, stage: str, **options: Any) -> dict[str, Any]:
+        """Tracked parameter of a stage that is not of per-sample files."""
+        return {"code": self.code(stage), **options}
+
+    @cached_property
+    def features(self) -> dict[str, dict[str, Any]]:
+        """How each used feature comes about, stage by stage: what an export must match."""
+        return {feature.name: self._identity(feature) for feature in self._plan.features}
+
+    def random_weights(self) -> dict[str, str]:
+        """Extractors in use whose weights are seeded random stand-ins, with the seed."""
+        weights = {f.name: self.options(f.stage).get("weights", "") for f in self._plan.features}
+        return {name: value for name, value in weights.items() if value.startswith(RANDOM)}
+
+    def raw_files(self, shard: str, *columns: str) -> list[str]:
+        """Existing files and folders that a shard's samples name in columns of the sheet."""
+        paths = [getattr(s, column) for s in self._plan.shards[shard] for column in columns]
+        return sorted({str(path) for path in paths if path is not None and path.exists()})
+
+    def weight_files(self, feature: str) -> list[str]:
+        """The extractor's weights file or folder; empty for random weights."""
+        weights = self._plan.config["features"][feature]["weights"]
+        return [] if weights.startswith(RANDOM) else [weights]
+
+    def _sample_key(self, sample: Sample, columns: Sequence[str]) -> dict[str, str]:
+        key = {}
+        for column in columns:
+            value = getattr(sample, column)
+            if isinstance(value, Path):
+                key[column] = self._cache.digest(value)
+            elif value is not None:
+                key[column] = value
+        return key
+
+    def _weights(self, weights: str) -> str:
+        return weights if weights.startswith(RANDOM) else self._cache.digest(Path(weights))
+
+    def _weight_problems(self, feature: Feature) -> list[str]:
+        options = self._plan.config["features"][feature.name]
+        if "weights" not in options or self._weights(options["weights"]) != MISSING:
+            return []
+        return [missing_weights(feature.name, options["weights"])]
+
+    def _identity(self, feature: Feature) -> dict[str, Any]:
+        if feature.modality is Modality.VISUAL:
+            stages = ["extract_frames", "align_faces", "fill_frames", feature.stage]
+        else:
+            stages = ["extract_frames", "extract_audio", feature.stage]
+        identity: dict[str, Any] = {"pack_features": self.packs(feature.name)}
+        for stage in stages:
+            identity[f"{stage} options"] = self.options(stage)
+            identity[f"{stage} code"] = self.code(stage)
+        return identity
+
+
+def remove_damaged_indexes(results: Path) -> None:
+    """Remove the index of a shard whose files were deleted or altered by hand.
+
+    The index says something untrue then; without it Snakemake makes the shard's stage again, which
+    takes from the store all that is intact.
+    """
+    root = results / "index"
+    for index in sorted(root.rglob("*.json")):
+        stage = index.relative_to(root).parts[0]
+        damaged = damaged_samples(results, stage, index)
+        if damaged:
+            names = ", ".join(damaged)
+            logger.warning("%s: missing or altered, made again: %s", stage, names)
+            index.unlink()

@@ -1,0 +1,87 @@
+"""What a script under Snakemake shares with the others: logging, and a shard's requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from circumplex.logs import set_up
+from circumplex.samples import Sample, read_samples
+from circumplex.store import Entry, Make, Request, Stage, joined, run_shard
+
+if TYPE_CHECKING:
+    from snakemake.script import Snakemake
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """The job of one stage for one shard.
+
+    Attributes:
+        stage: code, options and place of the stage.
+        index: to write.
+        keys: by sample, the content that the stage reads itself; empty if it reads none.
+        sheet: rows by sample, for stages that read files of the sheet.
+        indexes: of the stages before, by stage.
+        weights: identity and file or folder of the extractor's weights, where it has any.
+        device: ``cuda`` where the job was given a GPU, else ``cpu``.
+        threads: cores of the job.
+    """
+
+    stage: Stage
+    index: Path
+    keys: Mapping[str, Any]
+    sheet: Mapping[str, Sample]
+    indexes: Mapping[str, Path]
+    weights: Path | None
+    device: str
+    threads: int
+
+    @classmethod
+    def start(cls, snakemake: "Snakemake", suffix: str = ".parquet") -> "ShardJob":
+        """Set up logging and read the job's description."""
+        tracked = snakemake.params.stage
+        set_up(snakemake.log[0], tracked["name"])
+        index = Path(snakemake.output[0])
+        named = dict(snakemake.input.items())
+        sheet = named.pop("sheet", None)
+        weights = named.pop("weights", None)
+        return cls(
+            stage=Stage(
+                name=tracked["name"],
+                results=index.parents[2],
+                code=tracked["code"],
+                options=tracked["options"],
+                suffix=suffix,
+            ),
+            index=index,
+            keys=tracked.get("samples", {}),
+            sheet={s.sample: s for s in read_samples(Path(sheet))} if sheet else {},
+            indexes={name: Path(path) for name, path in named.items()},
+            weights=Path(str(weights)) if weights else None,
+            device="cuda" if snakemake.resources.get("gpu", 0) else "cpu",
+            threads=snakemake.threads,
+        )
+
+    def run(self, make: Make) -> None:
+        """Make what is stale of the shard's samples and write the index."""
+        upstream = joined(self.indexes)
+        requests = [
+            Request(sample=sample, key=self.keys.get(sample, {}), upstream=upstream.get(sample, {}))
+            for sample in sorted(set(self.keys) | set(upstream))
+        ]
+        run_shard(self.stage, self.index, requests, make)
+
+    def extractor_options(self) -> dict[str, Any]:
+        """The stage's options with the weights as `circumplex.weights.Weights` reads them."""
+        options = dict(self.stage.options)
+        if "weights" in options:
+            kind, _, value = options["weights"].partition(":")
+            options["weights"] = (
+                {"random": int(value)} if kind == "random" else {"file": str(self.weights)}
+            )
+        return options
+
+    def path(self, entry: Entry) -> Path:
+        """Path of an earlier stage's file."""
+        return self.stage.results / entry.file

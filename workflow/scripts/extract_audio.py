@@ -1,0 +1,26 @@
+"""This script brings the sound of a shard's samples to 16 kHz mono on the video's clock."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from circumplex.audio import extract_audio
+from circumplex.jobs import ShardJob
+from circumplex.store import Request
+
+
+def main(job: ShardJob) -> None:
+    """Make what is stale of the shard."""
+
+    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:  # noqa: ARG001
+        sample = job.sheet[request.sample]
+        if sample.audio is None:
+            extract_audio(sample.video, output, clock=job.path(request.upstream["extract_frames"]))
+        else:
+            extract_audio(sample.audio, output, clock=None)
+
+    job.run(make)
+
+
+if __name__ == "__main__":
+    main(ShardJob.start(snakemake, suffix=".wav"))

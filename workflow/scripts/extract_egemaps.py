@@ -1,0 +1,14 @@
+"""This script computes eGeMAPS low-level descriptors (23 a row) of a shard's samples."""
+
+from circumplex.audio_extraction import run_audio
+from circumplex.extractors import egemaps
+from circumplex.jobs import ShardJob
+
+
+def main(job: ShardJob) -> None:
+    """Make what is stale of the shard."""
+    run_audio(job, egemaps.build)
+
+
+if __name__ == "__main__":
+    main(ShardJob.start(snakemake))

@@ -1,0 +1,27 @@
+"""This script puts the annotations of a shard's samples on their videos' frames."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from circumplex.errors import ModalityAbsent
+from circumplex.jobs import ShardJob
+from circumplex.labels import read_labels
+from circumplex.store import Request
+
+
+def main(job: ShardJob) -> None:
+    """Make what is stale of the shard."""
+
+    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+        annotation = job.sheet[request.sample].annotation
+        if annotation is None:
+            raise ModalityAbsent("no annotation in the sheet")
+        timeline = job.path(request.upstream["extract_frames"])
+        read_labels(annotation, timeline, output, metadata=metadata, **job.stage.options)
+
+    job.run(make)
+
+
+if __name__ == "__main__":
+    main(ShardJob.start(snakemake))
