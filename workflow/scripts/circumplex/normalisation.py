@@ -1,0 +1,64 @@
+"""Scaling of features to mean 0 and deviation 1 over the training part of a fold."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+RELATIVE_FLOOR = 1e-6
+"""A deviation below this part of the mean is float32 rounding: the column is constant."""
+
+
+class Normalisation(StrEnum):
+    """How a feature is scaled before it enters a model."""
+
+    NONE = "none"
+    ZSCORE = "zscore"
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """(x - mean) * scale, column by column.
+
+    Attributes:
+        mean: (dimension,) float32.
+        scale: (dimension,) float32, one over the deviation; 0 for a column that is constant over
+            the training part, which thus gives 0 everywhere and never explodes.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    def apply(self, rows: NDArray[np.floating], out: NDArray[np.float32]) -> None:
+        """Write scaled rows (frames, dimension) to ``out`` of the same shape."""
+        np.subtract(rows, self.mean, out=out)
+        out *= self.scale
+
+
+def fit_scaling(blocks: Iterable[NDArray[np.floating]], dimension: int) -> Scaling:
+    """Mean and population deviation in one pass, by blocks, merged in float64 (Chan et al. 1979).
+
+    Args:
+        blocks: (frames, dimension) of the training samples that have the modality.
+        dimension: number of columns; with no frame at all, the mean is 0 and the scale 0.
+    """
+    count = 0
+    mean, squares = np.zeros(dimension), np.zeros(dimension)
+    for block in blocks:
+        if len(block) == 0:
+            continue
+        values = block.astype(np.float64)
+        block_mean = values.mean(axis=0)
+        values -= block_mean
+        total = count + len(values)
+        shift = block_mean - mean
+        squares += np.einsum("ij,ij->j", values, values)
+        squares += shift**2 * (count * len(values) / total)
+        mean += shift * (len(values) / total)
+        count = total
+    deviation = np.sqrt(squares / max(count, 1))
+    varies = deviation > RELATIVE_FLOOR * np.abs(mean)
+    scale = np.divide(1.0, deviation, out=np.zeros(dimension), where=varies)
+    return Scaling(mean.astype(np.float32), np.minimum(scale, 1e30).astype(np.float32))
