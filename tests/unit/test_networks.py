@@ -235,7 +235,7 @@ def test_postprocessor_whitens_clips_and_quantises() -> None:
     embeddings = torch.randn(3, 128) * 2
     matrix = state["pca_eigen_vectors"].double().numpy()
     means = state["pca_means"].double().numpy()
-    whitened = (matrix @ (embeddings.double().numpy().T - means)).T
+    whitened = np.stack([matrix @ (row - means) for row in embeddings.double().numpy()])
     expected = np.round((np.clip(whitened, -2, 2) + 2) * 63.75)
     assert 0 in expected
     assert 255 in expected

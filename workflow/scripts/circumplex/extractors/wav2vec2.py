@@ -159,7 +159,10 @@ class Wav2Vec2Extractor:
                 first = min(max(done - self._context, 0), tokens - length)
                 last = first + length
                 stop = tokens if last == tokens else last - self._context
-                samples = file.read(first * STRIDE, (length - 1) * STRIDE + RECEPTIVE_FIELD)
+                end = (last - 1) * STRIDE + RECEPTIVE_FIELD
+                if last == tokens:  # what is left over counts in the first normalisation
+                    end = max(end, file.samples)
+                samples = file.read(first * STRIDE, end - first * STRIDE)
                 normalised = (samples - np.float32(mean)) / np.float32(deviation)
                 values = self._embed(normalised)[done - first : stop - first]
                 starts = np.arange(done, stop) * STRIDE / SAMPLE_RATE

@@ -93,15 +93,18 @@ class VGGish(nn.Module):
 
 
 class Postprocessor(nn.Module):
-    """AudioSet's whitening and 8-bit quantisation of VGGish embeddings."""
+    """AudioSet's whitening and 8-bit quantisation of VGGish embeddings.
+
+    Names and shapes are those of the release's ``vggish_pca_params.npz``.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.pca_eigen_vectors = nn.Parameter(torch.eye(FEATURES))
-        self.pca_means = nn.Parameter(torch.zeros(FEATURES, 1))
+        self.pca_means = nn.Parameter(torch.zeros(FEATURES))
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Embeddings (batch, 128) to whole numbers 0 to 255 as float32, same shape."""
-        whitened = (embeddings - self.pca_means.squeeze(1)) @ self.pca_eigen_vectors.T
+        whitened = (embeddings - self.pca_means) @ self.pca_eigen_vectors.T
         clipped = whitened.clamp(-QUANTISE_LIMIT, QUANTISE_LIMIT)
         return torch.round((clipped + QUANTISE_LIMIT) * (255 / (2 * QUANTISE_LIMIT)))
