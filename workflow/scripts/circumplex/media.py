@@ -68,6 +68,14 @@ class VideoFrame:
 
 
 @dataclass(frozen=True)
+class FailedFrame:
+    """A frame that failed to decode: it has its number and its time, but no picture."""
+
+    frame: int
+    time_s: float
+
+
+@dataclass(frozen=True)
 class VideoFacts:
     """What the first frame and the header say; kept in the timeline's metadata as ``video``.
 
@@ -129,8 +137,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def iter_frames(video: Path) -> Iterator[VideoFrame]:
-    """Every readable picture of the video, in order, numbered as in the timeline.
+def iter_timeline(video: Path) -> Iterator[VideoFrame | FailedFrame]:
+    """Every frame of the video in order, those that failed to decode included.
 
     Raises:
         SampleError: unreadable file, or no frame decodes.
@@ -139,9 +147,23 @@ def iter_frames(video: Path) -> Iterator[VideoFrame]:
     with open_media(video) as container:
         stream = _video_stream(container)
         for frame, item in enumerate(_decode(container, stream)):
-            if item.picture is not None:
+            if item.picture is None:
+                yield FailedFrame(frame, item.time_s)
+            else:
                 image = to_image(item.picture, stream.sample_aspect_ratio)
                 yield VideoFrame(frame, item.time_s, image)
+
+
+def iter_frames(video: Path) -> Iterator[VideoFrame]:
+    """Every readable picture of the video in order, numbered as in the timeline.
+
+    Raises:
+        SampleError: unreadable file, or no frame decodes.
+        ModalityAbsent: the file has no video stream.
+    """
+    for item in iter_timeline(video):
+        if isinstance(item, VideoFrame):
+            yield item
 
 
 def extract_frames(

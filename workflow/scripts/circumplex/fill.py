@@ -1,0 +1,70 @@
+"""Which frame's face stands for each frame: its own, or the nearest valid one."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from circumplex.errors import SampleError
+from circumplex.table import TableWriter, frame_schema, read_columns
+
+NO_SOURCE = -1
+
+
+class NoValid(StrEnum):
+    """What becomes of a sample without any valid face."""
+
+    FAIL = "fail"
+    ZEROS = "zeros"
+
+
+def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Index of the nearest valid frame of each frame, the earlier one on a tie.
+
+    Args:
+        valid: (frames,) whether the frame has a valid face.
+
+    Returns:
+        (frames,) non-decreasing indices; all -1 where no frame is valid.
+    """
+    sources = np.flatnonzero(valid)
+    frames = np.arange(len(valid))
+    if len(sources) == 0:
+        return np.full(len(valid), NO_SOURCE, np.int64)
+    after = np.searchsorted(sources, frames).clip(max=len(sources) - 1)
+    before = (after - 1).clip(min=0)
+    earlier_is_near = frames - sources[before] <= np.abs(sources[after] - frames)
+    exact = sources[after] == frames
+    nearest = np.where(earlier_is_near & ~exact, sources[before], sources[after])
+    return np.asarray(nearest, np.int64)
+
+
+def fill_frames(
+    faces: Path, output: Path, *, no_valid: NoValid, metadata: Mapping[str, Any]
+) -> None:
+    """Write ``source_frame`` for each frame: the frame whose face stands for it (paper, "A frame
+    without a valid face takes the nearest valid frame").
+
+    Args:
+        faces: table with ``valid``.
+        output: table to write.
+        no_valid: with `NoValid.ZEROS`, a sample without any valid face gets -1 throughout.
+        metadata: how the table is made.
+
+    Raises:
+        SampleError: no frame has a valid face, and `no_valid` is `NoValid.FAIL`.
+    """
+    frame, time_s, valid = read_columns(faces, ["frame", "time_s", "valid"])
+    source = nearest_valid(valid.astype(bool))
+    if not valid.any() and no_valid is NoValid.FAIL:
+        raise SampleError(
+            "no frame with a valid face: look at the video, lower faces.min_probability or "
+            "faces.min_face_size, or set faces.no_valid to zeros"
+        )
+    schema = frame_schema(pa.field("source_frame", pa.int32(), nullable=False))
+    with TableWriter(output, schema, metadata) as writer:
+        writer.write(frame=frame, time_s=time_s, source_frame=source.astype(np.int32))
