@@ -15,8 +15,8 @@ from circumplex.errors import RequestError
 from circumplex.exports import check_identities
 from circumplex.features import FEATURES, Feature
 from circumplex.modalities import Modality
-from circumplex.plan import Plan
-from circumplex.samples import Sample
+from circumplex.plan import TARGETS, Plan, Run
+from circumplex.samples import Sample, Split
 from circumplex.store import damaged_samples
 
 logger = logging.getLogger(__name__)
@@ -107,6 +107,104 @@ class Identities:
     def plain(self, stage: str, **options: Any) -> dict[str, Any]:
         """Tracked parameter of a stage that is not of per-sample files."""
         return {"code": self.code(stage), **options}
+
+    def folds(self) -> dict[str, Any]:
+        """Tracked parameter of ``make_folds``; the order of samples counts."""
+        known = self._plan.in_split(Split.TRAIN, Split.VAL)
+        groups = [[sample.sample, sample.group] for sample in known]
+        return self.plain("make_folds", groups=groups, **self._plan.config["folds"])
+
+    def training(self, path: str) -> dict[str, Any]:
+        """Tracked parameter of ``train_encoder``."""
+        run = self._run(path)
+        return self.plain(
+            "train_encoder",
+            name="train_encoder",
+            options=self._plan.training_values(run.experiment),
+            roles=self._plan.roles(run),
+            fold=run.fold,
+            seed=run.seed,
+        )
+
+    def prediction(self, path: str) -> dict[str, Any]:
+        """Tracked parameter of ``predict_frames``."""
+        run = self._run(path)
+        features = self._plan.experiments[run.experiment]["features"]
+        samples = [sample.sample for sample in self._plan.samples]
+        return self.plain("predict_frames", run=path, features=features, samples=samples)
+
+    def ensemble(self, name: str) -> dict[str, Any]:
+        """Tracked parameter of ``ensemble_predictions``: experiment of each member."""
+        members = {
+            target: [run.experiment for run in self._plan.members(name, target)]
+            for target in TARGETS
+        }
+        return self.plain("ensemble_predictions", ensemble=name, members=members)
+
+    def export(self, name: str) -> dict[str, Any]:
+        """Tracked parameter of ``export_ensemble``: the description to write."""
+        plan = self._plan
+        runs = plan.all_members(name)
+        experiments = {run.experiment: plan.experiments[run.experiment] for run in runs}
+        used = {feature for e in experiments.values() for feature in e["features"]}
+        description = {
+            "ensemble": name,
+            "members": plan.ensembles[name],
+            "experiments": experiments,
+            "folds": plan.config["folds"],
+            "smoothing": plan.smoothing,
+            "features": {feature: self.features[feature] for feature in sorted(used)},
+        }
+        paths = [run.path for run in runs]
+        return self.plain("export_ensemble", description=description, runs=paths)
+
+    def submission(self, name: str) -> dict[str, Any]:
+        """Tracked parameter of ``write_submission``."""
+        samples = [sample.sample for sample in self._plan.in_split(Split.TEST)]
+        spec = self._plan.submissions[name]
+        return self.plain("write_submission", name=name, samples=samples, **spec)
+
+    def evaluation(self) -> dict[str, Any]:
+        """Tracked parameter of ``evaluate``: what each table of predictions is."""
+        plan = self._plan
+        strategies = {name: e["strategy"] for name, e in plan.experiments.items()}
+        return self.plain(
+            "evaluate",
+            runs=[[r.experiment, r.fold, r.seed, strategies[r.experiment]] for r in plan.runs],
+            ensembles={
+                name: sorted({strategies[run.experiment] for run in plan.all_members(name)})
+                for name in plan.ensembles
+            },
+            splits={sample.sample: sample.split.value for sample in plan.samples},
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Tracked parameter of ``make_report``."""
+        return self.plain(
+            "make_report",
+            stages=self.sample_stages(),
+            ensembles=list(self._plan.ensembles),
+            runs=[run.path for run in self._plan.runs],
+            random_weights=self.random_weights(),
+            excluded=self._plan.config.get("exclude", []),
+        )
+
+    def closing(self) -> dict[str, Any]:
+        """Tracked parameter of ``check_failures``, which ends the run."""
+        return self.plain("check_failures", random_weights=self.random_weights())
+
+    def sample_stages(self) -> list[str]:
+        """Stages of per-sample files that the run's features need, in order."""
+        stages = ["extract_frames"]
+        if self._plan.uses(Modality.AUDIO):
+            stages.append("extract_audio")
+        if self._plan.uses(Modality.VISUAL):
+            stages += ["align_faces", "fill_frames"]
+        stages += [feature.stage for feature in self._plan.features]
+        return [*stages, "read_labels"]
+
+    def _run(self, path: str) -> Run:
+        return next(run for run in self._plan.runs if run.path == path)
 
     @cached_property
     def features(self) -> dict[str, dict[str, Any]]:

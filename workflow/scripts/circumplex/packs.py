@@ -7,7 +7,7 @@ false.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,16 @@ from circumplex.modalities import Framing
 from circumplex.table import count_rows, iter_batches, read_columns, to_numpy
 
 FRAMES_PER_BLOCK = 4096
+
+
+def index_paths(files: Iterable[str]) -> dict[str, list[Path]]:
+    """Indexes of packs by feature, from paths ``.../<feature>/<shard>.json`` and ``.npy``."""
+    paths: dict[str, list[Path]] = {}
+    for file in files:
+        path = Path(file)
+        if path.suffix == ".json":
+            paths.setdefault(path.parent.name, []).append(path)
+    return paths
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Plan:
             RequestError: unknown key or name, a sheet that breaks its schema, more folds than
                 groups, an experiment without training samples, an export whose extractors differ.
         """
-        pruned = {key: _without_nulls(value) for key, value in config.items()}
+        pruned = _without_nulls(config)
         validate(pruned, "config.schema.yaml", "config")
         rows = read_samples(Path(config["samples"]))
         excluded = set(pruned.get("exclude", []))
@@ -158,6 +158,52 @@ class Plan:
             for run in self.runs
             if run.experiment in spec[target] and (seeds is None or run.seed in seeds)
         ]
+
+    def all_members(self, ensemble: str) -> list[Run]:
+        """Models of an ensemble for either target, each once."""
+        return list(dict.fromkeys(r for target in TARGETS for r in self.members(ensemble, target)))
+
+    @property
+    def smoothing(self) -> dict[str, Any]:
+        """Post-processing of predictions: the export's own, or the config's."""
+        source = self.export if self.export is not None else self.config
+        return dict(source["smoothing"])
+
+    def training_values(self, experiment: str) -> dict[str, Any]:
+        """Values for `circumplex.training.training_spec`: defaults overlaid by the experiment's."""
+        spec = self.experiments[experiment]
+        kind, used = spec["encoder"], spec["features"]
+        encoder = {**self.config["encoders"][kind], **spec.get("encoder_options", {})}
+        training = {**self.config["training"], **spec.get("training", {})}
+        training.setdefault("learning_rate", encoder["learning_rate"])
+        del encoder["learning_rate"]
+        normalisation = training.pop("normalisation")
+        mixed = spec["strategy"] == Strategy.TRAIN_VAL_MIX
+        by_modality = {
+            modality.value: [n for n in used if FEATURES[n].modality is modality]
+            for modality in Modality
+        }
+        return {
+            **training,
+            **by_modality,
+            "encoder": {"kind": kind, **encoder},
+            "normalisation": dict.fromkeys(used, normalisation),
+            "selection": "epochs" if mixed else "best",
+        }
+
+    def roles(self, run: Run) -> dict[str, str]:
+        """Role of each labelled sample in a run, as far as the sheet decides it.
+
+        ``train`` or ``val``; under k-fold ``pool``: the folds decide.
+        """
+        known = self.in_split(Split.TRAIN, Split.VAL)
+        match Strategy(self.experiments[run.experiment]["strategy"]):
+            case Strategy.OFFICIAL:
+                return {s.sample: s.split.value for s in known}
+            case Strategy.TRAIN_VAL_MIX:
+                return {s.sample: "train" for s in known}
+            case Strategy.KFOLD:
+                return {s.sample: "pool" for s in known}
 
     def in_split(self, *splits: Split) -> list[Sample]:
         """Samples of the given splits, in the sheet's order."""

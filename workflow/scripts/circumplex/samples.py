@@ -69,7 +69,7 @@ def read_samples(sheet: Path) -> list[Sample]:
     if not rows:
         raise RequestError(f"sample sheet {sheet} has no rows")
     samples = [
-        _parse(row, sheet.resolve().parent, f"{sheet}, line {line}")
+        _parse(row, sheet.parent, f"{sheet}, line {line}")
         for line, row in enumerate(rows, 2)
     ]
     for name, count in Counter(s.sample for s in samples).items():

@@ -1,0 +1,50 @@
+# Circumplex: `make demo` and `make test` set up all they need; they ask for Python 3.11 and make.
+PYTHON ?= python3.11
+SEED ?= 0
+CORES ?= 2
+BIN := .venv/bin
+DEMO := .demo/seed$(SEED)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
+
+.PHONY: demo corpus score test unit lint lock control modalities leaks clean
+
+.venv/.locked: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	touch $@
+
+corpus: .venv/.locked ## make the demo corpus of seed SEED
+	$(BIN)/python -m demo.make_corpus --seed $(SEED) --size demo --out $(DEMO)/corpus --truth $(DEMO)/truth
+
+demo: corpus ## from videos to submission files and a report, on the made corpus
+	$(SNAKEMAKE) $(DEMO_CONFIG)
+	$(MAKE) --no-print-directory score
+
+score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
+	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/main
+
+leaks: corpus ## what box positions or clip means alone would score
+	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results
+
+modalities: corpus ## the same encoder on both modalities, and on each alone
+	$(BIN)/python -m demo.modalities --seed $(SEED) --cores $(CORES)
+
+control: corpus ## five runs on shuffled annotations, against the real one
+	$(BIN)/python -m demo.control --seed $(SEED) --cores $(CORES)
+
+unit: .venv/.locked ## what to run before each commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n $(CORES) tests/unit
+
+test: unit ## all that CI runs
+	$(BIN)/python -m pytest -n $(CORES) tests/workflow
+
+lock: .venv/.locked ## resolve requirements.in anew
+	$(BIN)/python tools/lock.py
+
+clean: ## remove what the demo and the tests made
+	rm -rf .demo .test

@@ -1,0 +1,65 @@
+# Folds, and one job a model: experiment, fold, seed.
+
+
+def features_of(wildcards):
+    """Features of a run's experiment."""
+    return PLAN.experiments[wildcards.run.split("/")[0]]["features"]
+
+
+def packs_of(wildcards):
+    """Packs of a run's features; their arrays lie beside these indexes."""
+    stem = f"{RESULTS}/pack_features/{{feature}}/{{shard}}"
+    names = {"feature": features_of(wildcards), "shard": SHARDS}
+    return expand([stem + ".json", stem + ".npy"], **names)
+
+
+def folds_of(wildcards):
+    """The folds, where the run's strategy needs them."""
+    strategy = PLAN.experiments[wildcards.run.split("/")[0]]["strategy"]
+    return f"{RESULTS}/make_folds.json" if strategy == Strategy.KFOLD else []
+
+
+rule make_folds:
+    input:
+        read_labels=indexes("read_labels"),
+    output:
+        f"{RESULTS}/make_folds.json",
+    log:
+        f"{RESULTS}/logs/make_folds.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_folds.tsv"
+    params:
+        stage=IDENTITIES.folds(),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../../envs/light.yaml"
+    script:
+        "../scripts/make_folds.py"
+
+
+rule train_encoder:
+    input:
+        packs=packs_of,
+        read_labels=indexes("read_labels"),
+        folds=folds_of,
+    output:
+        index=f"{RESULTS}/index/train_encoder/{{run}}.json",
+        epochs=f"{RESULTS}/train_encoder/{{run}}.epochs.parquet",
+    log:
+        log_of("train_encoder", "run"),
+    benchmark:
+        benchmark_of("train_encoder", "run")
+    params:
+        stage=lambda wildcards: IDENTITIES.training(wildcards.run),
+    threads: THREADS["train"]
+    resources:
+        mem_mb=6000,
+        runtime=720,
+        gpu=GPU,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/train_encoder.py"

@@ -1,0 +1,41 @@
+"""This script divides training and validation samples into folds, groups never split."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circumplex.files import write_json
+from circumplex.folds import label_histogram, make_folds
+from circumplex.logs import set_up
+from circumplex.store import Status, read_index
+from circumplex.table import read_columns
+
+if TYPE_CHECKING:
+    from snakemake.script import Snakemake
+
+
+def main(snakemake: "Snakemake") -> None:
+    """Write the fold, from 1, of each sample that has labels."""
+    set_up(snakemake.log[0], "make_folds")
+    tracked = snakemake.params.stage
+    output = Path(snakemake.output[0])
+    labels = {}
+    for index in snakemake.input.read_labels:
+        for sample, entry in read_index(Path(index)).items():
+            if entry.status is Status.OK:
+                columns = read_columns(output.parent / entry.file, ["valence", "arousal"])
+                labels[sample] = np.stack(columns, axis=1)
+    groups = {sample: group for sample, group in tracked["groups"] if sample in labels}
+    folds = make_folds(
+        groups,
+        {sample: len(labels[sample]) for sample in groups},
+        {sample: label_histogram(labels[sample]) for sample in groups},
+        tracked["count"],
+        tracked["seed"],
+    )
+    write_json(output, {sample: fold + 1 for sample, fold in folds.items()})
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,56 @@
+"""This script predicts every frame of the samples that a model was not trained on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm import tqdm
+
+from circumplex.checkpoints import load_model
+from circumplex.dataset import PackReader
+from circumplex.logs import set_up
+from circumplex.packs import index_paths
+from circumplex.prediction import Predictor
+from circumplex.prediction_tables import PredictionWriter
+from circumplex.store import Status, read_index
+from circumplex.table import read_columns
+
+if TYPE_CHECKING:
+    from snakemake.script import Snakemake
+
+
+def main(snakemake: "Snakemake") -> None:
+    """Write the raw predictions, not clipped, of one model."""
+    set_up(snakemake.log[0], "predict_frames")
+    torch.set_num_threads(snakemake.threads)
+    tracked = snakemake.params.stage
+    results = Path(snakemake.input.extract_frames[0]).parents[2]
+    timelines = {
+        sample: results / entry.file
+        for index in snakemake.input.extract_frames
+        for sample, entry in read_index(Path(index)).items()
+        if entry.status is Status.OK
+    }
+    path = Path(snakemake.input.model)
+    if path.suffix == ".json":
+        (entry,) = read_index(path).values()
+        path = results / entry.file
+    model = load_model(path)
+    reader = PackReader(index_paths(snakemake.input.packs))
+    device = torch.device("cuda" if snakemake.resources.get("gpu", 0) else "cpu")
+    predictor = Predictor(model, reader, device)
+    trained = set(model.metadata["train_samples"])
+    samples = [
+        sample
+        for sample in sorted(tracked["samples"])
+        if reader.packed(sample, tracked["features"]) and sample not in trained
+    ]
+    metadata = {"stage": "predict_frames", "run": tracked["run"], "seed": model.seed}
+    with PredictionWriter(Path(snakemake.output[0]), metadata) as table:
+        for sample in tqdm(samples, desc=tracked["run"], unit="sample", disable=None):
+            (time_s,) = read_columns(timelines[sample], ["time_s"])
+            table.write(sample, time_s, predictor.predict(sample))
+
+
+if __name__ == "__main__":
+    main(snakemake)
