@@ -93,13 +93,16 @@ def readable_wave(wave: Path, folder: Path) -> Path:
 def spool_rows(smile: opensmile.Smile, source: Path, spool: Path) -> NDArray[np.float32]:
     """Run openSMILE over a file; its rows (rows, columns) on disk, not in memory."""
     root = Path(smile.default_config_root)
+    # The last two keep openSMILE from storing every row for statistics over the whole file, which
+    # nothing here asks for: the same rows, in memory that does not grow with the file.
     options = {
         "I": str(source.resolve()),
         "source": str(root / opensmile_files.FILE_INPUT_CONFIG),
         "sink": str(root / opensmile_files.EXTERNAL_OUTPUT_SINGLE_CONFIG),
         "sinkLevel": smile.feature_level,
         "bufferModeRbConf": str(root / "shared/BufferModeRb.conf.inc"),
-        "frameModeFunctionalsConf": str(root / "shared/FrameModeFunctionals.conf.inc"),
+        "bufferModeConf": str(root / "shared/BufferModeRbMulti.conf.inc"),
+        "frameModeFunctionalsConf": str(root / "shared/FrameModeFunctionalsMulti.conf.inc"),
     }
     with spool.open("wb") as file:
         rows, problem = run(smile.config_path, options, file)
