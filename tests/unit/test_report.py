@@ -1,0 +1,607 @@
+"""The report, read back as a browser would: by an HTML parser, and its pictures as XML."""
+
+import base64
+import math
+import re
+import statistics
+import wave
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from circumplex import report
+from circumplex.prediction_tables import PredictionWriter
+from circumplex.report import ReportInputs, ReportSample, level_dbfs, write_report
+from circumplex.report_figures import (
+    Curve,
+    Series,
+    downsample,
+    face_gaps,
+    trace_figure,
+    training_figure,
+)
+from circumplex.table import TableWriter, frame_schema, vector_field
+
+HOSTILE = "<script>alert(1)</script>"
+RATE = 16_000
+VOID = {"meta", "img", "link", "br", "hr", "input", "line", "rect"}
+
+
+class Page(HTMLParser):
+    """Elements, and text by section; raises on tags that do not nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.sections: dict[str, str] = {"": ""}
+        self.rows: list[list[str]] = []
+        self._open: list[str] = []
+        self._section = ""
+        self.feed(html)
+        assert self._open == []
+        self.text = " ".join(self.sections.values())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self._section = dict(attrs)["id"] or ""
+            self.sections[self._section] = ""
+        if tag == "tr":
+            self.rows.append([self._section])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self._open:
+            return
+        self.sections[self._section] += data
+        if {"td", "th"} & set(self._open):
+            self.rows[-1][-1] += data
+
+    def table(self, section: str) -> list[list[str]]:
+        return [[" ".join(c.split()) for c in row[1:]] for row in self.rows if row[0] == section]
+
+    def pictures(self) -> list[ElementTree.Element]:
+        sources = [attrs["src"] or "" for tag, attrs in self.tags if tag == "img"]
+        return [picture(source) for source in sources]
+
+
+def picture(uri: str) -> ElementTree.Element:
+    kind, _, data = uri.partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    return ElementTree.fromstring(base64.b64decode(data, validate=True))
+
+
+def words(svg: ElementTree.Element) -> str:
+    return " ".join(svg.itertext())
+
+
+class Corpus:
+    """Synthetic outputs of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.samples: list[ReportSample] = []
+        self.predicted: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.rng = np.random.default_rng(7)
+
+    def add(
+        self,
+        name: str,
+        split: str = "val",
+        frames: int = 300,
+        *,
+        face_share: float = 1.0,
+        loudness: float | None = 0.1,
+        labelled: bool = True,
+        **fields: Any,
+    ) -> None:
+        place = self.folder / f"sample{len(self.samples)}"
+        time_s = np.arange(frames) / 30.0
+        frame = np.arange(frames, dtype=np.int32)
+        phase = self.rng.uniform(0, 6, 2)
+        truth = 0.6 * np.sin(time_s[:, None] * [0.7, 0.4] + phase)
+        self.predicted[name] = time_s, 0.7 * truth + 0.05 * self.rng.standard_normal(truth.shape)
+        keys = {"frame": frame, "time_s": time_s}
+        valid = frame >= round(frames * (1 - face_share))
+        source = np.where(valid, frame, np.argmax(valid)) if valid.any() else frame * 0 - 1
+        files = {
+            "timeline": place / "timeline.parquet",
+            "faces": place / "faces.parquet",
+            "fill": place / "fill.parquet",
+        }
+        self._write(files["timeline"], keys, decoded=np.ones(frames, bool))
+        self._write(files["fill"], keys, source_frame=source.astype(np.int32))
+        box = vector_field("box", 4)
+        schema = frame_schema(
+            pa.field("valid", pa.bool_()), pa.field("probability", pa.float32()), box
+        )
+        with TableWriter(files["faces"], schema, {}) as table:
+            table.write(
+                **keys, valid=valid, probability=valid.astype(float), box=np.zeros((frames, 4))
+            )
+        if labelled:
+            files["labels"] = place / "labels.parquet"
+            annotated = (frame < frames * 0.4) | (frame >= frames * 0.6)
+            hidden = np.where(annotated[:, None], truth, np.nan).astype(np.float32)
+            self._write(
+                files["labels"],
+                keys,
+                valence=hidden[:, 0],
+                arousal=hidden[:, 1],
+                annotated=annotated,
+            )
+        if loudness is not None:
+            files["audio"] = place / "audio.wav"
+            write_wave(files["audio"], loudness * np.sin(np.arange(RATE) * 0.3) * math.sqrt(2))
+        self.samples.append(ReportSample(name, split, "largest", name, **{**files, **fields}))
+
+    def add_failed(self, name: str, stage: str, reason: str) -> None:
+        self.samples.append(
+            ReportSample(name, "train", "left", "video", failures=((stage, reason),))
+        )
+
+    def _write(self, path: Path, keys: dict[str, Any], **columns: np.ndarray) -> None:
+        fields = [pa.field(name, pa.array(values[:1]).type) for name, values in columns.items()]
+        with TableWriter(path, frame_schema(*fields), {}) as table:
+            table.write(**keys, **columns)
+
+    def ensemble(self, name: str, samples: Sequence[str]) -> Path:
+        path = self.folder / f"{name}.parquet"
+        with PredictionWriter(path, {}) as table:
+            for sample in samples:
+                table.write(sample, *self.predicted[sample])
+        return path
+
+    def metrics(self, rows: Sequence[tuple[Any, ...]]) -> Path:
+        path = self.folder / "ccc.parquet"
+        text, number = pa.string(), pa.int32()
+        schema = pa.schema(
+            {name: text for name in ("kind", "model", "experiment", "fold")}
+            | {"seed": number, "split": text, "target": text, "ccc": pa.float64()}
+            | {"frames": pa.int64(), "samples": number}
+        )
+        with TableWriter(path, schema, {}) as table:
+            if rows:
+                table.write(**dict(zip(schema.names, zip(*rows, strict=True), strict=True)))
+        return path
+
+    def log(self, run: str, *, validated: bool = True) -> Path:
+        path = self.folder / "logs" / f"{run}.parquet"
+        epochs = np.arange(1, 31, dtype=np.int64)
+        noise = 0.02 * self.rng.standard_normal((3, 30))
+        ccc = 0.5 * (1 - np.exp(-epochs / 6)) + noise[:2]
+        kind = pa.float64() if validated else pa.null()
+        schema = pa.schema(
+            {"epoch": pa.int64(), "learning_rate": pa.float64(), "train_loss": pa.float64()}
+            | {"ccc_valence": kind, "ccc_arousal": kind}
+        )
+        with TableWriter(path, schema, {}) as table:
+            table.write(
+                epoch=epochs,
+                learning_rate=np.full(30, 1e-4),
+                train_loss=2 * np.exp(-epochs / 10) + noise[2],
+                ccc_valence=ccc[0] if validated else [None] * 30,
+                ccc_arousal=ccc[1] if validated else [None] * 30,
+            )
+        return path
+
+
+def write_wave(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.round(values * 32767).astype("<i2").tobytes())
+
+
+def scores(
+    kind: str, model: str, experiment: str, fold: str, seed: int, split: str, *ccc: float
+) -> list[tuple[Any, ...]]:
+    key = (kind, model, experiment, fold, seed, split)
+    return [(*key, t, c, 1800, 6) for t, c in zip(("valence", "arousal"), ccc, strict=True)]
+
+
+MODELS = {  # (fold, seed): CCC of valence and arousal
+    ("0", 0): (0.40, 0.30),
+    ("0", 1): (0.44, 0.31),
+    ("1", 0): (0.50, 0.20),
+    ("1", 1): (0.56, 0.25),
+}
+
+
+def make_inputs(folder: Path) -> ReportInputs:
+    corpus = Corpus(folder)
+    corpus.add("calm", frames=900)
+    corpus.add("long_one", frames=5000)
+    corpus.add("turned_away", frames=400, face_share=0.25)
+    corpus.add(HOSTILE, "test", labelled=False)
+    corpus.add("mute", loudness=0.0)
+    corpus.add("deaf", loudness=None, absent=("audio: the file has no audio stream",))
+    corpus.add_failed("broken & bent", "extract_frames", 'cannot be opened: "EOF" <b>cut</b>')
+    metrics = scores("ensemble", "final", "", "", -1, "val", 0.61234, 0.5)
+    metrics += scores("ensemble", "visual", "", "", -1, "val", 0.4, math.nan)
+    for (fold, seed), ccc in MODELS.items():
+        metrics += scores("model", f"tr/{fold}/seed{seed}", "tr", fold, seed, "val", *ccc)
+    metrics += scores("model", "lstm/official/seed0", "lstm", "official", 0, "val", -0.01, 0.2)
+    return ReportInputs(
+        title=f"Affect of {HOSTILE}",
+        samples=tuple(corpus.samples),
+        random_weights={"iresnet": "random:1", "vggish": "random:2"},
+        metrics=corpus.metrics(metrics),
+        ensembles={
+            "final": corpus.ensemble("final", list(corpus.predicted)),
+            "visual": corpus.ensemble("visual", ["calm"]),
+        },
+        training_logs={
+            **{f"tr/{f}/seed{s}": corpus.log(f"tr/{f}/seed{s}") for f, s in MODELS},
+            "mix/all/seed0": corpus.log("mix/all/seed0", validated=False),
+        },
+        submissions={
+            "abaw": {
+                "ensemble": "final",
+                "format": "abaw3",
+                "folder": "submissions/abaw",
+                "files": {f"{HOSTILE}.txt": "ab" * 32, "b.txt": "cd" * 32},
+                "missing": ["broken & bent"],
+            }
+        },
+        facts={"Circumplex": "0.1.0", "Date": "2024-05-01", "Configuration": "demo.yaml"},
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
+    return make_inputs(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def html(inputs: ReportInputs, tmp_path_factory: pytest.TempPathFactory) -> str:
+    output = tmp_path_factory.mktemp("page") / "report.html"
+    write_report(output, inputs)
+    assert [path.name for path in output.parent.iterdir()] == ["report.html"]
+    return output.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def empty_inputs(folder: Path, **fields: Any) -> ReportInputs:
+    nothing = ReportInputs("Empty", (), {}, Corpus(folder).metrics([]), {}, {}, {}, {})
+    return replace(nothing, **fields)
+
+
+def test_random_weights_come_before_everything_else(page: Page) -> None:
+    start = " ".join(page.sections[""].split())
+    title, _, rest = start.partition("These results were made with seeded random weights for: ")
+    assert title.split("</script>")[-1].strip() == ""  # the title alone stands before
+    assert rest.startswith("iresnet (random:1), vggish (random:2). They say nothing about")
+
+
+def test_no_box_without_random_weights(tmp_path: Path) -> None:
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path))
+    assert "random weights" not in (tmp_path / "r.html").read_text()
+
+
+def test_no_text_becomes_markup(page: Page, html: str) -> None:
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert HOSTILE not in html
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on")]
+    for section in ("", "corpus", "traces", "submissions"):
+        assert HOSTILE in page.sections[section]
+    assert 'cannot be opened: "EOF" <b>cut</b>' in page.sections["failures"]
+
+
+def test_attributes_survive_quotes(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    name = '"><img src=x onerror=alert(1)>'
+    corpus.add(name)
+    inputs = empty_inputs(
+        tmp_path, samples=tuple(corpus.samples), ensembles={"e": corpus.ensemble("e", [name])}
+    )
+    write_report(tmp_path / "r.html", inputs)
+    images = [a for tag, a in Page((tmp_path / "r.html").read_text()).tags if tag == "img"]
+    assert [image["alt"] for image in images] == [f"Valence and arousal of {name} over time"]
+    assert "onerror" not in images[0]
+
+
+def test_page_loads_nothing(page: Page, html: str) -> None:
+    for tag, attrs in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed"}
+        for name in ("src", "href", "srcset", "xlink:href"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:image/svg+xml;base64,"))
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "url(" not in html
+    assert "@import" not in html
+    policy = [a["content"] for tag, a in page.tags if a.get("http-equiv")]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_pictures_refer_to_themselves_alone(page: Page) -> None:
+    for svg in page.pictures():
+        for element in svg.iter():
+            assert not element.tag.endswith(("script", "foreignObject"))
+            for name, value in element.attrib.items():
+                if name.endswith("href"):
+                    assert value.startswith(("#", "data:image/png;base64,"))
+
+
+def test_every_section_is_in_the_contents(page: Page) -> None:
+    links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    for section in page.sections.keys() - {""}:
+        assert f"#{section}" in links
+        assert page.sections[section].strip()
+    assert list(page.sections) == [
+        *("", "failures", "scores", "corpus", "traces", "training", "submissions", "facts")
+    ]
+
+
+def test_summary_states_size_and_best_ensemble(page: Page) -> None:
+    start = " ".join(page.sections[""].split())
+    # 900 + 5000 + 400 + 300 + 300 + 300 frames, 30 a second
+    assert "7 samples (1 train, 5 val, 1 test), 4.0 minutes of video, 7,200 frames." in start
+    assert "Best ensemble: final, on val: CCC 0.612 valence, 0.500 arousal, 0.556 mean." in start
+
+
+def test_failures_name_sample_stage_and_reason(page: Page) -> None:
+    assert page.table("failures")[1:] == [
+        ["broken & bent", "extract_frames", 'cannot be opened: "EOF" <b>cut</b>']
+    ]
+    assert "3 further samples" in page.sections["failures"]
+
+
+def test_ccc_of_ensembles_then_models(page: Page) -> None:
+    table = page.table("scores")
+    assert table[1] == ["final", "val", "0.612", "0.500", "0.556", "1,800", "6"]
+    assert table[2] == ["visual", "val", "0.400", "–", "–", "1,800", "6"]
+    by_seed = [np.mean([v for (_, s), v in MODELS.items() if s == seed], axis=0) for seed in (0, 1)]
+    expected = []
+    for values in [*np.array(by_seed).T, np.mean(by_seed, axis=1)]:
+        expected.append(f"{np.mean(values):.3f} ± {statistics.stdev(values):.3f}")
+    assert table[4] == ["tr", "val", *expected, "2", "2"]
+    assert table[5] == ["lstm", "val", "−0.010 ± –", "0.200 ± –", "0.095 ± –", "1", "1"]
+    assert table[7] == ["tr", "0", "0", "val", "0.400", "0.300", "0.350", "1,800", "6"]
+    assert len(table) == 7 + len(MODELS) + 1
+    assert "concatenation of all annotated frames" in page.sections["scores"]
+    assert "after clipping to [−1, 1] and smoothing" in page.sections["scores"]
+
+
+def test_best_ensemble_is_not_one_scored_on_training_data(tmp_path: Path) -> None:
+    rows = scores("ensemble", "a", "", "", -1, "train", 0.99, 0.99)
+    rows += scores("ensemble", "b", "", "", -1, "val", 0.2, 0.1)
+    metrics = Corpus(tmp_path / "scored").metrics(rows)
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, metrics=metrics))
+    assert "Best ensemble: b, on val" in (tmp_path / "r.html").read_text()
+
+
+def test_corpus_shows_suspicious_samples_first(page: Page) -> None:
+    table = {row[0]: row[1:] for row in page.table("corpus")[1:]}
+    names = [name.removesuffix("largest") for name in table]
+    assert names == [
+        *("broken & bentleft, group video", "turned_away", "mute", "deaf"),
+        *("calm", "long_one", HOSTILE),
+    ]
+    rows = list(table.values())
+    assert rows[0] == ["train", "–", "–", "–", "no", "–", "failed in extract_frames"]
+    assert rows[1] == [
+        *("val", "13.3", "400", "0.250", "yes, −20.0", "320"),
+        "face in 25.0% of the frames; faces taken from up to 10.0 s away",
+    ]
+    assert rows[2][4:] == ["yes, −∞", "240", "silent"]
+    assert rows[3][4:] == ["no", "240", "audio: the file has no audio stream"]
+    assert rows[4] == ["val", "30.0", "900", "1.000", "yes, −20.0", "720", ""]
+    assert rows[6] == ["test", "10.0", "300", "1.000", "yes, −20.0", "–", ""]
+
+
+def test_a_corpus_without_any_sound_is_not_suspicious(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a", loudness=None)
+    corpus.add("b", loudness=None)
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
+    notes = [row[-1] for row in Page((tmp_path / "r.html").read_text()).table("corpus")[1:]]
+    assert notes == ["", ""]
+    corpus.add("c")
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
+    notes = [row[-1] for row in Page((tmp_path / "r.html").read_text()).table("corpus")[1:]]
+    assert notes == ["no audio", "no audio", ""]
+
+
+def test_no_face_and_lost_frames_are_told(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a", frames=10, face_share=0.0)
+    timeline = tmp_path / "lost.parquet"
+    decoded = np.arange(10) != 4
+    keys = {"frame": np.arange(10, dtype=np.int32), "time_s": np.arange(10) / 25}
+    corpus._write(timeline, keys, decoded=decoded)
+    samples = (replace(corpus.samples[0], timeline=timeline),)
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=samples))
+    row = Page((tmp_path / "r.html").read_text()).table("corpus")[1]
+    assert row[4] == "0.000"
+    assert row[-1] == (
+        "face in 0.0% of the frames; 1 frame failed to decode; "
+        "no face at all: visual features are zeros"
+    )
+
+
+@pytest.mark.parametrize("level", [0.5, 0.01, 0.001])
+def test_level_of_a_square_wave_is_its_amplitude(tmp_path: Path, level: float) -> None:
+    path = tmp_path / "a.wav"
+    write_wave(path, level * np.where(np.arange(3 * RATE) % 100 < 50, 1.0, -1.0))
+    stored = round(level * 32767) / 32768
+    assert level_dbfs(path) == pytest.approx(20 * math.log10(stored), abs=1e-9)
+
+
+def test_level_of_nothing(tmp_path: Path) -> None:
+    write_wave(tmp_path / "zeros.wav", np.zeros(10))
+    write_wave(tmp_path / "empty.wav", np.zeros(0))
+    assert level_dbfs(tmp_path / "zeros.wav") == -math.inf
+    assert math.isnan(level_dbfs(tmp_path / "empty.wav"))
+
+
+def test_level_does_not_depend_on_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    write_wave(path, np.random.default_rng(1).uniform(-1, 1, 10_007))
+    whole = level_dbfs(path)
+    monkeypatch.setattr(report, "BLOCK", 100)
+    assert level_dbfs(path) == pytest.approx(whole, abs=1e-9)
+
+
+def test_traces_are_capped_and_say_where_the_rest_is(
+    inputs: ReportInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MAX_TRACES", 2)
+    monkeypatch.setattr(report, "OPEN_TRACES", 1)
+    write_report(tmp_path / "r.html", replace(inputs, training_logs={}))
+    page = Page((tmp_path / "r.html").read_text())
+    assert len(page.pictures()) == 2
+    assert "1 more trace\n" in page.sections["traces"]
+    assert "4 more samples not drawn here." in page.sections["traces"]
+    for path in inputs.ensembles.values():
+        assert str(path) in page.sections["traces"]
+
+
+def test_annotated_samples_are_drawn_first(page: Page) -> None:
+    captions = [a["alt"] for tag, a in page.tags if tag == "img"]
+    names = ["turned_away", "mute", "deaf", "calm", "long_one", HOSTILE]
+    assert captions[:6] == [f"Valence and arousal of {name} over time" for name in names]
+    assert f"{HOSTILE} test, no annotation" in " ".join(page.sections["traces"].split())
+
+
+def test_a_page_of_many_samples_stays_small(html: str) -> None:
+    images = re.findall(r'src="data:([^"]*)"', html)
+    assert max(map(len, images)) < 150_000
+    assert len(html) - sum(map(len, images)) < 40_000
+
+
+def test_training_without_validation_says_so(page: Page) -> None:
+    with_validation, without = page.pictures()[-2:]
+    assert "no validation" not in words(with_validation)
+    assert words(without).count("no validation") == 2
+    assert "4 runs, 30 epochs" in page.sections["training"]
+    assert "1 run, 30 epochs" in page.sections["training"]
+
+
+def test_submissions_and_facts(page: Page) -> None:
+    table = page.table("submissions")
+    assert table[1] == ["abaw", "final", "abaw3", "2", "submissions/abaw", "1: broken & bent"]
+    assert table[2:] == [[f"{HOSTILE}.txt", "ab" * 32], ["b.txt", "cd" * 32]]
+    assert ["Configuration", "demo.yaml"] in page.table("facts")
+
+
+def test_nothing_at_all_still_makes_a_page(tmp_path: Path) -> None:
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path))
+    page = Page((tmp_path / "r.html").read_text())
+    for text in ("0 samples,", "No sample failed.", "No ensemble was scored", "No single model"):
+        assert text in page.text
+    for text in ("No ensemble has predicted", "Nothing was trained", "No submission"):
+        assert text in page.text
+
+
+def test_equal_inputs_make_equal_bytes(inputs: ReportInputs, html: str, tmp_path: Path) -> None:
+    write_report(tmp_path / "r.html", inputs)
+    assert (tmp_path / "r.html").read_text(encoding="utf-8") == html
+
+
+def test_an_error_leaves_the_former_page(inputs: ReportInputs, tmp_path: Path) -> None:
+    output = tmp_path / "r.html"
+    output.write_text("former")
+    sample = replace(inputs.samples[0], faces=tmp_path / "gone.parquet")
+    with pytest.raises(FileNotFoundError):
+        write_report(output, replace(inputs, samples=(sample,)))
+    assert output.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_more_ensembles_than_strokes(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a", frames=50)
+    names = [f"e{i}" for i in range(6)]
+    tables = {name: corpus.ensemble(name, ["a"]) for name in names}
+    inputs = empty_inputs(tmp_path, samples=tuple(corpus.samples), ensembles=tables)
+    write_report(tmp_path / "r.html", inputs)
+    assert "2 further ensembles not drawn." in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize(("frames", "points"), [(1, 10), (10, 10), (11, 10), (95, 10), (1000, 7)])
+def test_downsampling_is_the_mean_of_what_is_known(frames: int, points: int) -> None:
+    rng = np.random.default_rng(frames)
+    values = rng.standard_normal((frames, 2))
+    values[rng.uniform(size=(frames, 2)) < 0.3] = np.nan
+    values[: frames // 3] = np.nan
+    time_s = np.cumsum(rng.uniform(0.01, 0.1, frames))
+    small = downsample(Series(time_s, values), points)
+    run = math.ceil(frames / points)
+    assert len(small.time_s) == math.ceil(frames / run) <= points
+    for k in range(len(small.time_s)):
+        part = slice(k * run, (k + 1) * run)
+        assert small.time_s[k] == pytest.approx(np.mean(time_s[part]))
+        for column in range(2):
+            known = [v for v in values[part, column] if not math.isnan(v)]
+            expected = sum(known) / len(known) if known else math.nan
+            assert small.values[k, column] == pytest.approx(expected, nan_ok=True)
+
+
+def test_face_gaps_weigh_frames_by_their_time() -> None:
+    """Frames at 0, 1 and 3 s: the second is shown for two seconds, the last for 1.5."""
+    gaps = face_gaps(np.array([0.0, 1.0, 3.0]), np.array([True, False, True]), bins=9)
+    assert gaps == pytest.approx([0, 0, 1, 1, 1, 1, 0, 0, 0])  # bins of half a second
+    halves = face_gaps(np.array([0.0, 1.0, 3.0]), np.array([True, False, True]), bins=1)
+    assert halves == pytest.approx([2 / 4.5])
+    assert face_gaps(np.array([5.0]), np.array([False]), bins=3) == pytest.approx([1, 1, 1])
+
+
+def strokes(svg: ElementTree.Element, colour: str) -> list[str]:
+    return [
+        element.attrib["d"]
+        for element in svg.iter()
+        if element.tag.endswith("path")
+        and f"stroke: {colour}" in element.attrib.get("style", "")
+        and "clip-path" in element.attrib
+    ]
+
+
+def test_annotation_gaps_break_the_line() -> None:
+    time_s = np.arange(100) / 25
+    values = np.tile(np.sin(time_s)[:, None], 2)
+    gapped = values.copy()
+    gapped[40:60] = np.nan
+    whole = picture(trace_figure([Series(time_s, values)], Series(time_s, values), None))
+    broken = picture(trace_figure([Series(time_s, values)], Series(time_s, gapped), None))
+    assert [path.count("M") for path in strokes(whole, "#1f2937")] == [1, 1]
+    assert [path.count("M") for path in strokes(broken, "#1f2937")] == [2, 2]
+    assert [path.count("M") for path in strokes(broken, "#0b6aa8")] == [1]
+
+
+def test_figures_of_one_frame_or_epoch() -> None:
+    one = Series(np.array([0.0]), np.array([[0.1, 0.2]]))
+    nothing = Series(np.array([0.0]), np.array([[np.nan, np.nan]]))
+    face = Series(np.array([0.0]), np.array([1.0]))
+    assert "valence" in words(picture(trace_figure([one, None], nothing, face)))
+    curve = Curve(np.array([1]), np.array([1.5]), np.array([[0.1, np.nan]]))
+    assert words(picture(training_figure([curve]))).count("no validation") == 1
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:
+    before = dict(mpl.rcParams)
+    training_figure([Curve(np.arange(1, 4), np.ones(3), np.zeros((3, 2)))])
+    assert dict(mpl.rcParams) == before
