@@ -1,5 +1,6 @@
 """Model files: one ``.pt`` of tensors and plain containers, loadable with ``weights_only``."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,16 @@ def save_tensors(value: Mapping[str, Any], path: Path) -> None:
     """Write tensors and plain containers, atomically; equal content gives equal bytes."""
     # Through a handle: given a path, torch would write its (temporary) name into the file.
     with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save(dict(value), file)
+        torch.save(_canonical(value), file)
+
+
+def _canonical(value: Any) -> Any:
+    """Plain containers with interned strings: pickle's bytes depend on which objects are one."""
+    if isinstance(value, Mapping):
+        return {_canonical(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return sys.intern(str(value)) if isinstance(value, str) else value
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
