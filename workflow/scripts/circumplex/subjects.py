@@ -26,10 +26,8 @@ FARTHEST_STEP = 1.0
 """Between two detections of a track: distance of centres, in widths of the face."""
 LARGEST_RATIO = 2.0
 """Between two detections of a track: ratio of their sides."""
-ALIKE_NEXT = 0.6
-"""Least similarity of looks of two detections of a track."""
-ALIKE_PERSON = 0.75
-"""Least similarity of looks of two tracks of a person."""
+ALIKE = 0.75
+"""Least likeness of two detections of a track, and of two tracks of a person."""
 SECOND_PERSON = 0.05
 """Accumulated area of a second person, as a share of the first's, to count as one."""
 FORBIDDEN = 1e6
@@ -154,7 +152,7 @@ class Tracker:
         step = np.hypot(offset[..., 0], offset[..., 1]) / np.sqrt(sides[None] * last_sides[:, None])
         alike = last_looks @ looks.T
         cost = step + ratio + (1 - alike)
-        refused = (step > FARTHEST_STEP) | (ratio > np.log(LARGEST_RATIO)) | (alike < ALIKE_NEXT)
+        refused = (step > FARTHEST_STEP) | (ratio > np.log(LARGEST_RATIO)) | (alike < ALIKE)
         cost[refused] = FORBIDDEN
         for row, column in zip(*linear_sum_assignment(cost), strict=True):
             if cost[row, column] < FORBIDDEN:
@@ -189,7 +187,7 @@ class Tracker:
                 -1.0 if any(self._together(t, s) for s in person) else self._alike(t, person)
                 for person in persons
             ]
-            if likeness and max(likeness) >= ALIKE_PERSON:
+            if likeness and max(likeness) >= ALIKE:
                 persons[int(np.argmax(likeness))].append(t)
             else:
                 persons.append([t])
