@@ -23,16 +23,14 @@ def hertz_to_mel(hertz: torch.Tensor) -> torch.Tensor:
 
 
 def mel_matrix() -> torch.Tensor:
-    """Weights (257, 64) from magnitudes to bands: triangles in mel, nothing from 0 Hz; float64."""
+    """Weights (257, 64) from magnitudes to bands: triangles in mel; float64."""
     bins = hertz_to_mel(torch.linspace(0, SAMPLE_RATE / 2, FFT // 2 + 1, dtype=torch.float64))
     limits = hertz_to_mel(torch.tensor([LOWEST_HZ, HIGHEST_HZ], dtype=torch.float64))
     edges = torch.linspace(limits[0].item(), limits[1].item(), BANDS + 2, dtype=torch.float64)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins[:, None] - lower) / (centre - lower)
     falling = (upper - bins[:, None]) / (upper - centre)
-    weights = torch.minimum(rising, falling).clamp_min(0)
-    weights[0] = 0
-    return weights
+    return torch.minimum(rising, falling).clamp_min(0)
 
 
 class LogMel(nn.Module):
