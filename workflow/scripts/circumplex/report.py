@@ -239,9 +239,10 @@ def write_report(output: Path, inputs: ReportInputs) -> None:
     """
     others_have_audio = any(sample.audio for sample in inputs.samples)
     corpus = [corpus_row(sample, audio_expected=others_have_audio) for sample in inputs.samples]
+    ensembles, models = read_scores(inputs.metrics)
+    summary = _summary(corpus, ensembles)
     # Sorting is stable: within each part the order of the sheet stays.
     corpus.sort(key=lambda row: (not row.sample.failures, not row.warnings))
-    ensembles, models = read_scores(inputs.metrics)
     tables = {name: PredictionTable(path) for name, path in inputs.ensembles.items()}
     traced = _traced(corpus, tables)
     shown = tuple(tables)[: len(DASHES)]
@@ -256,7 +257,7 @@ def write_report(output: Path, inputs: ReportInputs) -> None:
     page = environment.get_template(TEMPLATE).render(
         title=inputs.title,
         random_weights=dict(inputs.random_weights),
-        summary=_summary(corpus, ensembles),
+        summary=summary,
         corpus=corpus,
         failures=[(row.sample.name, *failure) for row in corpus for failure in row.sample.failures],
         suspicious=sum(1 for row in corpus if row.warnings and not row.sample.failures),

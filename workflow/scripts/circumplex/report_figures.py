@@ -113,7 +113,7 @@ def trace_figure(
         figure = Figure(figsize=(9.0, 3.0))
         heights = [6, 6, 0.5]
         axes: list[Axes] = list(figure.subplots(3, 1, sharex=True, height_ratios=heights))
-        figure.subplots_adjust(left=0.065, right=0.995, top=0.97, bottom=0.15, hspace=0.12)
+        figure.subplots_adjust(left=0.065, right=0.985, top=0.97, bottom=0.15, hspace=0.12)
         for column, (target, panel) in enumerate(zip(Target, axes[:2], strict=True)):
             panel.axhline(0, color="#d1d5db", linewidth=0.6)
             if annotation is not None:
@@ -147,7 +147,7 @@ def training_figure(runs: Sequence[Curve]) -> str:
     with _style():
         figure = Figure(figsize=(9.0, 2.3))
         loss, *panels = list(figure.subplots(1, 3))
-        figure.subplots_adjust(left=0.05, right=0.995, top=0.88, bottom=0.19, wspace=0.18)
+        figure.subplots_adjust(left=0.05, right=0.99, top=0.88, bottom=0.19, wspace=0.18)
         loss.set_title("training loss", loc="left", fontsize=8, color="#1f2937")
         for run in runs:
             _line(loss, Series(run.epoch.astype(float), run.train_loss[:, None]), 0, "#4b5563")
@@ -178,6 +178,7 @@ def _style() -> AbstractContextManager[None]:
             "svg.fonttype": "none",
             "svg.hashsalt": "circumplex",
             "font.size": 8,
+            "font.sans-serif": ["DejaVu Sans"],
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.edgecolor": "#9ca3af",
@@ -228,6 +229,10 @@ def _data_uri(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata=nothing)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    # A tenth of a point is finer than any screen; six decimals would double the page.
-    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+ ?\n?", r"\1 ", path[0]), svg)
+    svg = re.sub(r' d="[^"]*"', lambda path: _shorter(path[0]), svg)
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+
+
+def _shorter(path: str) -> str:
+    """A tenth of a point is finer than any screen; six decimals would double the page."""
+    return re.sub(r"\s*([MLCQz])\s*", r"\1", re.sub(r"(\.\d)\d+", r"\1", path))
