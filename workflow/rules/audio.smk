@@ -6,6 +6,8 @@ rule extract_egemaps:
         extract_audio=index("extract_audio"),
     output:
         index("extract_egemaps"),
+    message:
+        "extract_egemaps {wildcards.shard}"
     log:
         log_of("extract_egemaps", "shard"),
     benchmark:
@@ -27,6 +29,8 @@ rule extract_compare:
         extract_audio=index("extract_audio"),
     output:
         index("extract_compare"),
+    message:
+        "extract_compare {wildcards.shard}"
     log:
         log_of("extract_compare", "shard"),
     benchmark:
@@ -49,6 +53,8 @@ rule extract_vggish:
         extract_audio=index("extract_audio"),
     output:
         index("extract_vggish"),
+    message:
+        "extract_vggish {wildcards.shard}"
     log:
         log_of("extract_vggish", "shard"),
     benchmark:
@@ -72,6 +78,8 @@ rule extract_wav2vec2:
         extract_audio=index("extract_audio"),
     output:
         index("extract_wav2vec2"),
+    message:
+        "extract_wav2vec2 {wildcards.shard}"
     log:
         log_of("extract_wav2vec2", "shard"),
     benchmark:

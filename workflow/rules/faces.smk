@@ -8,6 +8,8 @@ rule align_faces:
         extract_frames=index("extract_frames"),
     output:
         index("align_faces"),
+    message:
+        "align_faces {wildcards.shard}"
     log:
         log_of("align_faces", "shard"),
     benchmark:
@@ -30,6 +32,8 @@ rule fill_frames:
         align_faces=index("align_faces"),
     output:
         index("fill_frames"),
+    message:
+        "fill_frames {wildcards.shard}"
     log:
         log_of("fill_frames", "shard"),
     benchmark:

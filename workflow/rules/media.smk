@@ -7,6 +7,8 @@ rule extract_frames:
         sheet=SHEET,
     output:
         index("extract_frames"),
+    message:
+        "extract_frames {wildcards.shard}"
     log:
         log_of("extract_frames", "shard"),
     benchmark:
@@ -30,6 +32,8 @@ rule extract_audio:
         extract_frames=index("extract_frames"),
     output:
         index("extract_audio"),
+    message:
+        "extract_audio {wildcards.shard}"
     log:
         log_of("extract_audio", "shard"),
     benchmark:
@@ -53,6 +57,8 @@ rule read_labels:
         extract_frames=index("extract_frames"),
     output:
         index("read_labels"),
+    message:
+        "read_labels {wildcards.shard}"
     log:
         log_of("read_labels", "shard"),
     benchmark:

@@ -8,6 +8,8 @@ rule pack_features:
     output:
         array=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.npy",
         index=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.json",
+    message:
+        "pack_features {wildcards.feature} {wildcards.shard}"
     log:
         f"{RESULTS}/logs/pack_features/{{feature}}-{{shard}}.log",
     benchmark:

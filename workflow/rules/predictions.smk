@@ -15,6 +15,8 @@ rule predict_frames:
         extract_frames=indexes("extract_frames"),
     output:
         f"{RESULTS}/predict_frames/{{run}}.parquet",
+    message:
+        "predict_frames {wildcards.run}"
     log:
         log_of("predict_frames", "run"),
     benchmark:
@@ -37,6 +39,8 @@ rule smooth_predictions:
         f"{RESULTS}/predict_frames/{{run}}.parquet",
     output:
         f"{RESULTS}/smooth_predictions/{{run}}.parquet",
+    message:
+        "smooth_predictions {wildcards.run}"
     log:
         log_of("smooth_predictions", "run"),
     benchmark:
@@ -67,6 +71,8 @@ rule ensemble_predictions:
         arousal=members_of("arousal"),
     output:
         f"{RESULTS}/ensemble_predictions/{{ensemble}}.parquet",
+    message:
+        "ensemble_predictions {wildcards.ensemble}"
     log:
         log_of("ensemble_predictions", "ensemble"),
     benchmark:
@@ -91,6 +97,8 @@ rule export_ensemble:
         ],
     output:
         f"{RESULTS}/exports/{{ensemble}}/ensemble.json",
+    message:
+        "export_ensemble {wildcards.ensemble}"
     log:
         log_of("export_ensemble", "ensemble"),
     benchmark:

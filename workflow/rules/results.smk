@@ -17,6 +17,8 @@ rule write_submission:
         + ".parquet",
     output:
         f"{RESULTS}/write_submission/{{submission}}.json",
+    message:
+        "write_submission {wildcards.submission}"
     log:
         log_of("write_submission", "submission"),
     benchmark:
@@ -42,6 +44,8 @@ rule evaluate:
         table=f"{RESULTS}/evaluate/ccc.parquet",
         csv=f"{RESULTS}/evaluate/ccc.csv",
         markdown=f"{RESULTS}/evaluate/ccc.md",
+    message:
+        "evaluate"
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
@@ -63,6 +67,8 @@ rule list_failures:
         [path for name in STAGES for path in indexes(name)],
     output:
         f"{RESULTS}/list_failures.tsv",
+    message:
+        "list_failures"
     log:
         f"{RESULTS}/logs/list_failures.log",
     benchmark:
@@ -96,6 +102,8 @@ rule make_report:
             category="Results",
             labels={"page": "report"},
         ),
+    message:
+        "make_report"
     log:
         f"{RESULTS}/logs/make_report.log",
     benchmark:
@@ -120,6 +128,8 @@ rule check_failures:
         submissions=SUBMISSIONS,
     output:
         f"{RESULTS}/check_failures.txt",
+    message:
+        "check_failures"
     log:
         f"{RESULTS}/logs/check_failures.log",
     params:

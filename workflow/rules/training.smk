@@ -24,6 +24,8 @@ rule make_folds:
         read_labels=indexes("read_labels"),
     output:
         f"{RESULTS}/make_folds.json",
+    message:
+        "make_folds"
     log:
         f"{RESULTS}/logs/make_folds.log",
     benchmark:
@@ -48,6 +50,8 @@ rule train_encoder:
     output:
         index=f"{RESULTS}/index/train_encoder/{{run}}.json",
         epochs=f"{RESULTS}/train_encoder/{{run}}.epochs.parquet",
+    message:
+        "train_encoder {wildcards.run}"
     log:
         log_of("train_encoder", "run"),
     benchmark:

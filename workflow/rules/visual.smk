@@ -9,6 +9,8 @@ rule extract_densenet:
         fill_frames=index("fill_frames"),
     output:
         index("extract_densenet"),
+    message:
+        "extract_densenet {wildcards.shard}"
     log:
         log_of("extract_densenet", "shard"),
     benchmark:
@@ -33,6 +35,8 @@ rule extract_iresnet:
         fill_frames=index("fill_frames"),
     output:
         index("extract_iresnet"),
+    message:
+        "extract_iresnet {wildcards.shard}"
     log:
         log_of("extract_iresnet", "shard"),
     benchmark:
@@ -57,6 +61,8 @@ rule extract_fau:
         fill_frames=index("fill_frames"),
     output:
         index("extract_fau"),
+    message:
+        "extract_fau {wildcards.shard}"
     log:
         log_of("extract_fau", "shard"),
     benchmark:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,6 +100,10 @@ class PackReader:
                 else f"sample {sample} is packed with different numbers of frames: {counts}"
             )
         return counts.pop()
+
+    def packed(self, sample: str, features: Iterable[str]) -> bool:
+        """Whether the sample is in the packs of all these features: it failed in no stage."""
+        return all(sample in self._places[feature] for feature in features)
 
     def present(self, sample: str, feature: str) -> bool:
         """Whether the sample has the modality; if not, its features are zeros."""
