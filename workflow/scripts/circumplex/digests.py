@@ -55,7 +55,8 @@ class DigestCache:
         """Digest of a file; of a folder, over the names and digests of the files in it.
 
         Returns:
-            ``sha256:<hex>``, or ``missing`` where nothing stands: a job reports that by sample.
+            ``sha256:<hex>``, or ``missing`` where nothing stands that may be read: a job reports
+            that by sample.
         """
         if path.is_dir():
             members = sorted(p for p in path.rglob("*") if p.is_file())
@@ -66,7 +67,10 @@ class DigestCache:
         known = self._entries.get(str(path))
         now = fingerprint(path)
         if known is None or known[:3] != now:
-            known = [*now, file_digest(path)]
+            try:
+                known = [*now, file_digest(path)]
+            except PermissionError:
+                return MISSING
             self._entries[str(path)] = known
             self._changed = True
         return f"sha256:{known[3]}"
