@@ -6,20 +6,20 @@ rule extract_egemaps:
         extract_audio=index("extract_audio"),
     output:
         index("extract_egemaps"),
-    message:
-        "extract_egemaps {wildcards.shard}"
     log:
         log_of("extract_egemaps", "shard"),
     benchmark:
         benchmark_of("extract_egemaps", "shard")
-    params:
-        stage=stage("extract_egemaps"),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=stage("extract_egemaps"),
+    message:
+        "extract_egemaps {wildcards.shard}"
     script:
         "../scripts/extract_egemaps.py"
 
@@ -29,20 +29,20 @@ rule extract_compare:
         extract_audio=index("extract_audio"),
     output:
         index("extract_compare"),
-    message:
-        "extract_compare {wildcards.shard}"
     log:
         log_of("extract_compare", "shard"),
     benchmark:
         benchmark_of("extract_compare", "shard")
-    params:
-        stage=stage("extract_compare"),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=stage("extract_compare"),
+    message:
+        "extract_compare {wildcards.shard}"
     script:
         "../scripts/extract_compare.py"
 
@@ -53,21 +53,21 @@ rule extract_vggish:
         extract_audio=index("extract_audio"),
     output:
         index("extract_vggish"),
-    message:
-        "extract_vggish {wildcards.shard}"
     log:
         log_of("extract_vggish", "shard"),
     benchmark:
         benchmark_of("extract_vggish", "shard")
-    params:
-        stage=stage("extract_vggish"),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
         mem_mb=4000,
         runtime=240,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=stage("extract_vggish"),
+    message:
+        "extract_vggish {wildcards.shard}"
     script:
         "../scripts/extract_vggish.py"
 
@@ -78,20 +78,20 @@ rule extract_wav2vec2:
         extract_audio=index("extract_audio"),
     output:
         index("extract_wav2vec2"),
-    message:
-        "extract_wav2vec2 {wildcards.shard}"
     log:
         log_of("extract_wav2vec2", "shard"),
     benchmark:
         benchmark_of("extract_wav2vec2", "shard")
-    params:
-        stage=stage("extract_wav2vec2"),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
         mem_mb=4000,
         runtime=240,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=stage("extract_wav2vec2"),
+    message:
+        "extract_wav2vec2 {wildcards.shard}"
     script:
         "../scripts/extract_wav2vec2.py"

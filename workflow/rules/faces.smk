@@ -8,21 +8,21 @@ rule align_faces:
         extract_frames=index("extract_frames"),
     output:
         index("align_faces"),
-    message:
-        "align_faces {wildcards.shard}"
     log:
         log_of("align_faces", "shard"),
     benchmark:
         benchmark_of("align_faces", "shard")
-    params:
-        stage=stage("align_faces"),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
         mem_mb=3000,
         runtime=240,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=stage("align_faces"),
+    message:
+        "align_faces {wildcards.shard}"
     script:
         "../scripts/align_faces.py"
 
@@ -32,19 +32,19 @@ rule fill_frames:
         align_faces=index("align_faces"),
     output:
         index("fill_frames"),
-    message:
-        "fill_frames {wildcards.shard}"
     log:
         log_of("fill_frames", "shard"),
     benchmark:
         benchmark_of("fill_frames", "shard")
-    params:
-        stage=stage("fill_frames"),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=stage("fill_frames"),
+    message:
+        "fill_frames {wildcards.shard}"
     script:
         "../scripts/fill_frames.py"

@@ -7,20 +7,20 @@ rule extract_frames:
         sheet=SHEET,
     output:
         index("extract_frames"),
-    message:
-        "extract_frames {wildcards.shard}"
     log:
         log_of("extract_frames", "shard"),
     benchmark:
         benchmark_of("extract_frames", "shard")
-    params:
-        stage=stage("extract_frames"),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=stage("extract_frames"),
+    message:
+        "extract_frames {wildcards.shard}"
     script:
         "../scripts/extract_frames.py"
 
@@ -32,20 +32,20 @@ rule extract_audio:
         extract_frames=index("extract_frames"),
     output:
         index("extract_audio"),
-    message:
-        "extract_audio {wildcards.shard}"
     log:
         log_of("extract_audio", "shard"),
     benchmark:
         benchmark_of("extract_audio", "shard")
-    params:
-        stage=stage("extract_audio"),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=stage("extract_audio"),
+    message:
+        "extract_audio {wildcards.shard}"
     script:
         "../scripts/extract_audio.py"
 
@@ -57,19 +57,19 @@ rule read_labels:
         extract_frames=index("extract_frames"),
     output:
         index("read_labels"),
-    message:
-        "read_labels {wildcards.shard}"
     log:
         log_of("read_labels", "shard"),
     benchmark:
         benchmark_of("read_labels", "shard")
-    params:
-        stage=stage("read_labels"),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=stage("read_labels"),
+    message:
+        "read_labels {wildcards.shard}"
     script:
         "../scripts/read_labels.py"

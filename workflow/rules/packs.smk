@@ -8,19 +8,19 @@ rule pack_features:
     output:
         array=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.npy",
         index=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.json",
-    message:
-        "pack_features {wildcards.feature} {wildcards.shard}"
     log:
         f"{RESULTS}/logs/pack_features/{{feature}}-{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pack_features/{{feature}}-{{shard}}.tsv"
-    params:
-        stage=lambda wildcards: IDENTITIES.packs(wildcards.feature),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=lambda wildcards: IDENTITIES.packs(wildcards.feature),
+    message:
+        "pack_features {wildcards.feature} {wildcards.shard}"
     script:
         "../scripts/pack_features.py"

@@ -15,21 +15,21 @@ rule predict_frames:
         extract_frames=indexes("extract_frames"),
     output:
         f"{RESULTS}/predict_frames/{{run}}.parquet",
-    message:
-        "predict_frames {wildcards.run}"
     log:
         log_of("predict_frames", "run"),
     benchmark:
         benchmark_of("predict_frames", "run")
-    params:
-        stage=lambda wildcards: IDENTITIES.prediction(wildcards.run),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["train"]
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=lambda wildcards: IDENTITIES.prediction(wildcards.run),
+    message:
+        "predict_frames {wildcards.run}"
     script:
         "../scripts/predict_frames.py"
 
@@ -39,20 +39,20 @@ rule smooth_predictions:
         f"{RESULTS}/predict_frames/{{run}}.parquet",
     output:
         f"{RESULTS}/smooth_predictions/{{run}}.parquet",
-    message:
-        "smooth_predictions {wildcards.run}"
     log:
         log_of("smooth_predictions", "run"),
     benchmark:
         benchmark_of("smooth_predictions", "run")
-    params:
-        stage=IDENTITIES.plain("smooth_predictions", smoothing=PLAN.smoothing),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=IDENTITIES.plain("smooth_predictions", smoothing=PLAN.smoothing),
+    message:
+        "smooth_predictions {wildcards.run}"
     script:
         "../scripts/smooth_predictions.py"
 
@@ -71,20 +71,20 @@ rule ensemble_predictions:
         arousal=members_of("arousal"),
     output:
         f"{RESULTS}/ensemble_predictions/{{ensemble}}.parquet",
-    message:
-        "ensemble_predictions {wildcards.ensemble}"
     log:
         log_of("ensemble_predictions", "ensemble"),
     benchmark:
         benchmark_of("ensemble_predictions", "ensemble")
-    params:
-        stage=lambda wildcards: IDENTITIES.ensemble(wildcards.ensemble),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=lambda wildcards: IDENTITIES.ensemble(wildcards.ensemble),
+    message:
+        "ensemble_predictions {wildcards.ensemble}"
     script:
         "../scripts/ensemble_predictions.py"
 
@@ -97,19 +97,19 @@ rule export_ensemble:
         ],
     output:
         f"{RESULTS}/exports/{{ensemble}}/ensemble.json",
-    message:
-        "export_ensemble {wildcards.ensemble}"
     log:
         log_of("export_ensemble", "ensemble"),
     benchmark:
         benchmark_of("export_ensemble", "ensemble")
-    params:
-        stage=lambda wildcards: IDENTITIES.export(wildcards.ensemble),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=lambda wildcards: IDENTITIES.export(wildcards.ensemble),
+    message:
+        "export_ensemble {wildcards.ensemble}"
     script:
         "../scripts/export_ensemble.py"

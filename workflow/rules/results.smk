@@ -1,6 +1,8 @@
 # What a person reads: submissions, the CCC table, the report, and the list of what failed.
 SMOOTHED = [f"{RESULTS}/smooth_predictions/{run.path}.parquet" for run in PLAN.runs]
-ENSEMBLES = [f"{RESULTS}/ensemble_predictions/{name}.parquet" for name in PLAN.ensembles]
+ENSEMBLES = [
+    f"{RESULTS}/ensemble_predictions/{name}.parquet" for name in PLAN.ensembles
+]
 SUBMISSIONS = [f"{RESULTS}/write_submission/{name}.json" for name in PLAN.submissions]
 EPOCHS = [
     f"{RESULTS}/train_encoder/{run.path}.epochs.parquet"
@@ -17,20 +19,20 @@ rule write_submission:
         + ".parquet",
     output:
         f"{RESULTS}/write_submission/{{submission}}.json",
-    message:
-        "write_submission {wildcards.submission}"
     log:
         log_of("write_submission", "submission"),
     benchmark:
         benchmark_of("write_submission", "submission")
-    params:
-        stage=lambda wildcards: IDENTITIES.submission(wildcards.submission),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=lambda wildcards: IDENTITIES.submission(wildcards.submission),
+    message:
+        "write_submission {wildcards.submission}"
     script:
         "../scripts/write_submission.py"
 
@@ -44,20 +46,20 @@ rule evaluate:
         table=f"{RESULTS}/evaluate/ccc.parquet",
         csv=f"{RESULTS}/evaluate/ccc.csv",
         markdown=f"{RESULTS}/evaluate/ccc.md",
-    message:
-        "evaluate"
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
-    params:
-        stage=IDENTITIES.evaluation(),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=IDENTITIES.evaluation(),
+    message:
+        "evaluate"
     script:
         "../scripts/evaluate.py"
 
@@ -67,20 +69,20 @@ rule list_failures:
         [path for name in STAGES for path in indexes(name)],
     output:
         f"{RESULTS}/list_failures.tsv",
-    message:
-        "list_failures"
     log:
         f"{RESULTS}/logs/list_failures.log",
     benchmark:
         f"{RESULTS}/benchmarks/list_failures.tsv"
-    params:
-        stage=IDENTITIES.plain("list_failures", stages=STAGES),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=IDENTITIES.plain("list_failures", stages=STAGES),
+    message:
+        "list_failures"
     script:
         "../scripts/list_failures.py"
 
@@ -102,20 +104,20 @@ rule make_report:
             category="Results",
             labels={"page": "report"},
         ),
-    message:
-        "make_report"
     log:
         f"{RESULTS}/logs/make_report.log",
     benchmark:
         f"{RESULTS}/benchmarks/make_report.tsv"
-    params:
-        stage=IDENTITIES.report(),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=IDENTITIES.report(),
+    message:
+        "make_report"
     script:
         "../scripts/make_report.py"
 
@@ -128,15 +130,15 @@ rule check_failures:
         submissions=SUBMISSIONS,
     output:
         f"{RESULTS}/check_failures.txt",
-    message:
-        "check_failures"
     log:
         f"{RESULTS}/logs/check_failures.log",
-    params:
-        stage=IDENTITIES.closing(),
     localrule: True
-    threads: 1
     conda:
         "../../envs/light.yaml"
+    threads: 1
+    params:
+        stage=IDENTITIES.closing(),
+    message:
+        "check_failures"
     script:
         "../scripts/check_failures.py"

@@ -24,20 +24,20 @@ rule make_folds:
         read_labels=indexes("read_labels"),
     output:
         f"{RESULTS}/make_folds.json",
-    message:
-        "make_folds"
     log:
         f"{RESULTS}/logs/make_folds.log",
     benchmark:
         f"{RESULTS}/benchmarks/make_folds.tsv"
-    params:
-        stage=IDENTITIES.folds(),
+    conda:
+        "../../envs/light.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/light.yaml"
+    params:
+        stage=IDENTITIES.folds(),
+    message:
+        "make_folds"
     script:
         "../scripts/make_folds.py"
 
@@ -50,20 +50,20 @@ rule train_encoder:
     output:
         index=f"{RESULTS}/index/train_encoder/{{run}}.json",
         epochs=f"{RESULTS}/train_encoder/{{run}}.epochs.parquet",
-    message:
-        "train_encoder {wildcards.run}"
     log:
         log_of("train_encoder", "run"),
     benchmark:
         benchmark_of("train_encoder", "run")
-    params:
-        stage=lambda wildcards: IDENTITIES.training(wildcards.run),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["train"]
     resources:
         mem_mb=6000,
         runtime=720,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=lambda wildcards: IDENTITIES.training(wildcards.run),
+    message:
+        "train_encoder {wildcards.run}"
     script:
         "../scripts/train_encoder.py"

@@ -9,21 +9,21 @@ rule extract_densenet:
         fill_frames=index("fill_frames"),
     output:
         index("extract_densenet"),
-    message:
-        "extract_densenet {wildcards.shard}"
     log:
         log_of("extract_densenet", "shard"),
     benchmark:
         benchmark_of("extract_densenet", "shard")
-    params:
-        stage=stage("extract_densenet"),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
         mem_mb=4000,
         runtime=240,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=stage("extract_densenet"),
+    message:
+        "extract_densenet {wildcards.shard}"
     script:
         "../scripts/extract_densenet.py"
 
@@ -35,21 +35,21 @@ rule extract_iresnet:
         fill_frames=index("fill_frames"),
     output:
         index("extract_iresnet"),
-    message:
-        "extract_iresnet {wildcards.shard}"
     log:
         log_of("extract_iresnet", "shard"),
     benchmark:
         benchmark_of("extract_iresnet", "shard")
-    params:
-        stage=stage("extract_iresnet"),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
         mem_mb=4000,
         runtime=240,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=stage("extract_iresnet"),
+    message:
+        "extract_iresnet {wildcards.shard}"
     script:
         "../scripts/extract_iresnet.py"
 
@@ -61,20 +61,20 @@ rule extract_fau:
         fill_frames=index("fill_frames"),
     output:
         index("extract_fau"),
-    message:
-        "extract_fau {wildcards.shard}"
     log:
         log_of("extract_fau", "shard"),
     benchmark:
         benchmark_of("extract_fau", "shard")
-    params:
-        stage=stage("extract_fau"),
+    conda:
+        "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
         mem_mb=4000,
         runtime=240,
         gpu=GPU,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        stage=stage("extract_fau"),
+    message:
+        "extract_fau {wildcards.shard}"
     script:
         "../scripts/extract_fau.py"
