@@ -9,7 +9,15 @@ from circumplex import digests
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, value_digest
 
 MAIN = "from pack.inner import work\n\n\ndef main():\n    return work(2)\n"
-INNER = '"""Inner."""\n\nfrom pack import deep\n\n\ndef work(x):\n    """Double."""\n    return deep.twice(x)\n'
+INNER = '''"""Inner."""
+
+from pack import deep
+
+
+def work(x):
+    """Double."""
+    return deep.twice(x)
+'''
 DEEP = "def twice(x):\n    return 2 * x\n"
 
 

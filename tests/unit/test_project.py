@@ -25,10 +25,10 @@ RULES = {
     for name, body in RULE.findall(path.read_text(encoding="utf-8") + "\n")
     if name != "all"
 }
-PARSED = (
-    "plan identities store digests samples validation catalogue exports features modalities "
-    "files errors"
-).split()
+PARSED = [
+    *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
+    *("features", "modalities", "files", "errors"),
+]
 
 
 def section(body, name):
@@ -59,9 +59,8 @@ def test_python_files_keep_to_the_rules(path):
     assert "__future__" not in names, "a script: file cannot have it"
     source = path.read_text(encoding="utf-8")
     assert "snakemake.config" not in source, "only params are tracked"
-    assert not re.search(
-        r"\b(importlib|__import__|exec|eval)\s*[.(]", re.sub(r"\.eval\(", "", source)
-    )
+    dynamic = re.findall(r"import_module|__import__|\bexec\(|(?<![.\w])eval\(", source)
+    assert not dynamic, "the code digest follows static imports only"
 
 
 @pytest.mark.parametrize("path", THIN, ids=lambda p: p.name)
@@ -113,7 +112,7 @@ def names(tmp_path_factory):
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
     expression = re.fullmatch(r"stage=(.*),", section(RULES[name], "params"), re.DOTALL).group(1)
-    tracked = eval(expression, dict(names))
+    tracked = eval(expression, dict(names))  # noqa: S307, our own rule files
     if callable(tracked):
         tracked = tracked(names["wildcards"])
     assert tracked["code"] == code_digest(SCRIPTS / f"{name}.py")
