@@ -214,7 +214,7 @@ def _front_hair(look: Look, x: Canvas, y: Canvas, edge: Canvas) -> Canvas:
         strand = _step((np.abs(x) - look.width * (0.97 - 0.10 * np.clip(y, 0, 1))) * UNIT * 0.7)
         outer = _step((look.width + 0.16 - np.abs(x)) * UNIT)
         fade = _step((reach - y) * UNIT * 0.15) * _step((y + 0.45) * UNIT * 0.3)
-        return np.maximum(coverage, strand * outer * fade)
+        return np.asarray(np.maximum(coverage, strand * outer * fade))
     burn = _step((np.abs(x) - edge + 0.05) * UNIT) * inside * _step((reach - y) * UNIT * 0.2)
     return np.asarray(np.maximum(coverage, burn))
 
@@ -301,8 +301,8 @@ def _eye(canvas: Canvas, look: Look, now: Expression, shift: Points, side: float
 
 def _brow(canvas: Canvas, look: Look, now: Expression, shift: Points, side: float) -> None:
     u = np.linspace(0, 1, 12)  # from the nose outwards
-    inner = 0.05 * now.frown
-    height = -0.115 - look.brow_height - 0.05 * now.brow_raise
+    inner = 0.07 * now.frown
+    height = -0.115 - look.brow_height - 0.06 * now.brow_raise
     x = side * (look.eye_gap - 0.17 - 0.02 * now.frown + 0.36 * u) + shift[0]
     middle = height - 0.055 * np.sin(np.pi * np.clip(u * 0.9 + 0.08, 0, 1)) + inner * (1 - u) ** 1.5
     middle += 0.03 * u**2 + shift[1]
@@ -324,8 +324,8 @@ def _mouth(canvas: Canvas, look: Look, now: Expression, shift: Points) -> None:
     half = look.mouth_width * (1 + 0.10 * now.spread + 0.10 * now.smile - 0.12 * now.mouth_open)
     u = np.linspace(-1, 1, 25)
     arch = 1 - u**2
-    middle = y0 + 0.085 * curve * (0.45 - u**2)
-    opened = 0.17 * now.mouth_open
+    middle = y0 + 0.115 * curve * (0.45 - u**2)
+    opened = 0.20 * now.mouth_open
     upper_in = middle - 0.30 * opened * arch
     lower_in = middle + 0.70 * opened * arch
     bow = 1 - 0.22 * np.exp(-((u / 0.13) ** 2))
@@ -403,7 +403,7 @@ def hand(skin: NDArray[np.float64], light: Light) -> tuple[Canvas, Canvas]:
     for part in parts:
         paint(canvas, part, skin * light.colour * 0.5, 0.8, 3.0)
         paint(canvas, part + 1.0, skin * light.colour * 0.86, 1.0, 1.5)
-        paint(alpha, part, (1.0,), 1.0, 0.7)
+        paint(alpha, part, np.ones(1), 1.0, 0.7)
     shade = 1.0 + 0.15 * light.x * (np.arange(CANVAS[1]) - CENTRE[0]) / UNIT
     canvas *= shade[None, :, None].astype(np.float32)
     return canvas, np.ascontiguousarray(alpha[..., 0])
@@ -425,4 +425,4 @@ def backdrop(rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
         paint(canvas, box, muted(rng, 30, 240), float(rng.uniform(0.3, 0.8)), 5.0)
     canvas = cv2.GaussianBlur(canvas, (0, 0), 4.0)
     canvas *= 1 + 0.015 * cloud(rng, (height, width), (2.0, 2.0))[..., None]
-    return canvas
+    return np.asarray(canvas)

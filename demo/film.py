@@ -159,10 +159,10 @@ class _Actor:
             self.sitter,
             faces.Expression(
                 smile=valence,
-                brow_raise=0.75 * arousal + 0.15 * valence,
+                brow_raise=1.0 * arousal,
                 frown=-0.9 * valence - 0.1,
-                eye_open=float(self.blink[k]) * (1.0 + 0.42 * arousal),
-                mouth_open=max(0.0, 0.16 + 0.22 * arousal + (0.30 + 0.12 * arousal) * speech),
+                eye_open=float(self.blink[k]) * (1.0 + 0.5 * arousal),
+                mouth_open=max(0.0, 0.22 + 0.30 * arousal + (0.28 + 0.10 * arousal) * speech),
                 spread=0.3 * valence,
                 gaze=(float(self.gaze[k, 0]), float(self.gaze[k, 1])),
                 turn=(float(self.turn[k, 0]), float(self.turn[k, 1])),
@@ -205,11 +205,18 @@ def encode(
     video: Video, path: Path, frames: Iterator[NDArray[np.uint8]], sound: NDArray[np.float32]
 ) -> None:
     """Write H.264 and AAC; one thread, so that the same frames give the same bytes."""
-    with av.open(str(path), "w") as container:
+    # bitexact: no random identifiers in the container.
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         pictures = container.add_stream("libx264", rate=video.clip.fps)
         width, height = SINGLE if len(video.subjects) == 1 else DOUBLE
         pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
-        pictures.options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+        # With macroblock trees, x264's bytes vary from run to run on machines with AVX-512.
+        pictures.options = {
+            "preset": "veryfast",
+            "crf": "20",
+            "threads": "1",
+            "x264-params": "mbtree=0",
+        }
         milliseconds = Fraction(1, 1000)
         if video.ticks is not None:
             pictures.codec_context.time_base = milliseconds
@@ -219,7 +226,8 @@ def encode(
             voice.bit_rate = 64000
             _encode_sound(container, voice, sound, video.clip.delay_s)
         for k, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            planes = cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420)
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             if video.ticks is None:
                 frame.pts, frame.time_base = k, 1 / video.clip.fps
             else:

@@ -22,10 +22,10 @@ DRIFT_PERIODS_S = (3.0, 7.0)
 
 # Deviation of each nuisance in units of the latent's: the share that a modality can not tell.
 NUISANCE = {
-    "face_valence": 0.30,
-    "face_arousal": 0.85,
+    "face_valence": 0.20,
+    "face_arousal": 0.65,
     "voice_valence": 1.10,
-    "voice_arousal": 0.70,
+    "voice_arousal": 0.80,
 }
 DRIFTS = ("x", "y", "scale", "light")
 
@@ -67,20 +67,23 @@ def standardise(path: Path1d) -> Path1d:
     return np.asarray(centred / centred.std())
 
 
-def orthogonal_path(rng: np.random.Generator, times: Path1d, other: Path1d) -> Path1d:
-    """A smooth path uncorrelated with a standardised one over the clip; mean 0, deviation 1.
+def draw_pair(rng: np.random.Generator, times: Path1d) -> tuple[Path1d, Path1d]:
+    """Two smooth paths, uncorrelated over the clip, each of mean 0 and deviation 1.
 
-    Draws until most of the path survives the projection, so that no faint rest is blown up.
+    Of some draws the best is kept: one of which most survives the projection, so that no faint
+    rest is blown up, and whose peaks are low, so that `PEAK` leaves it its size.
     """
-    best, best_left = np.zeros_like(times), -1.0
+    best, best_worth = (np.zeros_like(times), np.zeros_like(times)), -np.inf
     for _ in range(40):
-        path = smooth_path(rng, times, LATENT_PERIODS_S)
-        rest = path - (path @ other) / len(other) * other
-        if rest.std() > best_left:
-            best, best_left = rest, float(rest.std())
-        if best_left > 0.8:
+        first, second = (smooth_path(rng, times, LATENT_PERIODS_S) for _ in range(2))
+        rest = second - (second @ first) / len(first) * first
+        pair = first, standardise(rest)
+        worth = min(rest.std(), 0.8) - max(1.85, *(np.abs(path).max() for path in pair))
+        if worth > best_worth:
+            best, best_worth = pair, float(worth)
+        if best_worth >= 0.8 - 1.85:
             break
-    return standardise(best)
+    return best
 
 
 def stratified(rng: np.random.Generator, count: int) -> Path1d:
@@ -92,9 +95,8 @@ def draw_split(rng: np.random.Generator, clips: list[Path1d]) -> list[Latents]:
     """Latents of all subjects of one split, given the frame times (s) of each one's clip."""
     truths = {"valence": [], "arousal": []}  # type: dict[str, list[Path1d]]
     for times in clips:
-        valence = smooth_path(rng, times, LATENT_PERIODS_S)
-        truths["valence"].append(valence)
-        truths["arousal"].append(orthogonal_path(rng, times, valence))
+        for paths, path in zip(truths.values(), draw_pair(rng, times), strict=True):
+            paths.append(path)
 
     def nuisances(periods: tuple[float, float]) -> list[Path1d]:
         """One path a clip, orthogonal to both latents over the whole split."""

@@ -79,7 +79,7 @@ TINY = (
     Clip("test", (0,), variable=True, suffix=".mkv"),
     Clip("test", (1,)),
 )
-CASTS = {"demo": (DEMO, (6.2, 9.8)), "tiny": (TINY, (2.0, 2.0))}
+CASTS = {"demo": (DEMO, (6.4, 9.8)), "tiny": (TINY, (2.0, 2.0))}
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _timeline(
         return None, np.arange(frames) / float(clip.fps)
     # A camera that slows down in the dark: the rate wanders, and a frame is lost here and there.
     phase = np.arange(frames - 1) / 40.0 + rng.random()
-    gaps = 38 + 12 * np.sin(2 * np.pi * phase) + rng.integers(-5, 6, frames - 1)
+    gaps = 39 + 12 * np.sin(2 * np.pi * phase) + rng.integers(-5, 6, frames - 1)
     gaps[rng.random(frames - 1) < 0.03] += 40
     ticks = np.concatenate([[0], np.cumsum(np.round(gaps).astype(np.int64))])
     return ticks, ticks / 1000.0

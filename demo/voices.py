@@ -47,7 +47,7 @@ class Speech:
 
 def control_times(duration_s: float) -> NDArray[np.float64]:
     """Times (s) of the control points of a clip."""
-    return np.arange(int(np.ceil(duration_s * RATE / HOP)) + 1) * (HOP / RATE)
+    return np.asarray(np.arange(int(np.ceil(duration_s * RATE / HOP)) + 1) * (HOP / RATE))
 
 
 def speak(rng: np.random.Generator, arousal: NDArray[np.float64]) -> Speech:
