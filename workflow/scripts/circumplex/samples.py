@@ -13,6 +13,9 @@ from pathlib import Path
 from circumplex.errors import RequestError
 from circumplex.validation import validate
 
+MAX_NAME_BYTES = 200
+"""Of a sample's name: file systems take 255, and suffixes and temporary names come on top."""
+
 
 class Split(StrEnum):
     """Which part of the data a sample belongs to; `PREDICT` has no annotation and no score."""
@@ -63,15 +66,18 @@ def read_samples(sheet: Path) -> list[Sample]:
     try:
         with sheet.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            rows = list(reader)
+            columns = Counter(reader.fieldnames or [])
+            rows = [(reader.line_num, row) for row in reader]
     except UnicodeDecodeError as error:
         raise RequestError(f"sample sheet {sheet} is not UTF-8 text: {error}") from error
+    except csv.Error as error:
+        raise RequestError(f"sample sheet {sheet} is not a table: {error}") from error
+    for name, count in columns.items():
+        if name and count > 1:
+            raise RequestError(f"{sheet}: {count} columns are named {name!r}; keep one")
     if not rows:
         raise RequestError(f"sample sheet {sheet} has no rows")
-    samples = [
-        _parse(row, sheet.parent, f"{sheet}, line {line}")
-        for line, row in enumerate(rows, 2)
-    ]
+    samples = [_parse(row, sheet.parent, f"{sheet}, line {line}") for line, row in rows]
     for name, count in Counter(s.sample for s in samples).items():
         if count > 1:
             raise RequestError(
@@ -86,6 +92,11 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
     filled = {key: value for key, value in row.items() if value not in ("", None)}
     validate(filled, "samples.schema.yaml", where)
     cells = {str(key): str(value) for key, value in filled.items()}
+    if len(cells["sample"].encode()) > MAX_NAME_BYTES:
+        raise RequestError(
+            f"{where}: sample {cells['sample']!r} is too long to name files; "
+            f"use at most {MAX_NAME_BYTES} bytes of UTF-8"
+        )
 
     def path(column: str) -> Path | None:
         return folder / cells[column] if column in cells else None
