@@ -41,7 +41,7 @@ def parse_annotation(text: str) -> NDArray[np.float32]:
     for row, line in enumerate(lines[1:]):
         cells = line.split(",")
         try:
-            if len(cells) != 2:
+            if len(cells) != 2 or "_" in line:  # Python reads 1_0 as ten.
                 raise ValueError
             values[row] = [float(cell) for cell in cells]
         except ValueError:
@@ -49,7 +49,8 @@ def parse_annotation(text: str) -> NDArray[np.float32]:
                 f"annotation line {row + 2} is {line[:60]!r}, expected two numbers: {HEADER}"
             ) from None
     unannotated = (values == UNANNOTATED).any(axis=1)
-    wrong = ~unannotated & ~((values >= -1) & (values <= 1)).all(axis=1)
+    in_range = (np.abs(values) <= 1).all(axis=1)
+    wrong = ~np.isfinite(values).all(axis=1) | ~(unannotated | in_range)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise SampleError(
@@ -90,6 +91,8 @@ def read_labels(
         text = annotation.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SampleError(f"annotation {annotation} is not text: {error}") from error
+    except PermissionError as error:
+        raise SampleError(f"annotation {annotation} may not be read: {error}") from error
     rows = parse_annotation(text)
     frame, time_s = read_columns(timeline, ["frame", "time_s"])
     difference = len(rows) - len(frame)
