@@ -17,7 +17,7 @@ from circumplex.features import FEATURES, Feature
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
-from circumplex.store import damaged_samples
+from circumplex.store import damaged_samples, index_files
 
 logger = logging.getLogger(__name__)
 
@@ -258,15 +258,17 @@ class Identities:
 
 
 def remove_damaged_indexes(results: Path) -> None:
-    """Remove the index of a shard whose files were deleted or altered by hand.
+    """Remove the index of a shard that was altered by hand, or whose files were.
 
     The index says something untrue then; without it Snakemake makes the shard's stage again, which
     takes from the store all that is intact.
     """
-    root = results / "index"
-    for index in sorted(root.rglob("*.json")):
-        stage = index.relative_to(root).parts[0]
-        damaged = damaged_samples(results, stage, index)
+    for index in index_files(results):
+        stage = index.relative_to(results / "index").parts[0]
+        try:
+            damaged = damaged_samples(results, stage, index)
+        except (ValueError, KeyError, TypeError):
+            damaged = [f"the index {index.name}"]
         if damaged:
             names = ", ".join(damaged)
             logger.warning("%s: missing or altered, made again: %s", stage, names)

@@ -124,7 +124,10 @@ def intact_digest(stored: Path) -> str | None:
     record = record_path(stored)
     if not stored.is_file() or not record.is_file():
         return None
-    known = read_json(record)
+    try:
+        known = read_json(record)
+    except ValueError:
+        return None
     if known["fingerprint"] != fingerprint(stored) and file_digest(stored) != known["sha256"]:
         return None
     return str(known["sha256"])
@@ -154,9 +157,10 @@ def run_shard(stage: Stage, index: Path, requests: Iterable[Request], make: Make
 
 
 def _bring_up_to_date(stage: Stage, request: Request, make: Make) -> tuple[Entry, bool]:
-    for upstream in request.upstream.values():
-        if upstream.status is not Status.OK:
-            return upstream, False
+    for status in (Status.FAILED, Status.ABSENT):
+        for upstream in request.upstream.values():
+            if upstream.status is status:
+                return upstream, False
     inputs = {name: entry.sha256 for name, entry in request.upstream.items()}
     content = {"options": stage.options, "inputs": inputs, "sample": request.key}
     key = value_digest({"stage": stage.name, "code": stage.code, **content})
@@ -199,6 +203,12 @@ def read_index(index: Path) -> dict[str, Entry]:
     }
 
 
+def index_files(results: Path) -> list[Path]:
+    """All indexes below a results folder; not the temporary files that a killed job left."""
+    found = (results / "index").rglob("*.json")
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
 def joined(indexes: Mapping[str, Path]) -> dict[str, dict[str, Entry]]:
     """Entries by sample and stage from the indexes of one shard in several stages."""
     read = {stage: read_index(path) for stage, path in indexes.items()}
@@ -223,7 +233,7 @@ def clean_store(results: Path) -> int:
     """Remove the stored files that no index names; returns the bytes set free."""
     kept = {
         results / entry.file
-        for index in (results / "index").rglob("*.json")
+        for index in index_files(results)
         for entry in read_index(index).values()
         if entry.file
     }
