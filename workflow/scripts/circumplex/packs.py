@@ -96,8 +96,9 @@ def pack_features(
         dtype: ``float32`` or ``float16``.
 
     Raises:
-        ValueError: a feature table whose frames are not the timeline's, or a value that is not
-            finite: a bug in the extractor, never padded over.
+        ValueError: a feature table whose frames are not the timeline's, of another dimension, or
+            with a value that is not finite: a bug in the extractor, never padded over; a value
+            that ``dtype`` cannot hold.
     """
     frames = {name: count_rows(sample.timeline) for name, sample in samples.items()}
     header = {
@@ -115,6 +116,11 @@ def pack_features(
             for block in _blocks(sample, feature, framing, frames[name], dimension):
                 if not np.isfinite(block).all():
                     raise ValueError(f"{name}: {feature} holds values that are not finite")
+                if block.shape[1] != dimension:
+                    found = f"{feature} has {block.shape[1]} values a frame"
+                    raise ValueError(f"{name}: {found}, expected {dimension}")
+                if np.abs(block).max(initial=0) > np.finfo(dtype).max:
+                    raise ValueError(f"{name}: {feature} exceeds {dtype}; use packs.dtype: float32")
                 data = block.astype(dtype).tobytes()
                 file.write(data)
                 digest.update(data)
