@@ -3,6 +3,7 @@
 Imported while the workflow is parsed: standard library, yaml and jsonschema only.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,6 +76,7 @@ class Plan:
         plan = cls(pruned, tuple(row for row in rows if row.sample not in excluded))
         plan._check_names()
         plan._check_strategies()
+        plan._check_training()
         return plan
 
     @cached_property
@@ -175,9 +177,10 @@ class Plan:
         kind, used = spec["encoder"], spec["features"]
         encoder = {**self.config["encoders"][kind], **spec.get("encoder_options", {})}
         training = {**self.config["training"], **spec.get("training", {})}
-        training.setdefault("learning_rate", encoder["learning_rate"])
-        del encoder["learning_rate"]
-        normalisation = training.pop("normalisation")
+        if "learning_rate" in encoder:
+            rate = encoder.pop("learning_rate")
+            training.setdefault("learning_rate", rate)
+        normalisation = training.pop("normalisation", "none")
         mixed = spec["strategy"] == Strategy.TRAIN_VAL_MIX
         by_modality = {
             modality.value: [n for n in used if FEATURES[n].modality is modality]
@@ -231,6 +234,13 @@ class Plan:
                     )
         for name, submission in self.submissions.items():
             _known([submission["ensemble"]], self.ensembles, f"submission {name}: ensemble")
+        for name, options in self.config["features"].items():
+            kind, _, seed = options.get("weights", "").partition(":")
+            if kind == "random" and not seed.isdecimal():
+                raise RequestError(
+                    f"config: features.{name}.weights is {options['weights']!r}; write "
+                    "random:<seed> with a whole number, or a file or folder"
+                )
 
     def _check_strategies(self) -> None:
         if self.export is not None or not self.experiments:
@@ -252,6 +262,31 @@ class Plan:
                 f"{len(groups)} groups, which are never split; use at most {len(groups)} folds"
             )
 
+    def _check_training(self) -> None:
+        """What the training itself refuses, told before days of extraction."""
+        if self.export is not None:
+            return
+        for name in self.experiments:
+            values = self.training_values(name)
+            encoder, epochs = values["encoder"], values.get("epochs", math.inf)
+            chosen = [[1, 1]]
+            if values["selection"] == "epochs":
+                chosen = [values.get(f"{target}_epochs", [1, 1]) for target in TARGETS]
+            length = encoder.get("segment_length", math.inf)
+            stride = encoder.get("stride", length)
+            transformer = encoder["kind"] == "transformer"
+            problem = ""
+            if stride > length:
+                problem = "stride exceeds segment_length: frames would have no prediction"
+            elif not transformer and stride != length:
+                problem = "an LSTM carries its state on: stride must equal segment_length"
+            elif transformer and encoder.get("hidden", 0) % encoder.get("heads", 1):
+                problem = "hidden must be a multiple of heads"
+            elif not all(first <= last <= epochs for first, last in chosen):
+                problem = f"valence_epochs and arousal_epochs must lie in its {epochs} epochs"
+            if problem:
+                raise RequestError(f"config: experiment {name}: {problem}")
+
 
 def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:
     for name in names:
@@ -264,5 +299,8 @@ def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:
 def _without_nulls(value: Any) -> Any:
     """A preset drops an entry that it inherits by setting it to null."""
     if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise RequestError(f"config: key {key!r} is not text; write it in quotes")
         return {key: _without_nulls(v) for key, v in value.items() if v is not None}
     return value
