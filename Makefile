@@ -41,7 +41,7 @@ unit: .venv/.locked ## what to run before each commit
 	$(BIN)/python -m pytest -n $(CORES) tests/unit
 
 test: unit ## all that CI runs
-	$(BIN)/python -m pytest -n $(CORES) tests/workflow
+	$(BIN)/python -m pytest tests/workflow
 
 lock: .venv/.locked ## resolve requirements.in anew
 	$(BIN)/python tools/lock.py

@@ -96,7 +96,6 @@ rule make_report:
         epochs=EPOCHS,
         submissions=SUBMISSIONS,
         sheet=SHEET,
-        template=f"{workflow.basedir}/workflow/report/report.html.j2",
     output:
         report(
             f"{RESULTS}/report.html",

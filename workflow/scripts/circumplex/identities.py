@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.catalogue import missing_weights
-from circumplex.digests import MISSING, DigestCache, code_digest
+from circumplex.digests import MISSING, DigestCache, code_digest, file_digest
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
 from circumplex.features import FEATURES, Feature
@@ -182,6 +182,7 @@ class Identities:
         """Tracked parameter of ``make_report``."""
         return self.plain(
             "make_report",
+            template=file_digest(self._scripts.parent / "report" / "report.html.j2"),
             stages=self.sample_stages(),
             ensembles=list(self._plan.ensembles),
             runs=[run.path for run in self._plan.runs],

@@ -1,0 +1,126 @@
+"""A copy of the project with the tiny corpus, in which Snakemake runs for real."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "demo")
+CONFIGS = ("config/demo.yaml", "config/tiny.yaml")
+JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a Snakemake run came to."""
+
+    code: int
+    text: str
+
+    @property
+    def jobs(self) -> set[tuple[str, str]]:
+        """Jobs that ran, or in a dry run would: (rule, wildcards)."""
+        return {(rule, wildcards or "") for rule, wildcards in JOB.findall(self.text)}
+
+    @property
+    def rules(self) -> set[str]:
+        """Rules of the jobs."""
+        return {rule for rule, _ in self.jobs}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout of its own, so that nothing here touches the real one."""
+
+    root: Path
+
+    @property
+    def results(self) -> Path:
+        return self.root / ".test" / "results"
+
+    @property
+    def corpus(self) -> Path:
+        return self.root / ".test" / "corpus"
+
+    def snakemake(
+        self, *targets: str, configs: tuple[str, ...] = CONFIGS, options: tuple[str, ...] = ()
+    ) -> Outcome:
+        """Run Snakemake in the project."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *options]
+        if configs:
+            command += ["--configfile", *configs]
+        command += ["--", *targets]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")}
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text that must be there."""
+        file = self.root / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def clone(self, to: Path) -> "Project":
+        """A second project with the same results and Snakemake records, times kept."""
+        shutil.copytree(self.root, to, symlinks=True)
+        return Project(to)
+
+
+def copy_project(to: Path) -> Project:
+    """Copy what a run needs of this checkout."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, to / part, ignore=ignored)
+        else:
+            to.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, to / part)
+    return Project(to)
+
+
+def make_corpus(project: Project) -> None:
+    """Make the tiny corpus in the project, the truth beside it."""
+    command = [sys.executable, "-m", "demo.make_corpus", "--seed", "0", "--size", "tiny"]
+    truth = project.root / ".test" / "truth"
+    command += ["--out", str(project.corpus), "--truth", str(truth)]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Outcome]:
+    """The tiny run, done once: the project and what Snakemake said."""
+    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    make_corpus(project)
+    outcome = project.snakemake()
+    assert outcome.code == 0, outcome.text
+    return project, outcome
+
+
+@pytest.fixture
+def project(finished: tuple[Project, Outcome], tmp_path: Path) -> Project:
+    """A copy of the finished project, to change and run again."""
+    return finished[0].clone(tmp_path / "project")
+
+
+@pytest.fixture
+def fresh(finished: tuple[Project, Outcome], tmp_path: Path) -> Project:
+    """A project with the corpus and without results."""
+    project = copy_project(tmp_path / "project")
+    shutil.copytree(finished[0].corpus, project.corpus)
+    return project

@@ -1,0 +1,127 @@
+"""What reruns after a change: what is stale by content, and nothing else."""
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Project
+
+RESULT_RULES = {"ensemble_predictions", "evaluate", "write_submission", "make_report"}
+AFTER_TRAINING = {"predict_frames", "smooth_predictions", "check_failures", *RESULT_RULES}
+
+
+def planned(project: Project) -> set[str]:
+    """Rules that a run would execute."""
+    outcome = project.snakemake(options=("--dry-run",))
+    assert outcome.code == 0, outcome.text
+    return outcome.rules
+
+
+def test_another_smoothing_window_reruns_smoothing_and_what_follows(project: Project) -> None:
+    project.edit("config.yaml", "valence: 20", "valence: 10")
+    expected = {"smooth_predictions", "check_failures", *RESULT_RULES}
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    assert done.rules == expected
+    assert planned(project) == set()
+
+
+def test_one_extractors_parameter_reruns_it_its_packs_and_its_models(project: Project) -> None:
+    project.edit("config/demo.yaml", "hop_s: 0.24", "hop_s: 0.48")
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    extraction = {"extract_vggish", "list_failures"}
+    assert done.rules == extraction | {"pack_features", "train_encoder", *AFTER_TRAINING}
+    packed = {job.split()[0] for rule, job in done.jobs if rule == "pack_features"}
+    assert packed == {"vggish"}
+    trained = {job.split("/")[0] for rule, job in done.jobs if rule == "train_encoder"}
+    assert trained == {"transformer_IF_WVCE"}
+    assert planned(project) == set()
+
+
+def test_a_comment_or_a_touch_or_threads_rerun_nothing(project: Project) -> None:
+    later = time.time() + 60
+    for path in (project.root / "workflow/scripts").rglob("*.py"):
+        text = path.read_text()
+        path.write_text(text + "\n# A comment.\n")
+        os.utime(path, (later, later))
+    for path in project.corpus.rglob("*"):
+        os.utime(path, (later, later))
+    project.edit("config/demo.yaml", "extract: 1", "extract: 2")
+    project.edit("envs/light.yaml", "# Rules", "# The rules")
+    assert planned(project) == set()
+
+
+def test_a_moved_checkout_reruns_nothing(project: Project) -> None:
+    moved = Project(project.root.with_name("moved checkout"))
+    project.root.rename(moved.root)
+    assert planned(moved) == set()
+
+
+def test_an_edited_module_reruns_the_rules_that_import_it(project: Project) -> None:
+    project.edit("workflow/scripts/circumplex/smoothing.py", "(window + 1) // 2", "window // 2 + 1")
+    assert planned(project) == {"smooth_predictions", "check_failures", *RESULT_RULES}
+
+
+@pytest.mark.parametrize("damage", ["delete", "alter", "delete the link"])
+def test_a_damaged_file_is_made_again(project: Project, damage: str) -> None:
+    path = project.results / "extract_egemaps/clip04.parquet"
+    before = path.read_bytes()
+    if damage == "alter":
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    elif damage == "delete":
+        path.resolve().unlink()
+    else:
+        path.unlink()
+    models = {p: p.read_bytes() for p in (project.results / "train_encoder").rglob("*.pt")}
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    assert path.read_bytes() == before
+    shards = [job for rule, job in done.jobs if rule == "extract_egemaps"]
+    assert len(shards) == 1
+    log = (project.results / f"logs/extract_egemaps/{shards[0]}.log").read_text()
+    made = int(re.search(r"(\d+) made", log)[1])  # type: ignore[index]
+    assert made == (0 if damage == "delete the link" else 1)
+    for index in (project.results / "logs/train_encoder").rglob("*.log"):
+        assert "resuming" not in index.read_text()
+    assert {p: p.read_bytes() for p in models} == models
+    assert planned(project) == set()
+
+
+def test_an_added_sample_is_the_only_one_extracted(project: Project) -> None:
+    video = project.corpus / "videos" / "added film.mp4"
+    shutil.copy(project.corpus / "videos/clip07.mp4", video)
+    sheet = project.corpus / "samples.tsv"
+    row = ["added sample", "videos/added film.mp4", "left", "", "test", "added"]
+    sheet.write_text(sheet.read_text() + "\t".join(row) + "\n")
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    for rule in ("align_faces", "extract_densenet"):
+        jobs = [job for name, job in done.jobs if name == rule]
+        logs = [(project.results / f"logs/{rule}/{job}.log").read_text() for job in jobs]
+        assert sum(int(re.search(r"(\d+) made", log)[1]) for log in logs) == 1  # type: ignore[index]
+    for log in (project.results / "logs/train_encoder").rglob("*.log"):
+        assert "1 taken from the store" in log.read_text() or "made" not in log.read_text()
+    assert (project.results / "submissions/main/added sample.txt").is_file()
+
+
+def test_a_video_replaced_by_an_older_file_is_seen(project: Project) -> None:
+    video = project.corpus / "videos/clip07.mp4"
+    shutil.copy(project.corpus / "videos/clip05.mp4", video)
+    os.utime(video, (1, 1))
+    assert {"extract_frames", "align_faces", "extract_audio"} <= planned(project)
+
+
+def relative_links(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.parquet") if path.is_symlink()]
+
+
+def test_links_stay_whole_when_the_results_move(project: Project, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    project.results.rename(moved)
+    links = relative_links(moved / "extract_densenet")
+    assert links
+    assert all(link.resolve().is_file() for link in links)
