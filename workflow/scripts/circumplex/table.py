@@ -95,7 +95,8 @@ class TableWriter:
     def end_group(self) -> None:
         """End the row group here; without it, groups hold about `ROWS_PER_GROUP` rows."""
         if self._pending:
-            self._writer.write_table(pa.Table.from_batches(self._pending, schema=self.schema))
+            group = pa.Table.from_batches(self._pending, schema=self.schema)
+            self._writer.write_table(group, row_group_size=max(self._pending_rows, 1))
         self._pending, self._pending_rows = [], 0
 
     def __exit__(
