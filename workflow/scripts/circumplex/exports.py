@@ -38,7 +38,7 @@ def read_export(folder: Path) -> dict[str, Any]:
     """Read a folder's description and check that its models are there and unaltered.
 
     Raises:
-        RequestError: no export there, a model missing or altered.
+        RequestError: no export there, its description altered, a model missing or altered.
     """
     path = folder / DESCRIPTION
     if not path.is_file():
@@ -46,8 +46,12 @@ def read_export(folder: Path) -> dict[str, Any]:
             f"config: export names {folder}, which holds no {DESCRIPTION}; "
             "name a folder that the rule export_ensemble wrote"
         )
-    description: dict[str, Any] = read_json(path)
-    for run, sha256 in description["models"].items():
+    try:
+        description: dict[str, Any] = read_json(path)
+        models = description["models"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"export {folder}: {path} is altered: {error}") from error
+    for run, sha256 in models.items():
         model = folder / f"{run}.pt"
         if not model.is_file() or file_digest(model) != sha256:
             raise RequestError(f"export {folder}: model {model} is missing or altered")
@@ -65,7 +69,7 @@ def check_identities(
     problems = []
     for feature, identity in exported.items():
         for part, value in identity.items():
-            ours = here[feature].get(part)
+            ours = here.get(feature, {}).get(part)
             if ours != value:
                 problems.append(f"{feature}: {part} is {ours}, the export has {value}")
     if problems:
