@@ -1,0 +1,198 @@
+import json
+
+import pytest
+import yaml
+from made_requests import ROOT, ROWS, config_of, overlay, request_config, write_sheet
+
+from circumplex.catalogue import catalogue, missing_weights
+from circumplex.digests import DigestCache
+from circumplex.errors import RequestError
+from circumplex.exports import check_identities
+from circumplex.features import FEATURES
+from circumplex.identities import Identities
+from circumplex.plan import Plan
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+RANDOM = {
+    "features": {
+        name: {"weights": f"random:{k}"}
+        for k, name in enumerate(("densenet", "iresnet", "fau", "vggish", "wav2vec2"))
+    }
+}
+
+
+@pytest.fixture
+def identities(tmp_path):
+    """Identities of the shipped config with random weights and changes, in a folder."""
+    for row in ROWS:
+        (tmp_path / row["video"]).write_text(row["sample"])
+    (tmp_path / "a.txt").write_text("valence,arousal\n")
+
+    def make(**changes):
+        config = overlay(request_config(tmp_path, RANDOM), {"shards": 1, **changes})
+        return Identities(Plan.make(config), SCRIPTS, DigestCache(tmp_path / "digests.json"))
+
+    return make
+
+
+SHARD = "000-of-001"
+
+
+def stages_of(made):
+    return {name: made.stage(name, SHARD) for name in made.sample_stages()}
+
+
+def changed(before, after):
+    assert list(before) == list(after)
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"compute": {"gpu": 1, "threads": {"extract": 9}}}, set()),
+        ({"smoothing": {"valence": 3}, "training": {"epochs": 31}}, set()),
+        ({"media": {"audio_only_fps": 25}}, {"extract_frames"}),
+        ({"faces": {"min_face_size": 50}}, {"align_faces"}),
+        ({"fill": {"no_valid_face": "zeros"}}, {"fill_frames"}),
+        ({"labels": {"max_difference": 0}}, {"read_labels"}),
+        ({"features": {"vggish": {"hop_s": 0.5}}}, {"extract_vggish"}),
+        ({"features": {"fau": {"weights": "random:9"}}}, {"extract_fau"}),
+    ],
+)
+def test_an_option_changes_its_own_stage_alone(identities, changes, stages):
+    assert changed(stages_of(identities()), stages_of(identities(**changes))) == stages
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("train0.mp4", {"extract_frames", "extract_audio", "align_faces"}),
+        ("a.txt", {"read_labels"}),
+    ],
+)
+def test_a_files_content_changes_the_stages_that_read_it(identities, tmp_path, file, stages):
+    before = stages_of(identities())
+    (tmp_path / file).touch()
+    assert changed(before, stages_of(identities())) == set()
+    (tmp_path / file).write_text("other")
+    after = stages_of(identities())
+    assert changed(before, after) == stages
+    first = before["extract_frames"]["samples"], after["extract_frames"]["samples"]
+    assert {s for s in first[0] if first[0][s] != first[1][s]} <= {"train0"}
+
+
+def test_the_subject_and_the_split(identities, tmp_path):
+    before = stages_of(identities())
+    rows = [{**ROWS[0], "subject": "left"}, *ROWS[1:]]
+    write_sheet(tmp_path / "samples.tsv", rows)
+    assert changed(before, stages_of(identities())) == {"align_faces"}
+    write_sheet(tmp_path / "samples.tsv", [{**ROWS[0], "split": "val"}, *ROWS[1:]])
+    made = identities()
+    assert changed(before, stages_of(made)) == set()
+    write_sheet(tmp_path / "samples.tsv", ROWS)
+    assert made.evaluation() != identities().evaluation()
+    path = "lstm_D_W/official/seed0"
+    assert made.training(path)["roles"] != identities().training(path)["roles"]
+
+
+def test_training_tracks_what_changes_the_model(identities):
+    path, other = "lstm_D_W/official/seed0", "lstm_D_W/official/seed1"
+    base = identities().training(path)
+    assert identities().training(other) != base
+    assert identities(training={"epochs": 31}).training(path) != base
+    assert identities(encoders={"lstm": {"hidden": 8}}).training(path) != base
+    assert identities(encoders={"transformer": {"hidden": 8}}).training(path) == base
+    assert identities(exclude=["val0"]).training(path) != base
+    assert identities(exclude=["test0"]).training(path) == base
+    assert identities(shards=2, compute={"threads": {"train": 7}}).training(path) == base
+    json.dumps(base)
+
+
+def test_folds_track_groups_and_their_order(identities, tmp_path):
+    base = identities().folds()
+    assert identities(folds={"seed": 1}).folds() != base
+    assert identities(folds={"count": 3}).folds() != base
+    assert identities(exclude=["test0"]).folds() == base
+    write_sheet(tmp_path / "samples.tsv", [{**ROWS[0], "group": "g"}, *ROWS[1:]])
+    assert identities().folds() != base
+
+
+def test_missing_weights_are_told_before_any_job_all_at_once(identities, tmp_path):
+    weights = {"fau": {"weights": "nowhere/fau.pth"}, "vggish": {"weights": "nowhere/vggish.pth"}}
+    with pytest.raises(RequestError) as raised:
+        identities(features=weights).prepare()
+    first, second = str(raised.value).splitlines()
+    for line, name in ((first, "fau"), (second, "vggish")):
+        assert f"{name}: weights nowhere/{name}.pth are missing" in line
+        assert catalogue()[name]["address"] in line
+        assert f"features.{name}.weights: random:0" in line
+    identities().prepare()
+    (tmp_path / "w.pth").write_bytes(b"1")
+    made = identities(features={"fau": {"weights": str(tmp_path / "w.pth")}})
+    made.prepare()
+    first = made.options("extract_fau")["weights"]
+    assert made.weight_files("fau") == [str(tmp_path / "w.pth")]
+    assert "fau" not in made.random_weights()
+    (tmp_path / "w.pth").rename(tmp_path / "v.pth")
+    made = identities(features={"fau": {"weights": str(tmp_path / "v.pth")}})
+    assert made.options("extract_fau")["weights"] == first, "identity is content, not path"
+    (tmp_path / "v.pth").write_bytes(b"2")
+    assert made.options("extract_fau")["weights"] != first
+
+
+def test_weights_that_no_experiment_uses_may_be_missing(identities):
+    experiments = {"experiments": {"transformer_IF_WVCE": None, "transformer_D_WC": None}}
+    members = {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"]}
+    made = identities(
+        **experiments, ensembles={"main": members}, features={"fau": {"weights": "nowhere"}}
+    )
+    made.prepare()
+    assert made.sample_stages() == [
+        *("extract_frames", "extract_audio", "align_faces", "fill_frames"),
+        *("extract_densenet", "extract_wav2vec2", "read_labels"),
+    ]
+    assert made.random_weights() == {"densenet": "random:0", "wav2vec2": "random:4"}
+
+
+def test_raw_files_are_those_that_exist(identities, tmp_path):
+    (tmp_path / "train0.mp4").unlink()
+    found = identities().raw_files(SHARD, "video", "faces")
+    assert found == sorted(str(tmp_path / r["video"]) for r in ROWS[1:])
+    assert identities().raw_files(SHARD, "annotation") == [str(tmp_path / "a.txt")]
+
+
+def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(identities):
+    exported = json.loads(json.dumps(identities().export("main")["description"]))["features"]
+    check_identities(exported, identities(shards=2, smoothing={"valence": 1}).features)
+    other = identities(features={"vggish": {"hop_s": 0.48}}, packs={"dtype": "float16"}).features
+    with pytest.raises(RequestError, match="vggish: extract_vggish options") as raised:
+        check_identities(exported, other)
+    assert str(raised.value).count("pack_features") == len(FEATURES)
+    assert "extract_fau" not in str(raised.value)
+
+
+def test_the_catalogue_knows_every_network():
+    with_weights = {n for n, options in config_of()["features"].items() if "weights" in options}
+    assert set(catalogue()) == with_weights
+    for name, entry in catalogue().items():
+        assert set(entry) == {"address", "licence", "trained_on", "note"}
+        assert all(isinstance(value, str) and value for value in entry.values())
+        message = missing_weights(name, "some/where")
+        assert message.startswith(f"{name}: weights some/where are missing")
+        assert "/some/where, or name another place" in message
+
+
+def test_schemas_close_every_object_and_describe_every_column():
+    def check(schema):
+        if isinstance(schema, dict):
+            if schema.get("type") == "object" or "properties" in schema:
+                assert "additionalProperties" in schema, schema
+            for inner in schema.values():
+                check(inner)
+
+    for path in (ROOT / "workflow" / "schemas").glob("*.yaml"):
+        schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+        check(schema)
+        if path.name.startswith("samples"):
+            assert all(column["description"] for column in schema["properties"].values())
