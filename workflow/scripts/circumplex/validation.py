@@ -27,7 +27,8 @@ def validate(value: Mapping[Any, Any], schema_name: str, where: str) -> None:
         RequestError: naming the place, what is wrong, and for a misspelt key the nearest key.
     """
     validator = jsonschema.Draft202012Validator(schema(schema_name))
-    problems = [_describe(e) for e in sorted(validator.iter_errors(value), key=_depth)]
+    errors = sorted(validator.iter_errors(value), key=_depth)
+    problems = dict.fromkeys(_describe(error) for error in errors)
     if problems:
         raise RequestError("\n".join(f"{where}: {problem}" for problem in problems))
 
