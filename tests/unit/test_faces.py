@@ -199,7 +199,7 @@ def detector():
 
 def test_nothing_in_noise_or_in_tiny_pictures(detector):
     assert len(detector.detect([noise(120, 160, 0)])[0]) == 0
-    for height, width in [(1, 1), (20, 300), (39, 39), (40, 40)]:
+    for height, width in [(1, 1), (20, 300), (35, 35), (40, 40)]:
         assert len(detector.detect([np.zeros((height, width, 3), np.uint8)])[0]) == 0
 
 
@@ -212,9 +212,9 @@ def portrait():
 
 
 def test_agrees_with_facenet_pytorchs_own_loop(detector, portrait):
-    boxes, probabilities, points = MTCNN(keep_all=True, min_face_size=40).detect(
-        portrait, landmarks=True
-    )
+    boxes, probabilities, points = MTCNN(
+        keep_all=True, min_face_size=FaceOptions().min_face_size
+    ).detect(portrait, landmarks=True)
     found = detector.detect([portrait])[0]
     sure = np.flatnonzero(np.array(probabilities, float) >= 0.95)
     assert len(sure) == 1
