@@ -63,7 +63,7 @@ def fill_frames(
     if not valid.any() and no_valid is NoValid.FAIL:
         raise SampleError(
             "no frame with a valid face: look at the video, lower faces.min_probability or "
-            "faces.min_face_size, or set faces.no_valid to zeros"
+            "faces.min_face_size, or set fill.no_valid_face to zeros"
         )
     schema = frame_schema(pa.field("source_frame", pa.int32(), nullable=False))
     with TableWriter(output, schema, metadata) as writer:
