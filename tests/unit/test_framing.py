@@ -95,9 +95,9 @@ def test_edges():
 
 
 def test_a_centre_on_an_edge_belongs_to_the_frame_that_begins_there():
-    edges = np.array([0.0, 0.5, 1.0])
-    first, last = row_ranges(edges, np.array([0.0, 0.5, 1.0]), Framing.MEAN)
-    assert list(zip(first, last, strict=True)) == [(0, 1), (1, 2)]
+    edges, centres = np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.1, 0.5, 0.6, 1.0])
+    first, last = row_ranges(edges, centres, Framing.MEAN)
+    assert list(zip(first, last, strict=True)) == [(0, 2), (2, 4)]
 
 
 def test_no_row_in_the_frame_and_a_tie_take_the_earlier():
@@ -128,3 +128,9 @@ def test_a_frames_mean_does_not_depend_on_its_neighbours():
     alone = [range_means(values, first[k : k + 1], last[k : k + 1])[0] for k in range(36)]
     np.testing.assert_array_equal(together, alone)
     assert range_means(values, first[:0], last[:0]).shape == (0, 5)
+
+
+def test_small_values_beside_large_ones_are_not_lost():
+    values = np.array([[2.0**24], [1], [1], [1], [1]], dtype=np.float32)
+    mean = range_means(values, np.array([0]), np.array([5]))
+    assert mean[0, 0] == np.float32((2**24 + 4) / 5)

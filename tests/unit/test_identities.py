@@ -82,6 +82,16 @@ def test_a_files_content_changes_the_stages_that_read_it(identities, tmp_path, f
     assert {s for s in first[0] if first[0][s] != first[1][s]} <= {"train0"}
 
 
+def test_sound_in_a_file_of_its_own(identities, tmp_path):
+    (tmp_path / "s.wav").write_text("one")
+    before = stages_of(identities())
+    write_sheet(tmp_path / "samples.tsv", [{**ROWS[0], "audio": "s.wav"}, *ROWS[1:]])
+    named = stages_of(identities())
+    assert changed(before, named) == {"extract_audio"}
+    (tmp_path / "s.wav").write_text("two")
+    assert changed(named, stages_of(identities())) == {"extract_audio"}
+
+
 def test_the_subject_and_the_split(identities, tmp_path):
     before = stages_of(identities())
     rows = [{**ROWS[0], "subject": "left"}, *ROWS[1:]]
