@@ -162,7 +162,7 @@ class _Actor:
                 brow_raise=1.0 * arousal,
                 frown=-0.9 * valence - 0.1,
                 eye_open=float(self.blink[k]) * (1.0 + 0.5 * arousal),
-                mouth_open=max(0.0, 0.22 + 0.30 * arousal + (0.28 + 0.10 * arousal) * speech),
+                mouth_open=max(0.0, 0.26 + 0.36 * arousal + (0.18 + 0.06 * arousal) * speech),
                 spread=0.3 * valence,
                 gaze=(float(self.gaze[k, 0]), float(self.gaze[k, 1])),
                 turn=(float(self.turn[k, 0]), float(self.turn[k, 1])),

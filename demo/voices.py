@@ -66,7 +66,7 @@ def speak(rng: np.random.Generator, arousal: NDArray[np.float64]) -> Speech:
             length = max(12, int(rng.uniform(0.85, 1.15) / rate / step))
             here = slice(at, min(points, at + length))
             x = (np.arange(here.stop - at) + 0.5) / length
-            opening[here] = rng.uniform(0.7, 1.0) * np.sin(np.pi * x) ** 0.8
+            opening[here] = rng.uniform(0.7, 1.0) * (0.3 + 0.7 * np.sin(np.pi * x) ** 0.8)
             formants[here, :3] = VOWELS[rng.integers(len(VOWELS))]
             if rng.random() < 0.6:
                 hiss[here] = rng.uniform(0.3, 1.0) * np.exp(-(((x - 0.05) / 0.09) ** 2))
@@ -74,7 +74,7 @@ def speak(rng: np.random.Generator, arousal: NDArray[np.float64]) -> Speech:
         phrase[start_of_phrase:end_of_phrase] = np.linspace(
             0, 1, end_of_phrase - start_of_phrase, endpoint=False
         )
-        at += int(rng.uniform(0.15, 0.4) / step)
+        at += int(rng.uniform(0.12, 0.3) / step)
     glide = signal.windows.hann(17)
     glide /= glide.sum()
     padded = np.pad(formants, ((8, 8), (0, 0)), mode="edge")

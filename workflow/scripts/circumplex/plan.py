@@ -100,7 +100,7 @@ class Plan:
 
     @cached_property
     def experiments(self) -> dict[str, dict[str, Any]]:
-        """Experiments that an ensemble, or `keep_experiments`, asks for."""
+        """Experiments that an ensemble asks for."""
         if self.export is not None:
             return dict(self.export["experiments"])
         wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}

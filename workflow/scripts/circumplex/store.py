@@ -128,8 +128,12 @@ def intact_digest(stored: Path) -> str | None:
         known = read_json(record)
     except ValueError:
         return None
-    if known["fingerprint"] != fingerprint(stored) and file_digest(stored) != known["sha256"]:
-        return None
+    now = fingerprint(stored)
+    if known["fingerprint"] != now:
+        if file_digest(stored) != known["sha256"]:
+            return None
+        # Copied or touched, but whole: spare the next reader the reading.
+        write_json(record, {**known, "fingerprint": now})
     return str(known["sha256"])
 
 
