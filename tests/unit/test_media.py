@@ -1,3 +1,4 @@
+import gc
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -274,6 +275,20 @@ def test_images_on_request(tmp_path):
         "00002.jpg",
         "00003.jpg",
     ]
+
+
+def test_no_picture_waits_for_the_garbage_collector(tmp_path):
+    """Memory must not grow with the video's length."""
+    video = write_video(tmp_path / "a.mp4", "libx264", frames=30)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in iter_frames(video):
+            pass
+        kept = [item for item in gc.get_objects() if isinstance(item, av.VideoFrame)]
+    finally:
+        gc.enable()
+    assert len(kept) <= 2
 
 
 def test_real_clips():

@@ -106,6 +106,9 @@ class _Decoded:
     picture: AvFrame | None
 
 
+_Matrix = tuple[tuple[float, float], tuple[float, float]]
+
+
 @contextmanager
 def open_media(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
@@ -146,12 +149,12 @@ def iter_timeline(video: Path) -> Iterator[VideoFrame | FailedFrame]:
     """
     with open_media(video) as container:
         stream = _video_stream(container)
+        display = _Display(stream)
         for frame, item in enumerate(_decode(container, stream)):
             if item.picture is None:
                 yield FailedFrame(frame, item.time_s)
             else:
-                image = to_image(item.picture, stream.sample_aspect_ratio)
-                yield VideoFrame(frame, item.time_s, image)
+                yield VideoFrame(frame, item.time_s, display.image(item.picture))
 
 
 def iter_frames(video: Path) -> Iterator[VideoFrame]:
@@ -203,7 +206,8 @@ def extract_frames(
         first = next(items)
         if first.picture is None:
             raise AssertionError("the first frame is by definition one that decodes")
-        facts = asdict(_facts(container, stream, first.picture))
+        display = _Display(stream)
+        facts = asdict(_facts(container, stream, first.picture, display))
         failed = 0
         with TableWriter(output, schema, {**metadata, "video": facts}) as writer:
             for frame, item in enumerate(chain([first], items)):
@@ -211,37 +215,45 @@ def extract_frames(
                 failed += not decoded
                 writer.write(frame=[frame], time_s=[item.time_s], decoded=[decoded])
                 if images is not None and item.picture is not None:
-                    image = to_image(item.picture, stream.sample_aspect_ratio)
+                    image = display.image(item.picture)
                     _write_image(images / f"{frame + 1:05d}.jpg", image)
         if failed:
             LOG.warning("%d of %d frames failed to decode", failed, writer.rows)
 
 
-def to_image(picture: AvFrame, pixel_aspect: Fraction | None = None) -> NDArray[np.uint8]:
-    """RGB array of a decoded picture as a player shows it: square pixels, turned, mirrored.
+class _Display:
+    """Turns decoded pictures of a stream into RGB arrays as a player shows them."""
 
-    Args:
-        picture: as decoded.
-        pixel_aspect: width of a stored pixel over its height; one beyond 5 or under 1/5 is a
-            damaged header and not applied.
-    """
-    aspect = float(pixel_aspect or 1)
-    width = round(picture.width * aspect) if 0.2 < aspect < 5 else picture.width
-    image = picture.to_ndarray(format="rgb24", width=width, height=picture.height)
-    matrix = _display_matrix(picture)
-    if matrix is None:
-        return np.asarray(image, dtype=np.uint8)
-    (a, b), (c, d) = matrix  # x' = a x + c y, y' = b x + d y
-    if abs(a) < abs(b):
-        image, (a, d) = image.transpose(1, 0, 2), (c, b)
-    if a < 0:
-        image = image[:, ::-1]
-    if d < 0:
-        image = image[::-1]
-    return np.ascontiguousarray(image, dtype=np.uint8)
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._matrices: dict[int, _Matrix | None] = {}
+
+    def image(self, picture: AvFrame) -> NDArray[np.uint8]:
+        """Picture with square pixels, turned and mirrored by the display matrix.
+
+        A pixel aspect beyond 5 or under 1/5 is a damaged header and not applied.
+        """
+        aspect = float(self._stream.sample_aspect_ratio or 1)
+        width = round(picture.width * aspect) if 0.2 < aspect < 5 else picture.width
+        image = picture.to_ndarray(format="rgb24", width=width, height=picture.height)
+        # PyAV's side data and its frame refer to each other: read for every frame, they would
+        # hold hundreds of pictures until the garbage collector runs.
+        if picture.rotation not in self._matrices:
+            self._matrices[picture.rotation] = _display_matrix(picture)
+        matrix = self._matrices[picture.rotation]
+        if matrix is None:
+            return np.asarray(image, dtype=np.uint8)
+        (a, b), (c, d) = matrix  # x' = a x + c y, y' = b x + d y
+        if abs(a) < abs(b):
+            image, (a, d) = image.transpose(1, 0, 2), (c, b)
+        if a < 0:
+            image = image[:, ::-1]
+        if d < 0:
+            image = image[::-1]
+        return np.ascontiguousarray(image, dtype=np.uint8)
 
 
-def _display_matrix(picture: AvFrame) -> tuple[tuple[float, float], tuple[float, float]] | None:
+def _display_matrix(picture: AvFrame) -> _Matrix | None:
     """The linear part of the display matrix, or none where the picture is stored upright."""
     container: Any = picture.side_data  # its stub knows motion vectors only
     try:
@@ -259,8 +271,10 @@ def _video_stream(container: InputContainer) -> VideoStream:
     raise ModalityAbsent("the file has no video stream")
 
 
-def _facts(container: InputContainer, stream: VideoStream, picture: AvFrame) -> VideoFacts:
-    height, width = to_image(picture, stream.sample_aspect_ratio).shape[:2]
+def _facts(
+    container: InputContainer, stream: VideoStream, picture: AvFrame, display: _Display
+) -> VideoFacts:
+    height, width = display.image(picture).shape[:2]
     start = container.start_time
     video_start = seconds(_stamp_of(container)(picture), stream.time_base) or 0.0
     return VideoFacts(
