@@ -61,7 +61,7 @@ class DigestCache:
         if path.is_dir():
             members = sorted(p for p in path.rglob("*") if p.is_file())
             # One entry a folder: a data set of crops has millions of files.
-            now = [value_digest([[str(p), *fingerprint(p)] for p in members])]
+            now: list[Any] = [value_digest([[str(p), *fingerprint(p)] for p in members])]
         elif path.is_file():
             members = [path]
             now = fingerprint(path)
