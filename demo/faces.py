@@ -79,7 +79,7 @@ class Sitter:
 def draw_look(rng: np.random.Generator, strata: dict[str, float]) -> Look:
     """Draw a person; ``strata`` holds evenly spread values in (0, 1) for what varies most."""
     tone = strata["skin"]
-    light, dark = np.array([238.0, 200.0, 172.0]), np.array([132.0, 88.0, 64.0])
+    light, dark = np.array([238.0, 200.0, 172.0]), np.array([148.0, 102.0, 76.0])
     skin = light + (dark - light) * tone + rng.normal(0, 4, 3)
     hair_tones = np.array(
         [[30, 24, 22], [58, 40, 30], [96, 66, 44], [150, 112, 66], [120, 58, 34], [128, 124, 122]]
@@ -97,12 +97,12 @@ def draw_look(rng: np.random.Generator, strata: dict[str, float]) -> Look:
         width=0.70 + 0.10 * strata["width"],
         jaw=strata["jaw"],
         eye_gap=0.315 + 0.03 * rng.uniform(-1, 1),
-        eye_size=0.145 + 0.012 * rng.uniform(-1, 1),
-        brow_height=0.185 + 0.02 * rng.uniform(-1, 1),
-        brow_width=0.042 + 0.012 * rng.uniform(-1, 1),
-        mouth_width=0.27 + 0.025 * rng.uniform(-1, 1),
-        mouth_curve=0.16 * (2 * strata["mouth"] - 1),
-        lip_size=0.065 + 0.015 * rng.uniform(-1, 1),
+        eye_size=0.145 + 0.006 * rng.uniform(-1, 1),
+        brow_height=0.185 + 0.01 * rng.uniform(-1, 1),
+        brow_width=0.046 + 0.008 * rng.uniform(-1, 1),
+        mouth_width=0.27 + 0.015 * rng.uniform(-1, 1),
+        mouth_curve=0.10 * (2 * strata["mouth"] - 1),
+        lip_size=0.065 + 0.010 * rng.uniform(-1, 1),
         nose_width=0.125 + 0.02 * rng.uniform(-1, 1),
         glasses=strata["glasses"] > 0.85,
         stubble=0.30 * max(0.0, strata["stubble"] - 0.6) / 0.4,
@@ -302,7 +302,7 @@ def _eye(canvas: Canvas, look: Look, now: Expression, shift: Points, side: float
 def _brow(canvas: Canvas, look: Look, now: Expression, shift: Points, side: float) -> None:
     u = np.linspace(0, 1, 12)  # from the nose outwards
     inner = 0.07 * now.frown
-    height = -0.115 - look.brow_height - 0.06 * now.brow_raise
+    height = -0.115 - look.brow_height - 0.075 * now.brow_raise
     x = side * (look.eye_gap - 0.17 - 0.02 * now.frown + 0.36 * u) + shift[0]
     middle = height - 0.055 * np.sin(np.pi * np.clip(u * 0.9 + 0.08, 0, 1)) + inner * (1 - u) ** 1.5
     middle += 0.03 * u**2 + shift[1]
@@ -324,8 +324,8 @@ def _mouth(canvas: Canvas, look: Look, now: Expression, shift: Points) -> None:
     half = look.mouth_width * (1 + 0.10 * now.spread + 0.10 * now.smile - 0.12 * now.mouth_open)
     u = np.linspace(-1, 1, 25)
     arch = 1 - u**2
-    middle = y0 + 0.115 * curve * (0.45 - u**2)
-    opened = 0.20 * now.mouth_open
+    middle = y0 + 0.125 * curve * (0.45 - u**2)
+    opened = 0.23 * now.mouth_open
     upper_in = middle - 0.30 * opened * arch
     lower_in = middle + 0.70 * opened * arch
     bow = 1 - 0.22 * np.exp(-((u / 0.13) ** 2))

@@ -69,8 +69,8 @@ def draw(
     width, height = SINGLE if len(video.subjects) == 1 else DOUBLE
     size = (width * OVERSAMPLE, height * OVERSAMPLE)
     wall = faces.backdrop(rng, (size[0] + 80, size[1] + 80))
-    tint = 1 + 0.05 * rng.uniform(-1, 1, 3)
-    light = faces.Light(float(rng.uniform(-0.45, 0.45)), -0.3, tint, float(rng.uniform(0.42, 0.58)))
+    tint = 1 + 0.04 * rng.uniform(-1, 1, 3)
+    light = faces.Light(float(rng.uniform(-0.35, 0.35)), -0.3, tint, float(rng.uniform(0.45, 0.58)))
     cast = []
     for i, subject in enumerate(video.subjects):
         # The person's own generator: the same face in every clip of that person.

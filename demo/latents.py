@@ -24,8 +24,8 @@ DRIFT_PERIODS_S = (3.0, 7.0)
 NUISANCE = {
     "face_valence": 0.20,
     "face_arousal": 0.50,
-    "voice_valence": 1.10,
-    "voice_arousal": 0.65,
+    "voice_valence": 0.90,
+    "voice_arousal": 0.85,
 }
 DRIFTS = ("x", "y", "scale", "light")
 

@@ -43,7 +43,6 @@ DEMO = (
     Clip("train", (0,), absences=1),
     Clip("train", (0,), unlabelled=1),
     Clip("train", (1,), extra_rows=2),
-    Clip("train", (1,)),
     Clip("train", (2,), sound=False, suffix=".mov"),
     Clip("train", (3,), fps=NTSC),
     Clip("train", (4,), delay_s=0.3),
@@ -54,7 +53,10 @@ DEMO = (
     Clip("train", (9,), unlabelled=1),
     Clip("train", (10,)),
     Clip("train", (11,), absences=1),
-    Clip("train", (12, 13)),
+    Clip("train", (12,)),
+    Clip("train", (13,)),
+    Clip("train", (14,)),
+    Clip("train", (15, 16)),
     Clip("val", (0,), absences=1),
     Clip("val", (1,), unlabelled=1),
     Clip("val", (2,)),
@@ -67,7 +69,6 @@ DEMO = (
     Clip("test", (4,), absences=1),
     Clip("test", (5,), fps=NTSC),
     Clip("test", (6,)),
-    Clip("test", (7,), absences=1),
     Clip("test", (7,)),
 )
 TINY = (
