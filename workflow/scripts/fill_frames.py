@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.fill import NoValid, fill_frames
-
 from circumplex.jobs import ShardJob
 from circumplex.store import Request
 
