@@ -1,0 +1,35 @@
+"""The control on the demo corpus: shuffled annotations must not score what real ones score."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+CONFIGS = ["config/demo.yaml", "config/control.yaml"]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_real_annotations_beat_shuffled_ones(tmp_path: Path) -> None:
+    corpus, truth = tmp_path / "corpus", tmp_path / "truth"
+    made = ["--seed", "0", "--size", "demo", "--out", str(corpus), "--truth", str(truth)]
+    run("demo.make_corpus", *made)
+    results = tmp_path / "results"
+    overrides = [f"samples={corpus}/samples.tsv", f"results={results}"]
+    target = f"{results}/write_submission/main.json"
+    command = ["snakemake", "--cores", "2", "--configfile", *CONFIGS, "--config", *overrides]
+    run(*command, "--", target)
+    control = ["demo.control", "--folder", str(tmp_path), "--shuffles", "1", "--configs", *CONFIGS]
+    assert "holds" in run(*control)

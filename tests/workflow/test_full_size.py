@@ -1,0 +1,68 @@
+"""`config.yaml` itself: all seven extractors at full size, from checkpoints made here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Project
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+from circumplex.networks.densenet import DenseNetBC
+from circumplex.networks.iresnet import iresnet100
+from circumplex.networks.vggish import VGGish
+from circumplex.table import count_rows, read_metadata
+from circumplex.weights import Weights, build_network
+
+
+def make_checkpoints(folder: Path) -> None:
+    """Checkpoints of the published names, shapes and formats, with random values."""
+    folder.mkdir(parents=True)
+    networks = {
+        "densenet_ferplus.pth": (DenseNetBC, 0),
+        "iresnet100_expression.pth": (iresnet100, 1),
+        "iresnet100_action_units.pth": (iresnet100, 2),
+        "vggish-10086976.pth": (VGGish, 3),
+    }
+    for name, (factory, seed) in networks.items():
+        torch.save(build_network(factory, Weights(seed=seed)).state_dict(), folder / name)
+    torch.manual_seed(4)
+    Wav2Vec2Model(Wav2Vec2Config()).save_pretrained(folder / "wav2vec2-base-960h")
+
+
+@pytest.fixture
+def full(fresh: Project) -> Project:
+    """A sheet with one clip of 2 s in every split."""
+    annotation = "annotations/VA_Estimation_Challenge/Validation_Set/clip04.txt"
+    rows = [
+        f"{split}\tvideos/clip04.mp4\t{annotation if split != 'test' else ''}\t{split}\t{split}"
+        for split in ("train", "val", "test")
+    ]
+    header = "sample\tvideo\tannotation\tsplit\tgroup"
+    (fresh.corpus / "one.tsv").write_text("\n".join([header, *rows]) + "\n")
+    return fresh
+
+
+OVERRIDES = ("--config", "samples=.test/corpus/one.tsv", "results=full", "shards=1")
+
+
+def test_missing_weights_stop_the_run_and_say_what_to_put_where(full: Project) -> None:
+    outcome = full.snakemake(configs=(), options=OVERRIDES)
+    assert outcome.code == 1
+    assert outcome.rules == set()
+    for feature in ("densenet", "iresnet", "fau", "vggish", "wav2vec2"):
+        assert f"{feature}: weights resources/weights/" in outcome.text
+    assert "Put them at" in outcome.text
+
+
+def test_the_shipped_config_runs_at_full_size(full: Project) -> None:
+    make_checkpoints(full.root / "resources/weights")
+    outcome = full.snakemake(configs=(), options=OVERRIDES)
+    assert outcome.code == 0, outcome.text
+    assert "SEEDED RANDOM WEIGHTS" not in outcome.text
+    frames = count_rows(full.root / "full/extract_frames/test.parquet")
+    assert count_rows(full.root / "full/extract_iresnet/test.parquet") == frames
+    for feature in ("densenet", "iresnet", "fau", "vggish", "wav2vec2"):
+        metadata = read_metadata(full.root / f"full/extract_{feature}/test.parquet")
+        assert metadata["options"]["weights"].startswith("sha256:")
+    text = (full.root / "full/submissions/main/test.txt").read_text()
+    assert len(text.splitlines()) == frames + 1
