@@ -72,12 +72,15 @@ class DenseNetExtractor:
     def __init__(self, options: Options, device: str) -> None:
         self._options = options
         self._device = device
-        self._network = build_network(densenet.DenseNetBC, options.weights, device)
+        network = build_network(densenet.DenseNetBC, options.weights, device)
+        # Channels last is half as fast again on a CPU.
+        self._network = network.to(memory_format=torch.channels_last)
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB crops (batch, 112, 112, 3) to features (batch, 342)."""
         grey = torch.from_numpy(np.stack([grey_image(crop) for crop in crops])).to(self._device)
         images = (grey.float().unsqueeze(1) - self._options.mean) / self._options.deviation
+        images = images.to(memory_format=torch.channels_last)
         with torch.inference_mode():
             features = self._network.embed(images)
         return np.asarray(features.cpu().numpy())
