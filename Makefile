@@ -22,7 +22,7 @@ demo: corpus ## from videos to submission files and a report, on the made corpus
 	$(MAKE) --no-print-directory score
 
 score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
-	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/main
+	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
 
 leaks: corpus ## what box positions or clip means alone would score
 	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results
@@ -38,7 +38,7 @@ unit: .venv/.locked ## what to run before each commit
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n $(CORES) tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) tests/unit
 
 test: unit ## all that CI runs
 	$(BIN)/python -m pytest tests/workflow

@@ -56,15 +56,17 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--configs", nargs="+", default=["config/demo.yaml"])
     parser.add_argument("--real", default="results", help="variant with the real annotations")
+    parser.add_argument("--submission", default="seed0", help="scored one; trains its models alone")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(".demo") / f"seed{arguments.seed}"
     demo = Demo(folder, arguments.cores, arguments.configs)
-    real = demo.score(arguments.real, "main")
+    real = demo.score(arguments.real, arguments.submission)
     shuffled = []
     for shuffle in range(1, arguments.shuffles + 1):
         name = f"shuffle{shuffle}"
-        demo.run(name, {"samples": str(shuffled_sheet(demo, shuffle))}, ["main"])
-        shuffled.append(demo.score(name, "main"))
+        sheet = str(shuffled_sheet(demo, shuffle))
+        demo.run(name, {"samples": sheet}, [arguments.submission])
+        shuffled.append(demo.score(name, arguments.submission))
     holds = True
     print("\nCCC on the withheld test annotations\nannotations\t" + "\t".join(TARGETS))
     print("real" + "".join(f"\t{real[target]:.3f}" for target in TARGETS))

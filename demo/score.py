@@ -1,4 +1,4 @@
-"""Score a submission: ``python -m demo.score --truth DIR2 --submission FOLDER [--json]``.
+"""Score submissions: ``python -m demo.score --truth DIR2 --submission FOLDER ... [--json]``.
 
 Concordance over the concatenation of all annotated frames of all samples, with code of its own:
 an independent check of the pipeline's metric.
@@ -23,18 +23,19 @@ class ScoreError(Exception):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--truth", type=Path, required=True)
-    parser.add_argument("--submission", type=Path, required=True)
+    parser.add_argument("--submission", type=Path, nargs="+", required=True)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     try:
-        scores = score(arguments.truth, arguments.submission)
+        scores = {path.name: score(arguments.truth, path) for path in arguments.submission}
     except ScoreError as error:
         raise SystemExit(f"refused: {error}") from error
     if arguments.json:
         print(json.dumps(scores))
-    else:
-        for name, value in scores.items():
-            print(f"{name}\t{value:.4f}")
+        return
+    print("CCC on the withheld test annotations")
+    for name, values in scores.items():
+        print("\t".join([name, *(f"{target} {value:.3f}" for target, value in values.items())]))
 
 
 def score(truth: Path, submission: Path) -> dict[str, float]:

@@ -13,7 +13,7 @@ import pytest
 from circumplex.table import TableWriter, frame_schema, vector_field
 from demo import leaks, score
 from demo.film import draw
-from demo.make_corpus import COLUMNS, annotation_text, make_corpus
+from demo.make_corpus import COLUMNS, GENERATORS, annotation_text, make_corpus
 from demo.plan import CASTS, plan_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +71,18 @@ def test_a_second_call_touches_nothing(tiny):
     before = {path: path.stat().st_mtime_ns for path in tiny.rglob("*")}
     assert not make_corpus(0, "tiny", tiny / "data", tiny / "truth")
     assert {path: path.stat().st_mtime_ns for path in tiny.rglob("*")} == before
+
+
+def test_every_module_that_the_generator_imports_counts_for_the_stamp():
+    code = (
+        "import sys, demo.make_corpus; "
+        "print(*[m for m in sys.modules if m[:5] == 'demo.' or m == 'torch'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert sorted(done.stdout.split()) == [f"demo.{name}" for name in GENERATORS]
+    assert "torch" not in done.stdout
 
 
 def test_foreign_files_are_left_alone(tmp_path):
@@ -268,7 +280,7 @@ def test_score_command(scored):
     done = subprocess.run(
         [*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == score.score(truth, answer)
+    assert json.loads(done.stdout) == {answer.name: score.score(truth, answer)}
     (answer / "a.txt").unlink()
     failed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert failed.returncode == 1

@@ -31,5 +31,6 @@ def test_real_annotations_beat_shuffled_ones(tmp_path: Path) -> None:
     target = f"{results}/write_submission/main.json"
     command = ["snakemake", "--cores", "2", "--configfile", *CONFIGS, "--config", *overrides]
     run(*command, "--", target)
-    control = ["demo.control", "--folder", str(tmp_path), "--shuffles", "1", "--configs", *CONFIGS]
+    control = ["demo.control", "--folder", str(tmp_path), "--shuffles", "1"]
+    control += ["--submission", "main", "--configs", *CONFIGS]
     assert "holds" in run(*control)

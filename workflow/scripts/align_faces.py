@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 
 from circumplex.faces import FaceDetector, FaceOptions, align_faces
@@ -17,6 +18,7 @@ from circumplex.subjects import Subject
 def main(job: ShardJob) -> None:
     """Make what is stale of the shard; handed-out crops are taken as they are."""
     torch.set_num_threads(job.threads)
+    cv2.setNumThreads(job.threads)
     options = FaceOptions.from_config(job.stage.options)
     detector = cache(lambda: FaceDetector(options, job.device))
 
