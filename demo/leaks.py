@@ -80,7 +80,8 @@ def face_boxes(results: Path, row: Row) -> Matrix:
     before = (after - 1).clip(0)
     here = np.arange(table.num_rows)
     closer = np.abs(valid[before] - here) <= np.abs(valid[after] - here)
-    x0, y0, x1, y1 = vectors(table["box"])[valid[np.where(closer, before, after)]].T
+    boxes = np.array(table["box"].take(valid).to_pylist(), float)
+    x0, y0, x1, y1 = boxes[np.where(closer, before, after)].T
     return np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
 
 

@@ -29,6 +29,8 @@ def describe(
         return results / entry.file if entry and entry.status is Status.OK else None
 
     absent = {e.stage: e.reason for e in entries.values() if e.status is Status.ABSENT}
+    if sample.annotation is None:
+        absent.pop("read_labels", None)
     return ReportSample(
         name=sample.sample,
         split=sample.split.value,
