@@ -220,7 +220,9 @@ class Identities:
     def raw_files(self, shard: str, *columns: str) -> list[str]:
         """Existing files and folders that a shard's samples name in columns of the sheet."""
         paths = [getattr(s, column) for s in self._plan.shards[shard] for column in columns]
-        return sorted({str(path) for path in paths if path is not None and path.exists()})
+        existing = {str(path) for path in paths if path is not None and path.exists()}
+        # Snakemake would take braces for wildcards; the digest in the parameter counts anyway.
+        return sorted(path for path in existing if not set("{}") & set(path))
 
     def weight_files(self, feature: str) -> list[str]:
         """The extractor's weights file or folder; empty for random weights."""
