@@ -9,6 +9,11 @@ EPOCHS = [
     for run in PLAN.runs
     if PLAN.export is None
 ]
+MODELS = [
+    f"{RESULTS}/index/train_encoder/{run.path}.json"
+    for run in PLAN.runs
+    if PLAN.export is None
+]
 STAGES = IDENTITIES.sample_stages()
 
 
