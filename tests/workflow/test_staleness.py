@@ -93,9 +93,11 @@ def test_a_damaged_file_is_made_again(project: Project, damage: str) -> None:
 
 def test_an_added_sample_is_the_only_one_extracted(project: Project) -> None:
     video = project.corpus / "videos" / "added film.mp4"
-    shutil.copy(project.corpus / "videos/clip07.mp4", video)
+    # Other bytes, the same film: an empty box at the end.
+    film = (project.corpus / "videos/clip07.mp4").read_bytes()
+    video.write_bytes(film + b"\0\0\0\x08free")
     sheet = project.corpus / "samples.tsv"
-    row = ["added sample", "videos/added film.mp4", "left", "", "test", "added"]
+    row = ["added sample", "videos/added film.mp4", "largest", "", "test", "added"]
     sheet.write_text(sheet.read_text() + "\t".join(row) + "\n")
     done = project.snakemake()
     assert done.code == 0, done.text
