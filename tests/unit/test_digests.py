@@ -1,12 +1,22 @@
 import os
+import re
 import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_requests import ROOT
 
 from circumplex import digests
-from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, value_digest
+from circumplex.digests import (
+    MISSING,
+    NUMERIC_PACKAGES,
+    DigestCache,
+    code_digest,
+    file_digest,
+    read_pins,
+    value_digest,
+)
 
 MAIN = "from pack.inner import work\n\n\ndef main():\n    return work(2)\n"
 INNER = '''"""Inner."""
@@ -89,6 +99,21 @@ def test_imports_inside_functions_count(statement, tmp_path):
     script = write_tree(tmp_path / "b", main=main)
     (script.parent / "pack" / "other.py").write_text("x = 2\n")
     assert code_digest(script) != first
+
+
+def test_versions_of_the_packages_in_use_count(tmp_path):
+    script = write_tree(tmp_path, deep="import numpy.linalg, tqdm\n" + DEEP)
+    pins = {"numpy": "2.4.6", "torch": "2.14.1", "tqdm": "4.70"}
+    base = code_digest(script, pins)
+    assert code_digest(script, pins | {"numpy": "2.4.7"}) != base
+    for unused in ({"torch": "2.15"}, {"tqdm": "5"}):
+        assert code_digest(script, pins | unused) == base
+
+
+def test_every_package_that_counts_is_pinned():
+    pins = read_pins(ROOT / "requirements.lock")
+    assert set(NUMERIC_PACKAGES.values()) <= pins.keys()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", pins["torch"])
 
 
 def test_circular_imports_end_and_relative_ones_are_refused(tmp_path):

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from made_requests import ROOT, ROWS, config_of, write_sheet
 
-from circumplex.digests import DigestCache, code_digest
+from circumplex.digests import DigestCache, code_digest, read_pins
 from circumplex.identities import Identities
 from circumplex.plan import Plan
 
 SCRIPTS = ROOT / "workflow" / "scripts"
+PINS = read_pins(ROOT / "requirements.lock")
 LIBRARY = sorted((SCRIPTS / "circumplex").rglob("*.py"))
 THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
@@ -118,7 +119,7 @@ def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
     tracked = eval(expression, dict(names))  # noqa: S307, our own rule files
     if callable(tracked):
         tracked = tracked(names["wildcards"])
-    assert tracked["code"] == code_digest(SCRIPTS / f"{name}.py")
+    assert tracked["code"] == code_digest(SCRIPTS / f"{name}.py", PINS)
     assert not {"threads", "gpu", "device", "shards", "results"} & set(tracked.get("options", {}))
 
 

@@ -6,6 +6,8 @@ Imported while the workflow is parsed, so it needs the standard library alone.
 import ast
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,21 @@ from typing import Any
 from circumplex.files import read_json, write_json
 
 MISSING = "missing"
+NUMERIC_PACKAGES: Mapping[str, str] = {
+    "PIL": "pillow",
+    "av": "av",
+    "cv2": "opencv-python-headless",
+    "facenet_pytorch": "facenet-pytorch",
+    "numpy": "numpy",
+    "opensmile": "opensmile",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+    "torch": "torch",
+    "torchaudio": "torchaudio",
+    "torchvision": "torchvision",
+    "transformers": "transformers",
+}
+"""Packages whose version may change a number, by import name; a progress bar's may not."""
 _BLOCK = 1 << 20
 
 
@@ -86,15 +103,30 @@ class DigestCache:
             self._changed = False
 
 
-def code_digest(script: Path) -> str:
-    """Digest of a script and of every module below its folder that it imports, directly or not.
+def code_digest(script: Path, pins: Mapping[str, str] | None = None) -> str:
+    """Digest of a script, of every module below its folder that it imports, directly or not, and
+    of the pinned versions of the packages that these import.
 
     The syntax trees are hashed without docstrings, so that a comment, a docstring or formatting
     reruns nothing. Imports inside functions count; dynamic imports are not seen.
+
+    Args:
+        script: of a stage.
+        pins: version by distribution; see `read_pins`.
     """
     root = script.resolve().parent
     sources = _reachable(script.resolve(), root)
-    return value_digest({str(p.relative_to(root)): _tree_digest(p) for p in sources})
+    content = {str(p.relative_to(root)): _tree_digest(p) for p in sources}
+    packages = {name.partition(".")[0] for path in sources for name in _imported_names(path)}
+    for package in packages & NUMERIC_PACKAGES.keys():
+        distribution = NUMERIC_PACKAGES[package]
+        content[f"{distribution}=="] = (pins or {}).get(distribution, "")
+    return value_digest(content)
+
+
+def read_pins(lock: Path) -> dict[str, str]:
+    """Version by distribution of a lock file's ``name==version`` lines."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def _reachable(script: Path, root: Path) -> set[Path]:
@@ -108,8 +140,12 @@ def _reachable(script: Path, root: Path) -> set[Path]:
     return found
 
 
+def _imports(path: Path, root: Path) -> list[Path]:
+    return sorted({file for name in _imported_names(path) for file in _module_files(name, root)})
+
+
 @cache
-def _imports(path: Path, root: Path) -> tuple[Path, ...]:
+def _imported_names(path: Path) -> frozenset[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -120,7 +156,7 @@ def _imports(path: Path, root: Path) -> tuple[Path, ...]:
             module = node.module or ""
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
-    return tuple(sorted({file for name in names for file in _module_files(name, root)}))
+    return frozenset(names)
 
 
 def _module_files(name: str, root: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.catalogue import missing_weights
-from circumplex.digests import MISSING, DigestCache, code_digest, file_digest
+from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
 from circumplex.features import FEATURES, Feature
@@ -22,6 +22,7 @@ from circumplex.store import damaged_samples, index_files
 logger = logging.getLogger(__name__)
 
 RANDOM = "random:"
+LOCK = "requirements.lock"
 RAW_COLUMNS: Mapping[str, Sequence[str]] = {
     "extract_frames": ("video",),
     "extract_audio": ("video", "audio"),
@@ -44,6 +45,7 @@ class Identities:
         self._plan = plan
         self._scripts = scripts
         self._cache = cache
+        self._pins = read_pins(scripts.parents[1] / LOCK)
 
     def prepare(self) -> None:
         """Hash what has changed since the last run, and refuse what cannot work.
@@ -63,8 +65,8 @@ class Identities:
             check_identities(self._plan.export["features"], self.features)
 
     def code(self, stage: str) -> str:
-        """Digest of a stage's script and of every module of ours that it imports."""
-        return code_digest(self._scripts / f"{stage}.py")
+        """Digest of a stage's script, of all it imports of ours, and of its packages' versions."""
+        return code_digest(self._scripts / f"{stage}.py", self._pins)
 
     def stage(self, name: str, shard: str) -> dict[str, Any]:
         """Tracked parameter of a stage of per-sample files, for one shard."""
