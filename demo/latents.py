@@ -24,7 +24,7 @@ DRIFT_PERIODS_S = (3.0, 7.0)
 NUISANCE = {
     "face_valence": 0.20,
     "face_arousal": 0.50,
-    "voice_valence": 0.90,
+    "voice_valence": 0.50,
     "voice_arousal": 0.85,
 }
 DRIFTS = ("x", "y", "scale", "light")

@@ -117,9 +117,9 @@ def sing(
     hissed = rng.standard_normal(samples) * to_samples(speech.hiss * level)
 
     frequencies, _, spectrum = signal.stft(voiced, RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)
-    formants = speech.formants * (voice.tract * 1.08**valence)[:, None]
+    formants = speech.formants * (voice.tract * 1.14**valence)[:, None]
     filtered = spectrum * _resonances(frequencies, formants)[:, : spectrum.shape[1]]
-    slope_db = 3.5 * arousal + 2.0 * valence  # an octave above 500 Hz, on top of the source's
+    slope_db = 3.5 * arousal + 3.0 * valence  # an octave above 500 Hz, on top of the source's
     octaves = np.log2(np.maximum(frequencies, 500.0) / 500.0)
     filtered *= 10 ** (octaves[:, None] * slope_db[None, : spectrum.shape[1]] / 20)
     sound = signal.istft(filtered, RATE, nperseg=WINDOW, noverlap=WINDOW - HOP)[1][:samples]
