@@ -182,3 +182,10 @@ def test_links_are_relative_and_replaced(tmp_path):
     link(tmp_path / "file", tmp_path / "store" / "one")
     assert (tmp_path / "file").read_text() == "one"
     assert (tmp_path / "store" / "one").read_text() == "one"
+
+
+def test_values_take_no_more_room_than_they_have(tmp_path):
+    values = np.random.default_rng(0).standard_normal((400, 512)).astype(np.float32)
+    with TableWriter(tmp_path / "t.parquet", frame_schema(vector_field("v", 512)), {}) as table:
+        table.write(frame=np.arange(400, dtype=np.int32), time_s=np.arange(400) / 25, v=values)
+    assert (tmp_path / "t.parquet").stat().st_size < 1.05 * values.nbytes

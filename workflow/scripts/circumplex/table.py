@@ -77,7 +77,10 @@ class TableWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._temporary, self.schema, compression="zstd")
+        # Values hardly ever repeat: a dictionary would make the files half as large again.
+        self._writer = pq.ParquetWriter(
+            self._temporary, self.schema, compression="zstd", use_dictionary=False
+        )
         return self
 
     def write(self, **columns: Any) -> None:
