@@ -7,7 +7,7 @@ DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
 
-.PHONY: demo corpus score test unit lint lock control modalities leaks clean
+.PHONY: demo corpus score test unit lint lock control modalities leaks estimate clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -23,6 +23,9 @@ demo: corpus ## from videos to submission files and a report, on the made corpus
 
 score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
+
+estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
+	$(BIN)/python workflow/scripts/estimate.py --configfile $(CONFIGS)
 
 leaks: corpus ## what box positions or clip means alone would score
 	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results

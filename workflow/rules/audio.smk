@@ -14,8 +14,8 @@ rule extract_egemaps:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=memory("extract_egemaps"),
+        runtime=time_limit("extract_egemaps"),
     params:
         stage=stage("extract_egemaps"),
     message:
@@ -37,8 +37,8 @@ rule extract_compare:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=memory("extract_compare"),
+        runtime=time_limit("extract_compare"),
     params:
         stage=stage("extract_compare"),
     message:
@@ -61,8 +61,8 @@ rule extract_vggish:
         "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("extract_vggish"),
+        runtime=time_limit("extract_vggish"),
         gpu=GPU,
     params:
         stage=stage("extract_vggish"),
@@ -86,8 +86,8 @@ rule extract_wav2vec2:
         "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("extract_wav2vec2"),
+        runtime=time_limit("extract_wav2vec2"),
         gpu=GPU,
     params:
         stage=stage("extract_wav2vec2"),

@@ -12,6 +12,7 @@ from circumplex.features import FEATURES
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Plan, Strategy
 from circumplex.identities import Identities, remove_damaged_indexes
+from circumplex.resources import guessed_seconds, memory_mb, minutes
 from circumplex.samples import Split
 
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
@@ -82,3 +83,21 @@ def weights_of(feature):
 
 THREADS = PLAN.config["compute"]["threads"]
 GPU = PLAN.config["compute"]["gpu"]
+SECONDS = {
+    shard: guessed_seconds(members) for shard, members in PLAN.shards.items()
+}
+
+
+def memory(stage):
+    """Megabytes that a job of a stage asks for; more when it is tried again."""
+    return lambda wildcards, attempt: memory_mb(stage, attempt)
+
+
+def time_limit(stage):
+    """Minutes that a job asks for: they grow with its shard's videos, or with all of them."""
+
+    def limit(wildcards, threads, attempt):
+        seconds = SECONDS.get(wildcards.get("shard"), sum(SECONDS.values()))
+        return minutes(stage, seconds, threads, attempt)
+
+    return limit

@@ -16,8 +16,8 @@ rule align_faces:
         "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=memory("align_faces"),
+        runtime=time_limit("align_faces"),
         gpu=GPU,
     params:
         stage=stage("align_faces"),
@@ -40,8 +40,8 @@ rule fill_frames:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("fill_frames"),
+        runtime=time_limit("fill_frames"),
     params:
         stage=stage("fill_frames"),
     message:

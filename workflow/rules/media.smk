@@ -15,8 +15,8 @@ rule extract_frames:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=memory("extract_frames"),
+        runtime=time_limit("extract_frames"),
     params:
         stage=stage("extract_frames"),
     message:
@@ -40,8 +40,8 @@ rule extract_audio:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=memory("extract_audio"),
+        runtime=time_limit("extract_audio"),
     params:
         stage=stage("extract_audio"),
     message:
@@ -65,8 +65,8 @@ rule read_labels:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("read_labels"),
+        runtime=time_limit("read_labels"),
     params:
         stage=stage("read_labels"),
     message:

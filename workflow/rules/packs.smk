@@ -16,8 +16,8 @@ rule pack_features:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=memory("pack_features"),
+        runtime=time_limit("pack_features"),
     params:
         stage=lambda wildcards: IDENTITIES.packs(wildcards.feature),
     message:

@@ -23,8 +23,8 @@ rule predict_frames:
         "../../envs/torch.yaml"
     threads: THREADS["train"]
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory("predict_frames"),
+        runtime=time_limit("predict_frames"),
         gpu=GPU,
     params:
         stage=lambda wildcards: IDENTITIES.prediction(wildcards.run),

@@ -58,8 +58,8 @@ rule train_encoder:
         "../../envs/torch.yaml"
     threads: THREADS["train"]
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=memory("train_encoder"),
+        runtime=time_limit("train_encoder"),
         gpu=GPU,
     params:
         stage=lambda wildcards: IDENTITIES.training(wildcards.run),

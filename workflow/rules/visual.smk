@@ -17,8 +17,8 @@ rule extract_densenet:
         "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("extract_densenet"),
+        runtime=time_limit("extract_densenet"),
         gpu=GPU,
     params:
         stage=stage("extract_densenet"),
@@ -43,8 +43,8 @@ rule extract_iresnet:
         "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("extract_iresnet"),
+        runtime=time_limit("extract_iresnet"),
         gpu=GPU,
     params:
         stage=stage("extract_iresnet"),
@@ -69,8 +69,8 @@ rule extract_fau:
         "../../envs/torch.yaml"
     threads: THREADS["extract"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("extract_fau"),
+        runtime=time_limit("extract_fau"),
         gpu=GPU,
     params:
         stage=stage("extract_fau"),

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from circumplex.checkpoints import load_model
 from circumplex.dataset import PackReader
+from circumplex.devices import device_of
 from circumplex.logs import set_up
 from circumplex.packs import index_paths
 from circumplex.prediction import Predictor
@@ -37,7 +38,7 @@ def main(snakemake: "Snakemake") -> None:
         path = results / entry.file
     model = load_model(path)
     reader = PackReader(index_paths(snakemake.input.packs))
-    device = torch.device("cuda" if snakemake.resources.get("gpu", 0) else "cpu")
+    device = torch.device(device_of(snakemake.resources))
     predictor = Predictor(model, reader, device)
     trained = set(model.metadata["train_samples"])
     samples = [

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circumplex.devices import device_of
 from circumplex.logs import set_up
 from circumplex.samples import Sample, read_samples
 from circumplex.store import Entry, Make, Request, Stage, joined, run_shard
@@ -24,7 +25,7 @@ class ShardJob:
         sheet: rows by sample, for stages that read files of the sheet.
         indexes: of the stages before, by stage.
         weights: identity and file or folder of the extractor's weights, where it has any.
-        device: ``cuda`` where the job was given a GPU, else ``cpu``.
+        device: a GPU of its own where the job was given one, else ``cpu``.
         threads: cores of the job.
     """
 
@@ -59,7 +60,7 @@ class ShardJob:
             sheet={s.sample: s for s in read_samples(Path(sheet))} if sheet else {},
             indexes={name: Path(path) for name, path in named.items()},
             weights=Path(str(weights)) if weights else None,
-            device="cuda" if snakemake.resources.get("gpu", 0) else "cpu",
+            device=device_of(snakemake.resources),
             threads=snakemake.threads,
         )
 

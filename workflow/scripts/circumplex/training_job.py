@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from circumplex.checkpoints import load_model, save_model
 from circumplex.dataset import LabelReader, PackReader
+from circumplex.devices import device_of
 from circumplex.files import read_json, replacing
 from circumplex.logs import set_up
 from circumplex.packs import index_paths
@@ -95,7 +96,7 @@ class TrainingJob:
             seed=tracked["seed"],
             reader=reader,
             labels={sample: labels[sample] for sample in usable},
-            device=torch.device("cuda" if snakemake.resources.get("gpu", 0) else "cpu"),
+            device=torch.device(device_of(snakemake.resources)),
         )
 
     def run_job(self) -> None:

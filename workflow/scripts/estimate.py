@@ -1,0 +1,92 @@
+"""Say what a run will cost before it starts: jobs, CPU hours and disk, by stage.
+
+This is a command to run by hand, not a rule's script: ``make estimate CONFIGS=...``.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+from circumplex.errors import CircumplexError, SampleError
+from circumplex.media import open_media
+from circumplex.modalities import Modality
+from circumplex.plan import Plan
+from circumplex.resources import DEFAULT_SECONDS, estimate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table.
+
+    Returns:
+        1 if the config or the sheet makes no sense, else 0.
+    """
+    parser = argparse.ArgumentParser(description="What a run will cost, before it starts.")
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="estimate: %(message)s")
+    config = load_configfile(str(ROOT / "config.yaml"))
+    for preset in options.configfile:
+        update_config(config, load_configfile(str(preset)))
+    try:
+        plan = Plan.make(config)
+    except CircumplexError as error:
+        print(f"estimate: {error}", file=sys.stderr)
+        return 1
+    _report(plan, _seconds(plan))
+    return 0
+
+
+def _seconds(plan: Plan) -> float:
+    total = 0.0
+    for sample in plan.samples:
+        try:
+            with open_media(sample.video) as container:
+                # In microseconds; none where the container does not say.
+                total += (container.duration or 1e6 * DEFAULT_SECONDS) / 1e6
+        except SampleError as error:
+            logging.warning(
+                "%s: %s; counted as %.0f s, the mean of Aff-Wild2",
+                *(sample.sample, error, DEFAULT_SECONDS),
+            )
+            total += DEFAULT_SECONDS
+    return total
+
+
+def _report(plan: Plan, seconds: float) -> None:
+    shards, models = len(plan.shards), len(plan.runs)
+    stages = ["extract_frames", "read_labels"]
+    if plan.uses(Modality.AUDIO):
+        stages.append("extract_audio")
+    if plan.uses(Modality.VISUAL):
+        stages += ["align_faces", "fill_frames"]
+    stages += [feature.stage for feature in plan.features]
+    jobs = dict.fromkeys(stages, shards)
+    jobs["pack_features"] = shards * len(plan.features)
+    jobs |= {"train_encoder": models, "predict_frames": models}
+    passes = {"train_encoder": models, "predict_frames": models}
+    costs = estimate(seconds, jobs, passes)
+    print(f"{len(plan.samples)} samples, {seconds / 3600:.2f} hours of video\n")
+    print(f"{'stage':<20}{'jobs':>8}{'CPU hours':>12}{'disk GB':>10}")
+    for stage, cost in costs.items():
+        print(f"{stage:<20}{cost.jobs:>8}{cost.cpu_hours:>12.2f}{cost.disk_gb:>10.2f}")
+    total = [sum(c.jobs for c in costs.values()), sum(c.cpu_hours for c in costs.values())]
+    print(
+        f"{'all':<20}{total[0]:>8}{total[1]:>12.2f}{sum(c.disk_gb for c in costs.values()):>10.2f}"
+    )
+    print(
+        "\nAs if nothing were done yet, on the CPU, in float32, with the networks of config.yaml "
+        "and 30 epochs of a Transformer a model: an upper bound. On a GPU the deep stages "
+        "(align_faces, extract_densenet, _iresnet, _fau, _vggish, _wav2vec2, train_encoder) take "
+        "a small part of these hours; no GPU was at hand to measure it."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
