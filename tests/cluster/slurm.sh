@@ -71,7 +71,7 @@ CONF
 stop() {
   scontrol shutdown || true
   for _ in $(seq 40); do
-    pgrep -x 'slurmctld|slurmd' > /dev/null || break
+    pgrep '^slurm(ctl)?d$' > /dev/null || break
     sleep 0.25
   done
   pkill -x munged || true

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "demo")
+PARTS = (
+    *("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "demo"),
+    "requirements.lock",
+)
 CONFIGS = ("config/demo.yaml", "config/tiny.yaml")
 JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
 
