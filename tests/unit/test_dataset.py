@@ -108,6 +108,35 @@ def test_batch_concatenates_scales_pads_and_masks(tmp_path):
     assert np.isnan(batch.targets[1, 3:]).all()
 
 
+def test_flags_say_which_features_are_absent(tmp_path):
+    toy = Toy(tmp_path, {"a": 9, "b": 7, "c": 4})
+    toy.features["voice"]["b"] = None
+    toy.features["face"]["c"] = None
+    reader, _ = toy.readers()
+    loader = SegmentLoader(reader, {"face": None, "voice": None}, flagged=True)
+    assert (loader.dimension, loader.flags) == (12, 2)
+    batch = loader.load([Segment("a", 0, 5), Segment("b", 4, 7), Segment("c", 1, 4)])
+    expected = np.zeros((3, 5, 2))
+    expected[1, :3, 1] = 1
+    expected[2, :3, 0] = 1
+    np.testing.assert_array_equal(batch.features[:, :, 12:], expected)
+    plain = SegmentLoader(reader, {"face": None, "voice": None})
+    assert (plain.dimension, plain.flags) == (12, 0)
+    same = plain.load([Segment("a", 0, 5), Segment("b", 4, 7), Segment("c", 1, 4)])
+    np.testing.assert_array_equal(batch.features[:, :, :12], same.features)
+
+
+def test_rows_of_an_absent_modality_are_not_taken_for_zeros_that_were_extracted(tmp_path):
+    zeros = np.zeros((3, 2), "f4")
+    present = PackReader({"f": [write_pack(tmp_path / "0", "f", {"a": zeros, "b": zeros}, {})]})
+    absent = {"a": None, "b": zeros}
+    index = write_pack(tmp_path / "1", "f", absent, {"a": 3})
+    assert PackReader({"f": [index]}).digest("a", "f") != present.digest("a", "f")
+    assert PackReader({"f": [index]}).digest("b", "f") == present.digest("b", "f")
+    assert not PackReader({"f": [index]}).complete("a", ["f"])
+    assert present.complete("a", ["f"])
+
+
 def test_the_defect_names_sample_feature_and_frame(tmp_path):
     toy = Toy(tmp_path, {"a": 9, "b": 7})
     toy.features["voice"]["b"][5, 2] = np.inf

@@ -173,3 +173,41 @@ def test_senseless_specs(values, message):
 def test_no_feature_at_all():
     with pytest.raises(RequestError, match="at least one feature"):
         Network(encoder_spec({"kind": "lstm"}), 0)
+
+
+@pytest.mark.parametrize("initialisation", list(Initialisation))
+@pytest.mark.parametrize("kind", list(EncoderKind))
+def test_flags_change_no_bit_until_something_is_absent(kind, initialisation):
+    spec = encoder_spec(
+        {**SMALL, "kind": kind, "fusion_relu": True, "initialisation": initialisation}
+    )
+    torch.manual_seed(3)
+    plain = Network(spec, 5)
+    torch.manual_seed(3)
+    told = Network(spec, 5, flags=2)
+    assert {**told.state_dict()}.keys() - {**plain.state_dict()}.keys() == {"absence"}
+    for name, value in plain.state_dict().items():
+        assert torch.equal(told.state_dict()[name], value)
+    x = features(3, 11)
+    present = torch.cat([x, torch.zeros(3, 11, 2)], dim=2)
+    assert torch.equal(told.eval()(present)[0], plain.eval()(x)[0])
+    with torch.no_grad():
+        told.absence[:, 1] = 0.5
+    assert torch.equal(told(present)[0], plain(x)[0])
+    present[1, :, 6] = 1
+    changed = told(present)[0] != plain(x)[0]
+    assert changed[1].any()
+    assert not changed[[0, 2]].any()
+
+
+def test_flags_are_columns_of_the_fusion_layer():
+    """The same as one linear layer on features and flags side by side (eq. 1)."""
+    model = Network(encoder_spec({**SMALL, "kind": "lstm"}), 5, flags=2).eval()
+    nn.init.normal_(model.absence)
+    one = Network(encoder_spec({**SMALL, "kind": "lstm"}), 7).eval()
+    weights = {k: v for k, v in model.state_dict().items() if k != "absence"}
+    weights["fusion.0.weight"] = torch.cat([weights["fusion.0.weight"], model.absence], dim=1)
+    one.load_state_dict(weights)
+    x = torch.cat([features(2, 9), torch.ones(2, 9, 2)], dim=2)
+    torch.testing.assert_close(model(x)[0], one(x)[0])
+    assert model.clip_groups()[-1][0] is model.absence

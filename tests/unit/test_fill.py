@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circumplex.errors import SampleError
+from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.fill import NoValid, fill_frames, nearest_valid
 from circumplex.table import TableWriter, frame_schema, read_columns
 
@@ -49,5 +49,6 @@ def test_no_valid_face(tmp_path, frames):
     with pytest.raises(SampleError, match="no frame with a valid face"):
         fill_frames(tmp_path / "faces.parquet", output, no_valid=NoValid.FAIL, metadata={})
     assert not output.exists()
-    fill_frames(tmp_path / "faces.parquet", output, no_valid=NoValid.ZEROS, metadata={})
-    assert read_columns(output, ["source_frame"])[0].tolist() == [-1] * frames
+    with pytest.raises(ModalityAbsent, match="no frame with a valid face"):
+        fill_frames(tmp_path / "faces.parquet", output, no_valid=NoValid.ZEROS, metadata={})
+    assert not output.exists()

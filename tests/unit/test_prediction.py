@@ -8,6 +8,7 @@ from circumplex.dataset import SegmentLoader
 from circumplex.encoders import Network, encoder_spec, spec_values
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
+from circumplex.modalities import MissingModality
 from circumplex.normalisation import Scaling
 from circumplex.prediction import Predictor, padding_mask, predict_sample, predict_samples
 
@@ -23,16 +24,19 @@ def toy(tmp_path):
     return toy
 
 
-def make(valence=(1,), arousal=(1,), **values):
+def make(valence=(1,), arousal=(1,), missing="zeros", **values):
     spec = encoder_spec({**SMALL, **values})
     networks = {}
     for epoch in sorted({*valence, *arousal}):
         torch.manual_seed(epoch)
-        networks[epoch] = Network(spec, 12).eval()
+        flags = 2 if missing == "zeros_with_mask" else 0
+        networks[epoch] = Network(spec, 12, flags).eval()
+        if flags:
+            torch.nn.init.normal_(networks[epoch].absence)
     weights = {epoch: network.state_dict() for epoch, network in networks.items()}
     scalings = {"face": Scaling(np.full(6, 3, "f4"), np.ones(6, "f4")), "voice": None}
     model = TrainedModel(
-        spec={"encoder": spec_values(spec)},
+        spec={"encoder": spec_values(spec), "missing_modality": missing},
         dimensions={"face": 6, "voice": 6},
         scalings=scalings,
         checkpoints={
@@ -148,3 +152,24 @@ def test_a_prediction_that_is_not_finite_is_named(toy):
 def test_padding_mask():
     assert padding_mask(np.array([3, 3]), CPU) is None
     assert padding_mask(np.array([3, 1]), CPU).tolist() == [[False] * 3, [False, True, True]]
+
+
+@pytest.mark.parametrize("kind", ["lstm", "transformer"])
+def test_the_network_is_told_which_features_are_absent(toy, kind):
+    model, networks = make(kind=kind, segment_length=50, stride=50, missing="zeros_with_mask")
+    reader, _ = toy.readers()
+    for sample, frames in LENGTHS.items():
+        absent = torch.tensor([0.0, toy.features["voice"][sample] is None])
+        x = torch.cat([inputs(toy, sample), absent.expand(frames, 2)], dim=1)
+        expected = networks[1](x[None])[0][0].detach().numpy()
+        np.testing.assert_allclose(Predictor(model, reader).predict(sample), expected, atol=1e-6)
+
+
+def test_a_sample_that_lacks_a_modality_is_predicted_or_left_out(toy):
+    reader, _ = toy.readers()
+    for missing in MissingModality:
+        model, _ = make(kind="lstm", missing=missing.value)
+        told = {sample: Predictor(model, reader).predicts(sample) for sample in LENGTHS}
+        whole = missing is not MissingModality.LEAVE_OUT
+        assert told == {"a": True, "b": True, "c": True, "d": whole}
+        assert not Predictor(model, reader).predicts("failed")

@@ -240,6 +240,39 @@ def test_normalisation_comes_from_the_training_part_alone(toy, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
+def test_telling_what_is_absent_changes_no_bit_where_nothing_is(toy, tmp_path, kind):
+    rows, weights = [], []
+    for missing in ("zeros_with_mask", "zeros"):
+        chosen = spec(
+            kind, missing_modality=missing, clip_norm=1.0, normalisation={"face": "zscore"}
+        )
+        result = run(toy, tmp_path / missing, chosen)
+        rows.append([(r.train_loss, r.val_valence, r.val_arousal) for r in result.log])
+        weights.append(dict(result.model.checkpoints[Target.AROUSAL][0][1]))
+    assert rows[0] == rows[1]
+    assert not weights[0].pop("absence").any()
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
+def test_what_stands_for_an_absent_modality_is_learnt(tmp_path):
+    """Both labels rise with the voice's absence: only a model that is told of it can know."""
+    toy = Toy(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
+    for k, name in enumerate(toy.labels):
+        toy.labels[name] = toy.labels[name] / 8 + (0.6 if k % 2 else -0.6)
+        zeros = np.zeros_like(toy.features["voice"][name])  # the voices that are there say nothing
+        toy.features["voice"][name] = None if k % 2 else zeros
+    scores = {}
+    names = list(toy.labels)
+    for missing in ("zeros_with_mask", "zeros"):
+        told = {"missing_modality": missing, "normalisation": {"face": "zscore"}}
+        chosen = spec(epochs=16, learning_rate=0.01, **told)
+        result = run(toy, tmp_path / missing, chosen, names[:8], names[8:])
+        scores[missing] = result.best[Target.VALENCE][1]
+    assert scores["zeros_with_mask"] > 0.9 > 0.4 > scores["zeros"]
+
+
+@pytest.mark.parametrize("kind", ["lstm", "transformer"])
 @pytest.mark.parametrize("frame", [3, 15])
 def test_a_nan_feature_stops_and_names_sample_and_frame(toy, tmp_path, kind, frame):
     toy.labels["t3"][10:] = np.nan  # frame 15 has no annotation, yet poisons the gradient

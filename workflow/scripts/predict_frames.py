@@ -44,7 +44,7 @@ def main(snakemake: "Snakemake") -> None:
     samples = [
         sample
         for sample in sorted(tracked["samples"])
-        if reader.packed(sample, tracked["features"]) and sample not in trained
+        if sample not in trained and predictor.predicts(sample)
     ]
     metadata = {"stage": "predict_frames", "run": tracked["run"], "seed": model.seed}
     with PredictionWriter(Path(snakemake.output[0]), metadata) as table:

@@ -14,7 +14,7 @@ from circumplex.files import replacing
 from circumplex.metrics import Target
 from circumplex.normalisation import Scaling
 
-FORMAT = 1
+FORMAT = 2
 Weights = Mapping[str, Tensor]
 
 

@@ -109,9 +109,14 @@ class PackReader:
         """Whether the sample has the modality; if not, its features are zeros."""
         return self._place(sample, feature).present
 
+    def complete(self, sample: str, features: Iterable[str]) -> bool:
+        """Whether the sample has the modalities of all these features."""
+        return all(self.present(sample, feature) for feature in features)
+
     def digest(self, sample: str, feature: str) -> str:
-        """SHA-256 of the sample's rows."""
-        return self._place(sample, feature).digest
+        """SHA-256 of the sample's rows; marked where they stand for an absent modality."""
+        place = self._place(sample, feature)
+        return place.digest if place.present else f"absent:{place.digest}"
 
     def features(self, sample: str, feature: str, start: int, stop: int) -> NDArray[np.float32]:
         """Rows of frames ``start`` to ``stop``: (stop - start, dimension).
@@ -207,7 +212,8 @@ class Batch:
     """Segments side by side, padded at the end to the longest.
 
     Attributes:
-        features: (rows, frames, dimension) scaled; zero where padded or the modality is absent.
+        features: (rows, frames, dimension + flags) scaled; zero where padded or the modality is
+            absent. A flag, in the order of features, is 1 where the feature is absent, else 0.
         targets: (rows, frames, 2), NaN where padded or not annotated; none without annotation.
         lengths: (rows,) frames of each segment.
     """
@@ -225,6 +231,11 @@ class SegmentLoader:
         scalings: chosen features in the order of concatenation, and how each is scaled (none: as
             it is). An absent modality stays zero: it must not look like an extreme value.
         labels: annotation, where batches carry targets.
+        flagged: whether batches say which features are absent.
+
+    Attributes:
+        dimension: of the features side by side.
+        flags: further columns of a batch: one a feature if ``flagged``, else 0.
     """
 
     def __init__(
@@ -232,6 +243,8 @@ class SegmentLoader:
         reader: PackReader,
         scalings: Mapping[str, Scaling | None],
         labels: LabelReader | None = None,
+        *,
+        flagged: bool = False,
     ) -> None:
         self._reader = reader
         self._scalings = dict(scalings)
@@ -242,6 +255,7 @@ class SegmentLoader:
             begin, end = end, end + reader.dimension(feature)
             self._columns[feature] = slice(begin, end)
         self.dimension = end
+        self.flags = len(self._columns) if flagged else 0
 
     def frames(self, sample: str) -> int:
         """Video frames of a sample."""
@@ -251,10 +265,13 @@ class SegmentLoader:
         """Read segments, one piece of the file a segment and feature."""
         lengths = np.array([segment.stop - segment.start for segment in segments])
         shape = (len(segments), int(lengths.max()))
-        features = np.zeros((*shape, self.dimension), dtype=np.float32)
+        features = np.zeros((*shape, self.dimension + self.flags), dtype=np.float32)
         for row, (sample, start, stop) in enumerate(segments):
-            for feature, columns in self._columns.items():
-                if self._reader.present(sample, feature):
+            for number, (feature, columns) in enumerate(self._columns.items()):
+                if not self._reader.present(sample, feature):
+                    if self.flags:
+                        features[row, : stop - start, self.dimension + number] = 1
+                else:
                     raw = self._reader.features(sample, feature, start, stop)
                     out = features[row, : stop - start, columns]
                     scaling = self._scalings[feature]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
@@ -265,12 +266,14 @@ class Network(nn.Module):
     Args:
         spec: architecture.
         dimension: of the concatenated features.
+        flags: further inputs after them, 1 where a feature is absent, else 0.
     """
 
-    def __init__(self, spec: EncoderSpec, dimension: int) -> None:
+    def __init__(self, spec: EncoderSpec, dimension: int, flags: int = 0) -> None:
         super().__init__()
         if dimension < 1:
             raise RequestError("a model needs at least one feature, visual or audio")
+        self._dimension = dimension
         fusion: list[nn.Module] = [nn.Linear(dimension, spec.hidden)]
         if spec.fusion_relu:
             fusion.append(nn.ReLU())
@@ -285,6 +288,10 @@ class Network(nn.Module):
         self.regressor = nn.Sequential(*layers, nn.Linear(widths[-1], len(Target)))
         if spec.initialisation is Initialisation.NORMAL:
             self.apply(_initialise_normal)
+        # Columns of the fusion layer for the flags. Zeros, made last: where nothing is absent the
+        # network is bit for bit the one without flags, and a model that met no absent feature in
+        # training takes one for zeros.
+        self.absence = nn.Parameter(torch.zeros(spec.hidden, flags)) if flags else None
 
     def forward(
         self, features: Tensor, padding: Tensor | None = None, state: State | None = None
@@ -292,23 +299,27 @@ class Network(nn.Module):
         """Predict.
 
         Args:
-            features: (rows, frames, dimension).
+            features: (rows, frames, dimension + flags).
             padding: (rows, frames) true after a segment's end, or none.
             state: from the segment before, for the rows in order.
 
         Returns:
             (rows, frames, 2) valence and arousal, not clipped; and the state to carry on.
         """
-        hidden, carried = self.encoder(self.fusion(features), padding, state)
+        # Contiguous: the product's last bits depend on the layout in memory.
+        fused = self.fusion[0](features[..., : self._dimension].contiguous())
+        if self.absence is not None:
+            fused = fused + functional.linear(features[..., self._dimension :], self.absence)
+        hidden, carried = self.encoder(self.fusion[1:](fused), padding, state)
         return self.regressor(hidden), carried
 
     def clip_groups(self) -> list[list[nn.Parameter]]:
         """Parameters whose gradients are clipped together: the published code's sub-networks."""
         fusion, encoder = list(self.fusion.parameters()), list(self.encoder.parameters())
         regressor = list(self.regressor.parameters())
-        if self.encoder.clipped_with_fusion:
-            return [fusion + encoder, regressor]
-        return [fusion, encoder, regressor]
+        groups = [fusion + encoder] if self.encoder.clipped_with_fusion else [fusion, encoder]
+        flags = [] if self.absence is None else [[self.absence]]
+        return [*groups, regressor, *flags]
 
 
 _ENCODERS: dict[EncoderKind, type[LstmEncoder] | type[TransformerEncoder]] = {

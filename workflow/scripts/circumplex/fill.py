@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from circumplex.errors import SampleError
+from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.table import TableWriter, frame_schema, read_columns
 
 NO_SOURCE = -1
 
 
 class NoValid(StrEnum):
-    """What becomes of a sample without any valid face."""
+    """What becomes of a sample without any valid face: it fails, or it lacks the modality."""
 
     FAIL = "fail"
     ZEROS = "zeros"
@@ -52,15 +52,19 @@ def fill_frames(
     Args:
         faces: table with ``valid``.
         output: table to write.
-        no_valid: with `NoValid.ZEROS`, a sample without any valid face gets -1 throughout.
+        no_valid: of a sample without any valid face.
         metadata: how the table is made.
 
     Raises:
         SampleError: no frame has a valid face, and `no_valid` is `NoValid.FAIL`.
+        ModalityAbsent: the same, with `NoValid.ZEROS`: zeros that are not marked as absent would
+            look like extreme features once they are scaled.
     """
     frame, time_s, valid = read_columns(faces, ["frame", "time_s", "valid"])
     source = nearest_valid(valid.astype(bool))
-    if not valid.any() and no_valid is NoValid.FAIL:
+    if not valid.any():
+        if no_valid is NoValid.ZEROS:
+            raise ModalityAbsent("no frame with a valid face")
         raise SampleError(
             "no frame with a valid face: look at the video, lower faces.min_probability or "
             "faces.min_face_size, or set fill.no_valid_face to zeros"

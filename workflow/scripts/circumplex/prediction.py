@@ -12,6 +12,7 @@ from circumplex.dataset import PackReader, SegmentLoader
 from circumplex.encoders import EncoderSpec, Network, State, carry, encoder_spec
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
+from circumplex.modalities import MissingModality
 from circumplex.segments import (
     OverlapAverage,
     Segment,
@@ -122,18 +123,29 @@ class Predictor:
                     f"the model takes {feature} with {dimension} values a frame, the packs have "
                     f"{reader.dimension(feature)}: use the extractor that it was trained with"
                 )
+        self._reader, self._features = reader, tuple(model.dimensions)
         self._device = device or torch.device("cpu")
         self._spec = encoder_spec(model.spec["encoder"])
         scalings = {feature: model.scalings[feature] for feature in model.dimensions}
-        self._loader = SegmentLoader(reader, scalings)
+        self._missing = MissingModality(model.spec["missing_modality"])
+        flagged = self._missing is MissingModality.ZEROS_WITH_MASK
+        self._loader = SegmentLoader(reader, scalings, flagged=flagged)
         kept = model.epochs()
         self._networks = []
         for weights in kept.values():
-            network = Network(self._spec, self._loader.dimension).to(self._device)
+            network = Network(self._spec, self._loader.dimension, self._loader.flags)
+            network = network.to(self._device)
             network.load_state_dict(weights)
             self._networks.append(network)
         index = {epoch: i for i, epoch in enumerate(kept)}
         self._members = [[index[epoch] for epoch, _ in model.checkpoints[t]] for t in Target]
+
+    def predicts(self, sample: str) -> bool:
+        """Whether the sample has the features that the model asks for, all of them or any."""
+        if not self._reader.packed(sample, self._features):
+            return False
+        leave_out = self._missing is MissingModality.LEAVE_OUT
+        return not leave_out or self._reader.complete(sample, self._features)
 
     def predict(self, sample: str) -> NDArray[np.float32]:
         """(frames, 2) valence and arousal, the mean over each target's checkpoints; not clipped.

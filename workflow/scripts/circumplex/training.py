@@ -36,6 +36,7 @@ from circumplex.encoders import (
 from circumplex.errors import CircumplexError, RequestError
 from circumplex.losses import Reduction, ccc_loss
 from circumplex.metrics import CccAccumulator, Target, annotated
+from circumplex.modalities import MissingModality
 from circumplex.normalisation import Normalisation, Scaling, fit_scaling
 from circumplex.prediction import padding_mask, predict_samples
 from circumplex.segments import (
@@ -103,6 +104,7 @@ class TrainingSpec:
         valence_epochs: first and last epoch, from 1, for `Selection.EPOCHS`.
         arousal_epochs: the same.
         precision: of the network's arithmetic.
+        missing_modality: see `MissingModality`; the caller leaves samples out.
     """
 
     encoder: EncoderSpec
@@ -122,6 +124,7 @@ class TrainingSpec:
     valence_epochs: tuple[int, int] = (11, 16)
     arousal_epochs: tuple[int, int] = (16, 25)
     precision: Precision = Precision.FLOAT32
+    missing_modality: MissingModality = MissingModality.ZEROS_WITH_MASK
 
     def __post_init__(self) -> None:
         chosen = self.features
@@ -180,7 +183,13 @@ def training_spec(values: Mapping[str, Any]) -> TrainingSpec:
     unknown = [key for key in merged if key not in known]
     if unknown:
         raise RequestError(f"training: unknown {', '.join(unknown)}; known: {', '.join(known)}")
-    enums = {"order": Order, "reduction": Reduction, "selection": Selection, "precision": Precision}
+    enums = {
+        "order": Order,
+        "reduction": Reduction,
+        "selection": Selection,
+        "precision": Precision,
+        "missing_modality": MissingModality,
+    }
     for key, enum in enums.items():
         if key in merged:
             merged[key] = read_enum(enum, merged[key], key)
@@ -299,11 +308,12 @@ def train(
         if saved
         else fit_scalings(reader, spec.features, spec.normalisation, train_samples)
     )
-    loader = SegmentLoader(reader, scalings, labels)
-    validation_loader = SegmentLoader(reader, scalings)
+    flagged = spec.missing_modality is MissingModality.ZEROS_WITH_MASK
+    loader = SegmentLoader(reader, scalings, labels, flagged=flagged)
+    validation_loader = SegmentLoader(reader, scalings, flagged=flagged)
     with _reproducible(device):
         _seed_epoch(seed, fold, 0)
-        network = Network(spec.encoder, loader.dimension).to(device)
+        network = Network(spec.encoder, loader.dimension, loader.flags).to(device)
         optimizer = torch.optim.Adam(
             network.parameters(), lr=spec.learning_rate, betas=spec.betas, fused=True
         )

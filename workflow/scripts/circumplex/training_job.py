@@ -16,6 +16,7 @@ from circumplex.dataset import LabelReader, PackReader
 from circumplex.devices import device_of
 from circumplex.files import read_json, replacing
 from circumplex.logs import set_up
+from circumplex.modalities import MissingModality
 from circumplex.packs import index_paths
 from circumplex.store import Request, Stage, Status, read_index, run_shard
 from circumplex.training import EpochLog, discard, train, training_spec
@@ -86,6 +87,11 @@ class TrainingJob:
         if len(usable) < len(roles):
             lost = ", ".join(sorted(set(roles) - set(usable)))
             logger.info("left out, see list_failures.tsv: %s", lost)
+        if tracked["options"]["missing_modality"] == MissingModality.LEAVE_OUT:
+            whole = {s: r for s, r in usable.items() if reader.complete(s, features)}
+            lost = ", ".join(sorted(set(usable) - set(whole)))
+            logger.info("left out for a missing modality: %s", lost or "none")
+            usable = whole
         return cls(
             stage=Stage("train_encoder", results, tracked["code"], tracked["options"], ".pt"),
             index=index,
