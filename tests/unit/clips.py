@@ -18,6 +18,7 @@ class Sound:
     rate: int = 44_100
     layout: str = "stereo"
     start_s: float = 0.0
+    length_s: float | None = None  # by default the video's
 
 
 def noise(height: int, width: int, frame: int) -> np.ndarray:
@@ -66,7 +67,8 @@ def write_video(
             queue.append((float(frame.pts * tick), frame, video))
         if sound is not None:
             audio = container.add_stream(sound.codec, rate=sound.rate, layout=sound.layout)
-            signal = click_signal(float(stamps[-1] * tick), sound, clicks_s)
+            length_s = float(stamps[-1] * tick) if sound.length_s is None else sound.length_s
+            signal = click_signal(length_s, sound, clicks_s)
             for start in range(0, len(signal), 1024):
                 block = np.tile(
                     signal[start : start + 1024, None], audio.codec_context.layout.nb_channels
@@ -112,3 +114,15 @@ def damage(source: Path, target: Path, packets: Iterable[int]) -> Path:
             packet.stream = copy
             writer.mux(packet)
     return target
+
+
+def overwrite(path: Path, after: bytes, skip: int, value: bytes) -> None:
+    """Let a header lie: put ``value`` ``skip`` bytes after each occurrence of ``after``."""
+    content = bytearray(path.read_bytes())
+    place = content.find(after)
+    assert place >= 0
+    while place >= 0:
+        start = place + len(after) + skip
+        content[start : start + len(value)] = value
+        place = content.find(after, start)
+    path.write_bytes(content)
