@@ -159,7 +159,7 @@ def test_weights_that_no_experiment_uses_may_be_missing(identities):
     )
     made.prepare()
     assert made.sample_stages() == [
-        *("extract_frames", "extract_audio", "align_faces", "fill_frames"),
+        *("extract_frames", "extract_audio", "align_faces", "fill_frames", "summarise_quality"),
         *("extract_densenet", "extract_wav2vec2", "read_labels"),
     ]
     assert made.random_weights() == {"densenet": "random:0", "wav2vec2": "random:4"}
@@ -170,6 +170,16 @@ def test_raw_files_are_those_that_exist(identities, tmp_path):
     found = identities().raw_files(SHARD, "video", "faces")
     assert found == sorted(str(tmp_path / r["video"]) for r in ROWS[1:])
     assert identities().raw_files(SHARD, "annotation") == [str(tmp_path / "a.txt")]
+
+
+def test_names_that_snakemake_would_expand_are_no_inputs(identities, tmp_path):
+    names = [f"a{mark}.mp4" for mark in ("{run}", "<b>", "}", ">")]
+    rows = [{**row, "video": name} for row, name in zip(ROWS, names, strict=False)]
+    for name in names:
+        (tmp_path / name).write_text("film")
+    write_sheet(tmp_path / "samples.tsv", [*rows, *ROWS[len(rows) :]])
+    found = identities().raw_files(SHARD, "video")
+    assert found == sorted(str(tmp_path / row["video"]) for row in ROWS[len(rows) :])
 
 
 def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(identities):

@@ -4,7 +4,6 @@ import base64
 import math
 import re
 import statistics
-import wave
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,7 +18,8 @@ import pytest
 
 from circumplex import report
 from circumplex.prediction_tables import PredictionWriter
-from circumplex.report import ReportInputs, ReportSample, level_dbfs, write_report
+from circumplex.quality import Quality, write_quality
+from circumplex.report import ReportInputs, ReportSample, write_report
 from circumplex.report_figures import (
     Curve,
     Series,
@@ -28,10 +28,10 @@ from circumplex.report_figures import (
     trace_figure,
     training_figure,
 )
-from circumplex.table import TableWriter, frame_schema, vector_field
+from circumplex.table import TableWriter, frame_schema
 
 HOSTILE = "<script>alert(1)</script>"
-RATE = 16_000
+SHEET = b"\xff\xd8 a picture \xff\xd9"
 VOID = {"meta", "img", "link", "br", "hr", "input", "line", "rect"}
 
 
@@ -79,7 +79,7 @@ class Page(HTMLParser):
 
     def pictures(self) -> list[ElementTree.Element]:
         sources = [attrs["src"] or "" for tag, attrs in self.tags if tag == "img"]
-        return [picture(source) for source in sources]
+        return [picture(source) for source in sources if "image/svg" in source]
 
 
 def picture(uri: str) -> ElementTree.Element:
@@ -110,6 +110,7 @@ class Corpus:
         face_share: float = 1.0,
         loudness: float | None = 0.1,
         labelled: bool = True,
+        known: dict[str, Any] | None = None,
         **fields: Any,
     ) -> None:
         place = self.folder / f"sample{len(self.samples)}"
@@ -121,21 +122,25 @@ class Corpus:
         keys = {"frame": frame, "time_s": time_s}
         valid = frame >= round(frames * (1 - face_share))
         source = np.where(valid, frame, np.argmax(valid)) if valid.any() else frame * 0 - 1
-        files = {
-            "timeline": place / "timeline.parquet",
-            "faces": place / "faces.parquet",
-            "fill": place / "fill.parquet",
-        }
-        self._write(files["timeline"], keys, decoded=np.ones(frames, bool))
+        files = {name: place / f"{name}.parquet" for name in ("faces", "fill", "quality")}
         self._write(files["fill"], keys, source_frame=source.astype(np.int32))
-        box = vector_field("box", 4)
-        schema = frame_schema(
-            pa.field("valid", pa.bool_()), pa.field("probability", pa.float32()), box
-        )
-        with TableWriter(files["faces"], schema, {}) as table:
-            table.write(
-                **keys, valid=valid, probability=valid.astype(float), box=np.zeros((frames, 4))
-            )
+        self._write(files["faces"], keys, valid=valid)
+        numbers = {
+            "frames": frames,
+            "duration_s": frames / 30,
+            "decoded_share": 1.0,
+            "valid_share": float(valid.mean()),
+            "face_px": 90 if valid.any() else None,
+            "detections": float(valid.mean()),
+            "most_detections": int(valid.any()),
+            "crowded_share": 0.0,
+            "switches": 0,
+        }
+        if loudness is not None:
+            numbers["sound_s"] = frames / 30
+            numbers["level_dbfs"] = 20 * math.log10(loudness) if loudness else -math.inf
+            numbers["silent_share"] = 0.0 if loudness else 1.0
+        write_quality(files["quality"], Quality(**{**numbers, **(known or {})}), SHEET, {})
         if labelled:
             files["labels"] = place / "labels.parquet"
             annotated = (frame < frames * 0.4) | (frame >= frames * 0.6)
@@ -147,9 +152,6 @@ class Corpus:
                 arousal=hidden[:, 1],
                 annotated=annotated,
             )
-        if loudness is not None:
-            files["audio"] = place / "audio.wav"
-            write_wave(files["audio"], loudness * np.sin(np.arange(RATE) * 0.3) * math.sqrt(2))
         self.samples.append(ReportSample(name, split, "largest", name, **{**files, **fields}))
 
     def add_failed(self, name: str, stage: str, reason: str) -> None:
@@ -201,15 +203,6 @@ class Corpus:
                 ccc_arousal=ccc[1] if validated else [None] * 30,
             )
         return path
-
-
-def write_wave(path: Path, values: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.round(values * 32767).astype("<i2").tobytes())
 
 
 def scores(
@@ -318,17 +311,22 @@ def test_attributes_survive_quotes(tmp_path: Path) -> None:
     inputs = empty_inputs(
         tmp_path, samples=tuple(corpus.samples), ensembles={"e": corpus.ensemble("e", [name])}
     )
-    write_report(tmp_path / "r.html", inputs)
+    write_report(tmp_path / "r.html", inputs, [tmp_path / "sheets" / "page001.html"])
     images = [a for tag, a in Page((tmp_path / "r.html").read_text()).tags if tag == "img"]
-    assert [image["alt"] for image in images] == [f"Valence and arousal of {name} over time"]
-    assert "onerror" not in images[0]
+    sheet = f"Face crops of {name} at regular times"
+    assert [i["alt"] for i in images] == [sheet, f"Valence and arousal of {name} over time"]
+    page = Page((tmp_path / "sheets" / "page001.html").read_text())
+    images += [a for tag, a in page.tags if tag == "img"]
+    assert images[2]["alt"] == sheet
+    assert not any("onerror" in image for image in images)
 
 
 def test_page_loads_nothing(page: Page, html: str) -> None:
     for tag, attrs in page.tags:
         assert tag not in {"script", "link", "iframe", "object", "embed"}
         for name in ("src", "href", "srcset", "xlink:href"):
-            assert (attrs.get(name) or "#").startswith(("#", "data:image/svg+xml;base64,"))
+            pictures = ("data:image/svg+xml;base64,", "data:image/jpeg;base64,")
+            assert (attrs.get(name) or "#").startswith(("#", *pictures))
     assert "http://" not in html
     assert "https://" not in html
     assert "url(" not in html
@@ -352,7 +350,8 @@ def test_every_section_is_in_the_contents(page: Page) -> None:
         assert f"#{section}" in links
         assert page.sections[section].strip()
     assert list(page.sections) == [
-        *("", "failures", "scores", "corpus", "traces", "training", "submissions", "facts")
+        *("", "failures", "scores", "corpus", "sheets"),
+        *("traces", "training", "submissions", "facts"),
     ]
 
 
@@ -397,19 +396,77 @@ def test_best_ensemble_is_not_one_scored_on_training_data(tmp_path: Path) -> Non
 def test_corpus_shows_suspicious_samples_first(page: Page) -> None:
     table = {row[0]: row[1:] for row in page.table("corpus")[1:]}
     assert list(table) == [
-        *("broken & bentleft, group video", "turned_away", "mute", "deaf"),
+        *("broken & bentleft, group video", "mute", "turned_away", "deaf"),
         *("calm", "long_one", HOSTILE),
     ]
     rows = list(table.values())
-    assert rows[0] == ["train", "–", "–", "–", "no", "–", "failed in extract_frames"]
-    assert rows[1] == [
-        *("val", "13.3", "400", "0.250", "yes, −20.0", "320"),
+    assert rows[0] == ["train", *["–"] * 8, "failed in extract_frames"]
+    assert rows[2] == [
+        *("val", "13.3", "400", "0.250", "90", "0.25", "0", "−20.0", "320"),
         "face in 25.0% of the frames; faces taken from up to 10.0 s away",
     ]
-    assert rows[2][4:] == ["yes, −∞", "240", "silent"]
-    assert rows[3][4:] == ["no", "240", "audio: the file has no audio stream"]
-    assert rows[4] == ["val", "30.0", "900", "1.000", "yes, −20.0", "720", ""]
-    assert rows[6] == ["test", "10.0", "300", "1.000", "yes, −20.0", "–", ""]
+    assert rows[1][7:] == ["−∞", "240", "silent"]
+    assert rows[3][7:] == ["none", "240", "audio: the file has no audio stream"]
+    faces_and_sound = ["1.000", "90", "1.00", "0", "−20.0"]
+    assert rows[4] == ["val", "30.0", "900", *faces_and_sound, "720", ""]
+    assert rows[6] == ["test", "10.0", "300", *faces_and_sound, "–", ""]
+
+
+@pytest.mark.parametrize(
+    ("known", "warning"),
+    [
+        ({"valid_share": 0.79}, "face in 79.0% of the frames"),
+        ({"face_px": 39}, "small face: 39 px"),
+        ({"switches": 4, "duration_s": 10.0}, "4 switches of the tracker"),
+        ({"decoded_share": 0.98}, "2.0% of the frames failed to decode"),
+        ({"silent_share": 0.6}, "silent for 60% of the time"),
+        ({"level_dbfs": -61.0}, "silent"),
+        ({"level_dbfs": None}, "silent"),
+        ({"valid_share": 0.8, "face_px": 40, "silent_share": 0.5}, ""),
+        ({"switches": 2}, ""),
+        ({"switches": 9, "duration_s": 100.0, "sound_s": 100.0}, ""),
+        ({"decoded_share": 0.99}, "3 frames failed to decode"),
+        ({"sound_s": 8.5}, "sound ends 1.5 s before the video"),
+        ({"sound_s": 12.0}, "sound ends 2.0 s after the video"),
+        ({"decoded_share": 0.0, "valid_share": None}, ""),
+    ],
+)
+def test_what_makes_a_sample_suspicious(
+    tmp_path: Path, known: dict[str, Any], warning: str
+) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a", known=known)
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
+    assert Page((tmp_path / "r.html").read_text()).table("corpus")[1][-1] == warning
+
+
+def test_contact_sheets_are_bounded_and_all_stand_in_pages(
+    inputs: ReportInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MAX_SHEETS", 2)
+    paths = [tmp_path / "sheets" / f"page{k}.html" for k in (1, 2, 3)]
+    write_report(tmp_path / "r.html", inputs, paths)
+    uri = "data:image/jpeg;base64," + base64.b64encode(SHEET).decode()
+    html = (tmp_path / "r.html").read_text()
+    page = Page(html)
+    assert html.count(uri) == 1  # the first of the two failed before it had any
+    assert "mute" in page.sections["sheets"]
+    assert "turned_away" not in page.sections["sheets"]
+    links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    for path in paths:
+        assert str(path.relative_to(tmp_path)) in links
+    names = [sample.name for sample in inputs.samples]
+    seen = []
+    for path in paths:
+        html = path.read_text()
+        page = Page(html)
+        assert HOSTILE not in html
+        assert "script" not in {tag for tag, _ in page.tags}
+        assert not re.findall(r"https?://|url\(|@import", html)
+        assert "../r.html" in [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+        seen += [name for name in names if name in page.text.replace(f"Affect of {HOSTILE}", "")]
+    assert sorted(seen) == sorted(names)
+    assert "broken & bent" in Page(paths[0].read_text()).text
 
 
 def test_a_corpus_without_any_sound_is_not_suspicious(tmp_path: Path) -> None:
@@ -427,42 +484,15 @@ def test_a_corpus_without_any_sound_is_not_suspicious(tmp_path: Path) -> None:
 
 def test_no_face_and_lost_frames_are_told(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
-    corpus.add("a", frames=10, face_share=0.0)
-    timeline = tmp_path / "lost.parquet"
-    decoded = np.arange(10) != 4
-    keys = {"frame": np.arange(10, dtype=np.int32), "time_s": np.arange(10) / 25}
-    corpus._write(timeline, keys, decoded=decoded)
-    samples = (replace(corpus.samples[0], timeline=timeline),)
-    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=samples))
+    absent = ("fill_frames: no frame with a valid face",)
+    corpus.add("a", frames=200, face_share=0.0, known={"decoded_share": 199 / 200}, absent=absent)
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
     row = Page((tmp_path / "r.html").read_text()).table("corpus")[1]
-    assert row[4] == "0.000"
+    assert row[4:6] == ["0.000", "–"]
     assert row[-1] == (
-        "face in 0.0% of the frames; 1 frame failed to decode; "
-        "no face at all: visual features are zeros"
+        "face in 0.0% of the frames; fill_frames: no frame with a valid face; "
+        "1 frame failed to decode"
     )
-
-
-@pytest.mark.parametrize("level", [0.5, 0.01, 0.001])
-def test_level_of_a_square_wave_is_its_amplitude(tmp_path: Path, level: float) -> None:
-    path = tmp_path / "a.wav"
-    write_wave(path, level * np.where(np.arange(3 * RATE) % 100 < 50, 1.0, -1.0))
-    stored = round(level * 32767) / 32768
-    assert level_dbfs(path) == pytest.approx(20 * math.log10(stored), abs=1e-9)
-
-
-def test_level_of_nothing(tmp_path: Path) -> None:
-    write_wave(tmp_path / "zeros.wav", np.zeros(10))
-    write_wave(tmp_path / "empty.wav", np.zeros(0))
-    assert level_dbfs(tmp_path / "zeros.wav") == -math.inf
-    assert math.isnan(level_dbfs(tmp_path / "empty.wav"))
-
-
-def test_level_does_not_depend_on_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.wav"
-    write_wave(path, np.random.default_rng(1).uniform(-1, 1, 10_007))
-    whole = level_dbfs(path)
-    monkeypatch.setattr(report, "BLOCK", 100)
-    assert level_dbfs(path) == pytest.approx(whole, abs=1e-9)
 
 
 def test_traces_are_capped_and_say_where_the_rest_is(
@@ -480,8 +510,9 @@ def test_traces_are_capped_and_say_where_the_rest_is(
 
 
 def test_annotated_samples_are_drawn_first(page: Page) -> None:
-    captions = [a["alt"] for tag, a in page.tags if tag == "img"]
-    names = ["turned_away", "mute", "deaf", "calm", "long_one", HOSTILE]
+    captions = [a["alt"] or "" for tag, a in page.tags if tag == "img"]
+    captions = [caption for caption in captions if "Face crops" not in caption]
+    names = ["mute", "turned_away", "deaf", "calm", "long_one", HOSTILE]
     assert captions[:6] == [f"Valence and arousal of {name} over time" for name in names]
     assert f"{HOSTILE} test, no annotation" in " ".join(page.sections["traces"].split())
 

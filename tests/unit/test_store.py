@@ -269,6 +269,23 @@ def test_trouble_goes_on_to_later_stages_as_it_was(tmp_path):
     assert shard.made == []
 
 
+def test_a_stage_that_makes_something_of_what_is_there(tmp_path):
+    failed = Entry(Status.FAILED, stage="extract_frames", reason="no picture")
+    absent = Entry(Status.ABSENT, stage="extract_audio", reason="no sound")
+    fine = Entry(Status.OK, "f", "1", "extract_audio")
+    shard = Shard(tmp_path, takes_absent=True)
+    entries = shard.run(
+        [
+            Request("a", {}, {"extract_frames": failed, "extract_audio": absent}),
+            Request("b", {}, {"extract_audio": absent}),
+            Request("c", {}, {"extract_audio": fine}),
+        ]
+    )
+    assert entries["a"] == failed
+    assert shard.made == ["b", "c"]
+    assert entries["b"].file != entries["c"].file, "what is absent is part of the key"
+
+
 @pytest.mark.parametrize("error", [ValueError, MemoryError, OSError, KeyError])
 def test_a_bug_fails_the_job_and_writes_no_index(shard, error):
     def make(request, output, metadata):

@@ -66,7 +66,7 @@ def test_spoilt_samples_fail_by_name_and_the_others_go_to_the_end(project: Proje
 
 
 def test_names_with_spaces_quotes_and_dashes_go_through(fresh: Project) -> None:
-    name = '-it\'s "a" {name} ünïcode $(x)'
+    name = '-it\'s "a" {name} <b>ünïcode $(x)'
     video = fresh.corpus / "videos" / f"{name}.mp4"
     (fresh.corpus / "videos/clip07.mp4").rename(video)
     sheet = fresh.corpus / "samples.tsv"

@@ -15,6 +15,10 @@ MODELS = [
     if PLAN.export is None
 ]
 STAGES = IDENTITIES.sample_stages()
+SHEETS = [  # 50 samples a page
+    f"{RESULTS}/contact_sheets/page{first // 50 + 1:03d}.html"
+    for first in range(0, max(len(PLAN.samples), 1), 50)
+]
 
 
 rule write_submission:
@@ -102,12 +106,13 @@ rule make_report:
         submissions=SUBMISSIONS,
         sheet=SHEET,
     output:
-        report(
+        page=report(
             f"{RESULTS}/report.html",
             caption="../report/report.rst",
             category="Results",
             labels={"page": "report"},
         ),
+        sheets=SHEETS,
     log:
         f"{RESULTS}/logs/make_report.log",
     benchmark:

@@ -38,9 +38,8 @@ def describe(
         group=sample.group,
         faces=table("align_faces"),
         fill=table("fill_frames"),
-        audio=table("extract_audio"),
         labels=table("read_labels"),
-        timeline=table("extract_frames"),
+        quality=table("summarise_quality"),
         failures=tuple(failures),
         absent=tuple(f"{stage}: {reason}" for stage, reason in absent.items()),
     )
@@ -50,7 +49,7 @@ def main(snakemake: "Snakemake") -> None:
     """Gather what the stages made and write the page."""
     set_up(snakemake.log[0], "make_report")
     tracked = snakemake.params.stage
-    output = Path(snakemake.output[0])
+    output = Path(snakemake.output.page)
     results = output.parent
     entries: dict[str, dict[str, Entry]] = defaultdict(dict)
     for index in map(Path, snakemake.input.indexes):
@@ -84,7 +83,10 @@ def main(snakemake: "Snakemake") -> None:
         submissions={Path(m).stem: read_json(Path(m)) for m in snakemake.input.submissions},
         facts=facts,
     )
-    write_report(output, inputs)
+    sheets = [Path(path) for path in snakemake.output.sheets]
+    for former in set(sheets[0].parent.glob("*.html")) - set(sheets):
+        former.unlink()  # of a larger corpus
+    write_report(output, inputs, sheets)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class Identities:
                 return dict(config["fill"])
             case "read_labels":
                 return dict(config["labels"])
-            case "extract_audio":
+            case "extract_audio" | "summarise_quality":
                 return {}
         options = dict(config["features"][stage.removeprefix("extract_")])
         if "weights" in options:
@@ -182,9 +182,10 @@ class Identities:
 
     def report(self) -> dict[str, Any]:
         """Tracked parameter of ``make_report``."""
+        folder = self._scripts.parent / "report"
         return self.plain(
             "make_report",
-            template=file_digest(self._scripts.parent / "report" / "report.html.j2"),
+            templates=[file_digest(path) for path in sorted(folder.glob("*.j2"))],
             stages=self.sample_stages(),
             ensembles=list(self._plan.ensembles),
             runs=[run.path for run in self._plan.runs],
@@ -203,6 +204,7 @@ class Identities:
             stages.append("extract_audio")
         if self._plan.uses(Modality.VISUAL):
             stages += ["align_faces", "fill_frames"]
+        stages.append("summarise_quality")
         stages += [feature.stage for feature in self._plan.features]
         return [*stages, "read_labels"]
 
@@ -223,8 +225,9 @@ class Identities:
         """Existing files and folders that a shard's samples name in columns of the sheet."""
         paths = [getattr(s, column) for s in self._plan.shards[shard] for column in columns]
         existing = {str(path) for path in paths if path is not None and path.exists()}
-        # Snakemake would take braces for wildcards; the digest in the parameter counts anyway.
-        return sorted(path for path in existing if not set("{}") & set(path))
+        # Snakemake would take braces for wildcards and angle brackets for its path variables; the
+        # digest in the parameter counts anyway.
+        return sorted(path for path in existing if not set("{}<>") & set(path))
 
     def weight_files(self, feature: str) -> list[str]:
         """The extractor's weights file or folder; empty for random weights."""

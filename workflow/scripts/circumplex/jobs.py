@@ -39,8 +39,10 @@ class ShardJob:
     threads: int
 
     @classmethod
-    def start(cls, snakemake: "Snakemake", suffix: str = ".parquet") -> "ShardJob":
-        """Set up logging and read the job's description."""
+    def start(
+        cls, snakemake: "Snakemake", suffix: str = ".parquet", *, takes_absent: bool = False
+    ) -> "ShardJob":
+        """Set up logging and read the job's description; see `Stage` for the rest."""
         tracked = snakemake.params.stage
         set_up(snakemake.log[0], tracked["name"])
         index = Path(snakemake.output[0])
@@ -54,11 +56,12 @@ class ShardJob:
                 code=tracked["code"],
                 options=tracked["options"],
                 suffix=suffix,
+                takes_absent=takes_absent,
             ),
             index=index,
             keys=tracked.get("samples", {}),
             sheet={s.sample: s for s in read_samples(Path(sheet))} if sheet else {},
-            indexes={name: Path(path) for name, path in named.items()},
+            indexes={name: Path(path) for name, path in named.items() if path},
             weights=Path(str(weights)) if weights else None,
             device=device_of(snakemake.resources),
             threads=snakemake.threads,

@@ -4,9 +4,9 @@ The page loads nothing and runs nothing: figures are pictures in data URIs, and 
 policy forbids the rest. Jinja escapes every text, so a sample's name is never markup.
 """
 
+import base64
 import math
 import statistics
-import wave
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,17 @@ from typing import Any
 import jinja2
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from circumplex.files import write_text
 from circumplex.metrics import Target
 from circumplex.prediction_tables import PredictionTable
+from circumplex.quality import Quality, read_quality, read_sheet
 from circumplex.report_figures import (
     COLOURS,
     DASHES,
     POINTS,
     Curve,
     Series,
-    frame_duration,
     trace_figure,
     training_figure,
 )
@@ -35,13 +34,17 @@ from circumplex.table import read_columns
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "report"
 TEMPLATE = "report.html.j2"
+SHEETS_TEMPLATE = "contact_sheets.html.j2"
 LOW_FACE_SHARE = 0.8
 SILENT_DBFS = -60.0
+SILENT_SHARE = 0.5
+SMALL_FACE_PX = 40
+SWITCHES_A_MINUTE = 6.0
+LOST_SHARE = 0.01
 FAR_FACE_S = 1.0
+MAX_SHEETS = 20
 MAX_TRACES = 60
 OPEN_TRACES = 12
-FULL_SCALE = 32768.0
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,8 @@ class ReportSample:
         group: never split over folds.
         faces: table of ``align_faces``.
         fill: table of ``fill_frames``.
-        audio: 16-bit mono WAV of ``extract_audio``.
         labels: table of ``read_labels``.
-        timeline: table of ``extract_frames``.
+        quality: table of ``summarise_quality``.
         failures: stage and reason, each.
         absent: what the sample has not, as ``audio: no audio stream``.
     """
@@ -68,9 +70,8 @@ class ReportSample:
     group: str
     faces: Path | None = None
     fill: Path | None = None
-    audio: Path | None = None
     labels: Path | None = None
-    timeline: Path | None = None
+    quality: Path | None = None
     failures: tuple[tuple[str, str], ...] = ()
     absent: tuple[str, ...] = ()
 
@@ -105,30 +106,38 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class CorpusRow:
-    """A sample in the corpus table; NaN or none where there is nothing to measure.
+    """A sample in the corpus table.
 
     Attributes:
         sample: what the run has of it.
-        duration_s: from the first frame to the end of the last.
-        frames: of the timeline.
-        face_share: share of frames with a valid face.
-        has_audio: whether there is a WAV.
-        level_dbfs: root mean square over the whole sound, in decibels to full scale; -inf where
-            every value is 0.
+        quality: its faces and sound; none where it failed before.
         annotated: frames with annotation.
         warnings: what makes the sample suspicious.
         notes: what else to know.
     """
 
     sample: ReportSample
-    duration_s: float
-    frames: int | None
-    face_share: float
-    has_audio: bool
-    level_dbfs: float
+    quality: Quality | None
     annotated: int | None
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def suspicion(self) -> tuple[bool, int, float]:
+        """Order of looking at samples: failed, many warnings, few faces and much silence."""
+        known = self.quality
+        badness = 0.0
+        if known is not None:
+            badness = 1 - (known.valid_share or 0.0) + (known.silent_share or 0.0)
+        return not self.sample.failures, -len(self.warnings), -badness
+
+    @property
+    def sheet(self) -> str | None:
+        """The contact sheet as a data URI, read when it is asked for."""
+        content = None if self.sample.quality is None else read_sheet(self.sample.quality)
+        if content is None:
+            return None
+        return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -224,25 +233,27 @@ class Training:
     figure: str
 
 
-def write_report(output: Path, inputs: ReportInputs) -> None:
-    """Write the page, atomically.
+def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()) -> None:
+    """Write the page, atomically, and the pages with every sample's contact sheet.
 
-    Sound is read in blocks and samples one after another, so memory grows only with what the page
-    shows: a row a sample, and the figures of at most `MAX_TRACES` samples.
+    Samples are read one after another, so memory grows only with what a page shows: a row a
+    sample, the figures of at most `MAX_TRACES` samples, the contact sheets of `MAX_SHEETS`.
 
     Args:
         output: HTML file to write.
         inputs: what the run has made.
+        sheets: further HTML files to write, in one folder beside the page; the samples are
+            divided among them.
 
     Raises:
-        OSError: a table or WAV named by the inputs is missing.
+        OSError: a table named by the inputs is missing.
     """
-    others_have_audio = any(sample.audio for sample in inputs.samples)
-    corpus = [corpus_row(sample, audio_expected=others_have_audio) for sample in inputs.samples]
+    others_have_sound = any(_has_sound(sample) for sample in inputs.samples)
+    corpus = [corpus_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
     ensembles, models = read_scores(inputs.metrics)
     summary = _summary(corpus, ensembles)
-    # Sorting is stable: within each part the order of the sheet stays.
-    corpus.sort(key=lambda row: (not row.sample.failures, not row.warnings))
+    # Sorting is stable: among equals the order of the sheet stays.
+    corpus.sort(key=lambda row: row.suspicion)
     tables = {name: PredictionTable(path) for name, path in inputs.ensembles.items()}
     traced = _traced(corpus, tables)
     shown = tuple(tables)[: len(DASHES)]
@@ -253,7 +264,10 @@ def write_report(output: Path, inputs: ReportInputs) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(fixed=_fixed, count=_count, plural=_plural)
+    environment.filters.update(
+        fixed=_fixed, count=_count, plural=_plural, percent=_percent, decibels=_decibels
+    )
+    names = [f"{path.parent.name}/{path.name}" for path in sheets]
     page = environment.get_template(TEMPLATE).render(
         title=inputs.title,
         random_weights=dict(inputs.random_weights),
@@ -263,6 +277,8 @@ def write_report(output: Path, inputs: ReportInputs) -> None:
         suspicious=sum(1 for row in corpus if row.warnings and not row.sample.failures),
         low_face_share=LOW_FACE_SHARE,
         silent_dbfs=SILENT_DBFS,
+        max_sheets=MAX_SHEETS,
+        sheet_pages=names,
         ensembles=ensembles,
         experiments=experiment_rows(models),
         models=models,
@@ -282,62 +298,94 @@ def write_report(output: Path, inputs: ReportInputs) -> None:
         facts=dict(inputs.facts),
         colours={target.value: colour for target, colour in COLOURS.items()},
     )
+    template = environment.get_template(SHEETS_TEMPLATE)
+    share = -(-len(corpus) // max(len(sheets), 1))
+    for number, path in enumerate(sheets):
+        first = number * share
+        write_text(
+            path,
+            template.render(
+                title=inputs.title,
+                report=output.name,
+                rows=corpus[first : first + share],
+                first=first + 1,
+                samples=len(corpus),
+                pages=[other.name for other in sheets],
+                number=number,
+            ),
+        )
     write_text(output, page)
 
 
+def _has_sound(sample: ReportSample) -> bool:
+    return sample.quality is not None and read_quality(sample.quality).sound_s is not None
+
+
 def corpus_row(sample: ReportSample, *, audio_expected: bool) -> CorpusRow:
-    """Measure one sample.
+    """Judge one sample.
 
     Args:
         sample: what the run has of it.
         audio_expected: a sample without sound is suspicious; not where no sample has any.
     """
+    quality = None if sample.quality is None else read_quality(sample.quality)
     warnings = [f"failed in {stage}" for stage, _ in sample.failures]
     notes: list[str] = []
-    time_s = _times(sample.timeline, notes)
-    faces = None if sample.faces is None else read_columns(sample.faces, ["valid"])[0]
-    face_share = float(faces.mean()) if faces is not None and len(faces) else math.nan
-    if face_share < LOW_FACE_SHARE:
-        warnings.append(f"face in {face_share:.1%} of the frames")
+    if quality is not None:
+        warnings += _face_warnings(quality)
+        explained = any("audio" in text for text in sample.absent)
+        warnings += _sound_warnings(quality, expected=audio_expected and not explained)
+        notes += _notes(quality)
     if sample.fill is not None:
         notes += _fill_notes(sample.fill)
-    level = math.nan if sample.audio is None else level_dbfs(sample.audio)
-    if sample.audio is None:
-        explained = sample.failures or any("audio" in text for text in sample.absent)
-        if audio_expected and not explained:
-            warnings.append("no audio")
-    elif not level >= SILENT_DBFS:
-        warnings.append("silent")
     warnings += sample.absent
     labels = None if sample.labels is None else read_columns(sample.labels, ["annotated"])[0]
     return CorpusRow(
         sample=sample,
-        duration_s=math.nan if time_s is None else _end(time_s),
-        frames=None if time_s is None else len(time_s),
-        face_share=face_share,
-        has_audio=sample.audio is not None,
-        level_dbfs=level,
+        quality=quality,
         annotated=None if labels is None else int(labels.sum()),
         warnings=tuple(warnings),
         notes=tuple(notes),
     )
 
 
-def level_dbfs(path: Path) -> float:
-    """Root mean square of a 16-bit mono WAV in decibels to full scale, read in blocks.
+def _face_warnings(quality: Quality) -> list[str]:
+    found = []
+    if quality.valid_share is not None and quality.valid_share < LOW_FACE_SHARE:
+        found.append(f"face in {quality.valid_share:.1%} of the frames")
+    if quality.face_px is not None and quality.face_px < SMALL_FACE_PX:
+        found.append(f"small face: {quality.face_px} px")
+    # Two switches are one look away; a minute's worth of a short clip would be less.
+    switches = quality.switches or 0
+    if switches > max(2.0, SWITCHES_A_MINUTE * quality.duration_s / 60):
+        found.append(f"{switches} switches of the tracker")
+    # Sound alone has no picture in any frame, and nothing is lost.
+    if 0 < quality.decoded_share < 1 - LOST_SHARE:
+        found.append(f"{1 - quality.decoded_share:.1%} of the frames failed to decode")
+    return found
 
-    Returns:
-        -inf where every value is 0, NaN where there is none.
-    """
-    total, count = 0.0, 0
-    with wave.open(str(path), "rb") as file:
-        while data := file.readframes(BLOCK):
-            block = np.frombuffer(data, dtype="<i2") / FULL_SCALE
-            total += float(block @ block)
-            count += len(block)
-    if count == 0:
-        return math.nan
-    return 10 * math.log10(total / count) if total > 0 else -math.inf
+
+def _sound_warnings(quality: Quality, *, expected: bool) -> list[str]:
+    if quality.sound_s is None:
+        return ["no audio"] if expected else []
+    if quality.level_dbfs is None or quality.level_dbfs < SILENT_DBFS:
+        return ["silent"]
+    if quality.silent_share is not None and quality.silent_share > SILENT_SHARE:
+        return [f"silent for {quality.silent_share:.0%} of the time"]
+    return []
+
+
+def _notes(quality: Quality) -> list[str]:
+    notes = []
+    lost = round((1 - quality.decoded_share) * quality.frames)
+    if 0 < lost <= LOST_SHARE * quality.frames:
+        notes.append(f"{_plural(lost, 'frame')} failed to decode")
+    if quality.sound_s is not None and abs(quality.sound_s - quality.duration_s) > 1:
+        early = quality.duration_s - quality.sound_s
+        notes.append(
+            f"sound ends {abs(early):.1f} s {'before' if early > 0 else 'after'} the video"
+        )
+    return notes
 
 
 def read_scores(metrics: Path) -> tuple[list[ScoreRow], list[ScoreRow]]:
@@ -389,25 +437,9 @@ def _spread(scores: Iterable[tuple[int, float]]) -> Spread:
     return Spread(statistics.fmean(everything), statistics.stdev(means) if known else math.nan)
 
 
-def _times(timeline: Path | None, notes: list[str]) -> NDArray[np.float64] | None:
-    if timeline is None:
-        return None
-    time_s, decoded = read_columns(timeline, ["time_s", "decoded"])
-    lost = int((~decoded).sum())
-    if 0 < lost < len(decoded):
-        notes.append(f"{_plural(lost, 'frame')} failed to decode")
-    return time_s
-
-
-def _end(time_s: NDArray[np.float64]) -> float:
-    return float(time_s[-1] - time_s[0]) + frame_duration(time_s) if len(time_s) else 0.0
-
-
 def _fill_notes(fill: Path) -> list[str]:
     time_s, source = read_columns(fill, ["time_s", "source_frame"])
     filled = source >= 0
-    if len(source) and not filled.any():
-        return ["no face at all: visual features are zeros"]
     distance = np.abs(time_s[filled] - time_s[source[filled]]).max(initial=0.0)
     return [f"faces taken from up to {distance:.1f} s away"] if distance > FAR_FACE_S else []
 
@@ -415,9 +447,10 @@ def _fill_notes(fill: Path) -> list[str]:
 def _summary(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> list[str]:
     splits = Counter(row.sample.split for row in corpus)
     parts = ", ".join(f"{number:,} {split}" for split, number in splits.items())
-    hours = math.fsum(row.duration_s for row in corpus if row.frames) / 3600
+    known = [row.quality for row in corpus if row.quality is not None]
+    hours = math.fsum(quality.duration_s for quality in known) / 3600
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} minutes"
-    frames = sum(row.frames or 0 for row in corpus)
+    frames = sum(quality.frames for quality in known)
     lines = [
         f"{_plural(len(corpus), 'sample')}{f' ({parts})' if parts else ''}, "
         f"{length} of video, {_plural(frames, 'frame')}."
@@ -471,11 +504,22 @@ def _trainings(logs: Mapping[str, Path]) -> Iterable[Training]:
         yield Training(experiment, len(curves), epochs, training_figure(curves))
 
 
-def _fixed(value: float, decimals: int = 3) -> str:
-    """A number with a fixed number of decimals and a true minus; a dash for NaN."""
-    if math.isnan(value):
+def _fixed(value: float | None, decimals: int = 3) -> str:
+    """A number with a fixed number of decimals and a true minus; a dash for none and NaN."""
+    if value is None or math.isnan(value):
         return "–"
     return f"{value:,.{decimals}f}".replace("-", "−").replace("inf", "∞")
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _decibels(quality: Quality | None) -> str:
+    """Level of the sound; what is missing is said."""
+    if quality is None:
+        return "–"
+    return "none" if quality.sound_s is None else _fixed(quality.level_dbfs, 1)
 
 
 def _count(value: int | None) -> str:

@@ -87,6 +87,7 @@ class Stage:
         code: digest of the stage's script and all that it imports.
         options: what changes the numbers: parameters, weights' digest.
         suffix: of the files.
+        takes_absent: makes a file of what is there where an earlier stage marks a sample absent.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Stage:
     code: str
     options: Mapping[str, Any]
     suffix: str = ".parquet"
+    takes_absent: bool = False
 
     def link_path(self, sample: str) -> Path:
         """The stable path of a sample's file."""
@@ -161,7 +163,7 @@ def run_shard(stage: Stage, index: Path, requests: Iterable[Request], make: Make
 
 
 def _bring_up_to_date(stage: Stage, request: Request, make: Make) -> tuple[Entry, bool]:
-    for status in (Status.FAILED, Status.ABSENT):
+    for status in (Status.FAILED,) if stage.takes_absent else (Status.FAILED, Status.ABSENT):
         for upstream in request.upstream.values():
             if upstream.status is status:
                 return upstream, False
