@@ -8,6 +8,7 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/media.smk"
 include: "workflow/rules/faces.smk"
 include: "workflow/rules/quality.smk"

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from made_requests import ROOT, ROWS, config_of, overlay, request_config, write_sheet
 
-from circumplex.catalogue import catalogue, missing_weights
+from circumplex.catalogue import feature_weights, missing_weights, published_weights
 from circumplex.digests import DigestCache
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
@@ -128,19 +128,26 @@ def test_folds_track_groups_and_their_order(identities, tmp_path):
     assert identities().folds() != base
 
 
-def test_missing_weights_are_told_before_any_job_all_at_once(identities, tmp_path):
+def test_missing_weights_are_told_all_at_once_and_the_workflow_parses(identities, tmp_path):
     weights = {"fau": {"weights": "nowhere/fau.pth"}, "vggish": {"weights": "nowhere/vggish.pth"}}
+    made = identities(features=weights)
+    made.prepare()
     with pytest.raises(RequestError) as raised:
-        identities(features=weights).prepare()
+        made.require_weights()
     first, second = str(raised.value).splitlines()
     for line, name in ((first, "fau"), (second, "vggish")):
         assert f"{name}: weights nowhere/{name}.pth are missing" in line
-        assert catalogue()[name]["address"] in line
+        assert feature_weights()[name].address in line
         assert f"features.{name}.weights: random:0" in line
-    identities().prepare()
+    assert "features.fau.weights: published:glint360k_r100" in first
+    assert "antelopev2.zip" in first
+    assert made.fetching()["published"] == []
+    assert made.fetching()["by_hand"] == [first, second]
+    identities().require_weights()
+    assert identities().fetching()["by_hand"] == []
     (tmp_path / "w.pth").write_bytes(b"1")
     made = identities(features={"fau": {"weights": str(tmp_path / "w.pth")}})
-    made.prepare()
+    made.require_weights()
     first = made.options("extract_fau")["weights"]
     assert made.weight_files("fau") == [str(tmp_path / "w.pth")]
     assert "fau" not in made.random_weights()
@@ -149,6 +156,64 @@ def test_missing_weights_are_told_before_any_job_all_at_once(identities, tmp_pat
     assert made.options("extract_fau")["weights"] == first, "identity is content, not path"
     (tmp_path / "v.pth").write_bytes(b"2")
     assert made.options("extract_fau")["weights"] != first
+
+
+PUBLISHED = {
+    "iresnet": {"weights": "published:glint360k_r100"},
+    "vggish": {
+        "weights": "published:vggish",
+        "postprocess": "quantised",
+        "pca": "published:vggish_pca",
+    },
+}
+
+
+def test_published_weights_lie_in_the_cache(identities, tmp_path, monkeypatch):
+    made = identities(features=PUBLISHED, weights_cache=str(tmp_path / "cache"))
+    with pytest.raises(RequestError) as raised:
+        made.require_weights()
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 3
+    assert f"iresnet: weights {tmp_path / 'cache' / 'glintr100.onnx'} are missing" in lines[0]
+    assert "put antelopev2/glintr100.onnx out of https://github.com/deepinsight" in lines[0]
+    assert all("`snakemake --cores 1 weights`" in line for line in lines)
+    tracked = made.fetching()
+    assert tracked["published"] == ["glint360k_r100", "vggish", "vggish_pca"]
+    assert tracked["cache"] == str(tmp_path / "cache")
+    assert made.weight_files("vggish", "pca") == [
+        str(tmp_path / "cache" / "vggish_pca_params-970ea276.pth")
+    ]
+    monkeypatch.setenv("CIRCUMPLEX_WEIGHTS", str(tmp_path / "shared"))
+    moved = identities(features=PUBLISHED, weights_cache=str(tmp_path / "cache"))
+    assert moved.weight_files("iresnet") == [str(tmp_path / "shared" / "glintr100.onnx")]
+
+
+def test_weights_other_than_the_catalogues_are_refused(identities, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "glintr100.onnx").write_bytes(b"of somebody else")
+    features = {"iresnet": PUBLISHED["iresnet"]}
+    made = identities(features=features, weights_cache=str(tmp_path / "cache"))
+    with pytest.raises(
+        RequestError, match=r"glintr100\.onnx are altered: .* catalogue states 4ab1"
+    ):
+        made.require_weights()
+
+
+def test_the_whitening_matrix_of_vggish_is_tracked(identities, tmp_path):
+    def made(content):
+        (tmp_path / "pca.npz").write_bytes(content)
+        vggish = {"postprocess": "quantised", "pca": str(tmp_path / "pca.npz")}
+        return identities(features={"vggish": vggish})
+
+    base = stages_of(made(b"1"))
+    assert changed(base, stages_of(made(b"2"))) == {"extract_vggish"}
+    (tmp_path / "pca.npz").unlink()
+    vggish = {"postprocess": "quantised", "pca": str(tmp_path / "pca.npz")}
+    with pytest.raises(RequestError, match=r"vggish: weights .*pca\.npz are missing"):
+        identities(features={"vggish": vggish}).require_weights()
+    random = identities(features={"vggish": {"postprocess": "quantised", "pca": "random:5"}})
+    assert random.random_weights()["vggish.pca"] == "random:5"
+    assert random.weight_files("vggish", "pca") == []
 
 
 def test_weights_that_no_experiment_uses_may_be_missing(identities):
@@ -193,14 +258,22 @@ def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(identities
 
 
 def test_the_catalogue_knows_every_network():
-    with_weights = {n for n, options in config_of()["features"].items() if "weights" in options}
-    assert set(catalogue()) == with_weights
-    for name, entry in catalogue().items():
-        assert set(entry) == {"address", "licence", "trained_on", "note"}
-        assert all(isinstance(value, str) and value for value in entry.values())
+    features = config_of()["features"]
+    assert set(feature_weights()) == {n for n, options in features.items() if "weights" in options}
+    for name, entry in feature_weights().items():
+        assert {entry.published, entry.start} <= {None, *published_weights()}
+        shipped = features[name]["weights"]
+        assert shipped == (f"published:{entry.published}" if entry.published else shipped)
+        texts = (entry.network, entry.address, entry.trained_on, entry.licence, entry.citation)
+        assert all(texts)
         message = missing_weights(name, "some/where")
         assert message.startswith(f"{name}: weights some/where are missing")
         assert "/some/where, or name another place" in message
+    for name in ("iresnet", "fau"):
+        entry = feature_weights()[name]
+        assert entry.published is None
+        assert entry.start == "glint360k_r100"
+        assert "never released" in entry.note
 
 
 def test_schemas_close_every_object_and_describe_every_column():

@@ -59,7 +59,7 @@ def test_a_job_of_raw_files(start, tmp_path):
     stage = {"samples": {"train0": {"video": "1"}, "test0": {"video": "2"}}}
     job = start(stage, {"sheet": str(sheet)}, files=["train0.mp4"], gpu=1)
     assert job.stage.results == tmp_path / "results"
-    assert (job.device, job.threads, job.weights) == ("cuda", 3, None)
+    assert (job.device, job.threads, job.weights) == ("cuda", 3, {})
     assert job.indexes == {}
     assert job.sheet["train0"].video == tmp_path / "train0.mp4"
     seen = []
@@ -79,7 +79,7 @@ def test_a_job_of_earlier_stages(start, tmp_path):
     fine = Entry(Status.OK, "store/f", "1", "before")
     write_index(before, {"b": fine, "a": Entry(Status.FAILED, stage="before", reason="r")})
     job = start({}, {"before": str(before), "weights": Named()})
-    assert (job.device, job.weights, job.sheet) == ("cpu", None, {})
+    assert (job.device, job.weights, job.sheet) == ("cpu", {}, {})
     assert job.path(fine) == tmp_path / "results" / "store" / "f"
     made = []
 
@@ -105,6 +105,13 @@ def test_weights_by_identity_and_by_path(start, identity, given, expected):
     job = start({"options": options}, {"weights": given})
     assert job.extractor_options() == {"weights": expected, "depth": 18}
     assert job.stage.options == options, "what is tracked stays as it is"
+
+
+def test_weights_of_two_options(start):
+    options = {"weights": "sha256:0", "pca": "sha256:1"}
+    job = start({"options": options}, {"weights": Named(["w.pth"]), "pca": Named(["p.npz"])})
+    assert job.extractor_options() == {"weights": {"file": "w.pth"}, "pca": {"file": "p.npz"}}
+    assert job.indexes == {}
 
 
 def test_options_without_weights(start):

@@ -46,6 +46,19 @@ def one(**changes):
         ({"features": {"densenet": {"weights": None}}}, "features.densenet lacks weights"),
         ({"features": {"densenet": {"weights": "random:x"}}}, "densenet.*random:x.*random:<seed>"),
         ({"features": {"fau": {"weights": "random:"}}}, "fau.*random:.*random:<seed>"),
+        (
+            {"features": {"vggish": {"weights": "published:vgish"}}},
+            "features.vggish.weights: published weights 'vgish' .*did you mean 'vggish'",
+        ),
+        (
+            {"features": {"vggish": {"postprocess": "quantised"}}},
+            "features.vggish.pca .*add pca: published:vggish_pca",
+        ),
+        ({"features": {"vggish": {"pca": "random:0"}}}, "features.vggish.pca .*remove pca"),
+        (
+            {"features": {"vggish": {"postprocess": "quantised", "pca": "random:x"}}},
+            "features.vggish.pca.*random:<seed>",
+        ),
         ({"samples": "nowhere.tsv"}, "sample sheet nowhere.tsv is missing"),
         ({"experiments": {"a/b": EXPERIMENT}}, "a/b"),
         ({"experiments": {"..": EXPERIMENT}}, "does not match"),

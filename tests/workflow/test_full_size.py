@@ -42,6 +42,11 @@ def full(fresh: Project) -> Project:
     return fresh
 
 
+PLACES = """\
+features:
+  vggish: {weights: resources/weights/vggish-10086976.pth}
+  wav2vec2: {weights: resources/weights/wav2vec2-base-960h}
+"""  # checkpoints made here have not the published digests
 OVERRIDES = ("--config", "samples=.test/corpus/one.tsv", "results=full", "shards=1")
 
 
@@ -56,7 +61,8 @@ def test_missing_weights_stop_the_run_and_say_what_to_put_where(full: Project) -
 
 def test_the_shipped_config_runs_at_full_size(full: Project) -> None:
     make_checkpoints(full.root / "resources/weights")
-    outcome = full.snakemake(configs=(), options=OVERRIDES)
+    (full.root / "places.yaml").write_text(PLACES)
+    outcome = full.snakemake(configs=("places.yaml",), options=OVERRIDES)
     assert outcome.code == 0, outcome.text
     assert "SEEDED RANDOM WEIGHTS" not in outcome.text
     frames = count_rows(full.root / "full/extract_frames/test.parquet")

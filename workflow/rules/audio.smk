@@ -50,6 +50,7 @@ rule extract_compare:
 rule extract_vggish:
     input:
         weights=weights_of("vggish"),
+        pca=weights_of("vggish", "pca"),
         extract_audio=index("extract_audio"),
     output:
         index("extract_vggish"),

@@ -76,9 +76,21 @@ def raw_inputs(*columns):
     return lambda wildcards: ancient(IDENTITIES.raw_files(wildcards.shard, *columns))
 
 
-def weights_of(feature):
-    """Weights of an extractor, as an input that is never compared by date."""
-    return ancient(IDENTITIES.weight_files(feature))
+def weights_of(feature, key="weights"):
+    """Weights of an extractor, as an input that is never compared by date.
+
+    Missing ones stop the run here, where a job would need them: to fetch them, the workflow must
+    parse without them.
+    """
+
+    def files(wildcards):
+        try:
+            IDENTITIES.require_weights()
+        except RequestError as error:
+            raise WorkflowError(str(error))
+        return ancient(IDENTITIES.weight_files(feature, key))
+
+    return files
 
 
 THREADS = PLAN.config["compute"]["threads"]

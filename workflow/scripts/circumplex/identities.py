@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from circumplex.catalogue import missing_weights
+from circumplex.catalogue import Published, missing_weights, published_problems
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
@@ -18,10 +18,10 @@ from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
 from circumplex.store import damaged_samples, index_files
+from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 
 logger = logging.getLogger(__name__)
 
-RANDOM = "random:"
 LOCK = "requirements.lock"
 RAW_COLUMNS: Mapping[str, Sequence[str]] = {
     "extract_frames": ("video",),
@@ -50,19 +50,57 @@ class Identities:
     def prepare(self) -> None:
         """Hash what has changed since the last run, and refuse what cannot work.
 
+        Weights that are missing are told later, by `require_weights`: to fetch them, the workflow
+        must parse without them.
+
         Raises:
-            RequestError: weights that are missing or not the pinned ones, extractors that are not
-                those of the export.
+            RequestError: extractors that are not those of the export.
         """
         for sample in self._plan.samples:
             for columns in RAW_COLUMNS.values():
                 self._sample_key(sample, columns)
-        problems = [p for f in self._plan.features for p in self._weight_problems(f)]
+        missing = self.weight_problems()
         self._cache.save()
-        if problems:
-            raise RequestError("\n".join(problems))
-        if self._plan.export is not None:
+        if self._plan.export is not None and not missing:
             check_identities(self._plan.export["features"], self.features)
+
+    def weight_problems(self) -> list[str]:
+        """What keeps the run's weights from being used, a line each."""
+        return [problem for f in self._plan.features for problem in self._weight_problems(f)]
+
+    def require_weights(self) -> None:
+        """Refuse to extract with weights that are not there.
+
+        Raises:
+            RequestError: naming all that are missing or altered, and what to put where.
+        """
+        if problems := self.weight_problems():
+            raise RequestError("\n".join(problems))
+
+    def _published(self) -> list[Published]:
+        choices = {c for f in self._plan.features for c in self._plan.weight_choices(f).values()}
+        return [entry for choice in sorted(choices) if (entry := self._plan.published(choice))]
+
+    def is_fetched(self) -> bool:
+        """Whether all published weights that the config asks for are there, unaltered."""
+        cache, digest = self._plan.weights_cache, self._cache.digest
+        return not any(published_problems(entry, cache, digest) for entry in self._published())
+
+    def fetching(self) -> dict[str, Any]:
+        """Tracked parameter of ``fetch_weights``: what to fetch, and what a person must obtain."""
+        others = [
+            problem
+            for feature in self._plan.features
+            for key, choice in self._plan.weight_choices(feature).items()
+            if self._plan.published(choice) is None
+            for problem in self._problems_of(feature, key, choice)
+        ]
+        return self.plain(
+            "fetch_weights",
+            cache=str(self._plan.weights_cache),
+            published=[entry.name for entry in self._published()],
+            by_hand=others,
+        )
 
     def code(self, stage: str) -> str:
         """Digest of a stage's script, of all it imports of ours, and of its packages' versions."""
@@ -92,8 +130,9 @@ class Identities:
             case "extract_audio" | "summarise_quality":
                 return {}
         options = dict(config["features"][stage.removeprefix("extract_")])
-        if "weights" in options:
-            options["weights"] = self._weights(options["weights"])
+        for key in WEIGHT_KEYS:
+            if key in options:
+                options[key] = self._weights(options[key])
         return options
 
     def packs(self, feature: str) -> dict[str, Any]:
@@ -218,8 +257,12 @@ class Identities:
 
     def random_weights(self) -> dict[str, str]:
         """Extractors in use whose weights are seeded random stand-ins, with the seed."""
-        weights = {f.name: self.options(f.stage).get("weights", "") for f in self._plan.features}
-        return {name: value for name, value in weights.items() if value.startswith(RANDOM)}
+        return {
+            f.name if key == "weights" else f"{f.name}.{key}": choice
+            for f in self._plan.features
+            for key, choice in self._plan.weight_choices(f).items()
+            if choice.startswith(RANDOM)
+        }
 
     def raw_files(self, shard: str, *columns: str) -> list[str]:
         """Existing files and folders that a shard's samples name in columns of the sheet."""
@@ -229,10 +272,11 @@ class Identities:
         # digest in the parameter counts anyway.
         return sorted(path for path in existing if not set("{}<>") & set(path))
 
-    def weight_files(self, feature: str) -> list[str]:
-        """The extractor's weights file or folder; empty for random weights."""
-        weights = self._plan.config["features"][feature]["weights"]
-        return [] if weights.startswith(RANDOM) else [weights]
+    def weight_files(self, feature: str, key: str = "weights") -> list[str]:
+        """An extractor's file or folder of weights; empty where it is random or not asked for."""
+        choice = self._plan.config["features"][feature].get(key, RANDOM)
+        path = self._plan.weights_path(choice)
+        return [] if path is None else [str(path)]
 
     def _sample_key(self, sample: Sample, columns: Sequence[str]) -> dict[str, str]:
         key = {}
@@ -244,14 +288,23 @@ class Identities:
                 key[column] = value
         return key
 
-    def _weights(self, weights: str) -> str:
-        return weights if weights.startswith(RANDOM) else self._cache.digest(Path(weights))
+    def _weights(self, choice: str) -> str:
+        path = self._plan.weights_path(choice)
+        return choice if path is None else self._cache.digest(path)
 
     def _weight_problems(self, feature: Feature) -> list[str]:
-        options = self._plan.config["features"][feature.name]
-        if "weights" not in options or self._weights(options["weights"]) != MISSING:
-            return []
-        return [missing_weights(feature.name, options["weights"])]
+        return [
+            problem
+            for key, choice in self._plan.weight_choices(feature).items()
+            for problem in self._problems_of(feature, key, choice)
+        ]
+
+    def _problems_of(self, feature: Feature, key: str, choice: str) -> list[str]:
+        if entry := self._plan.published(choice):
+            found = published_problems(entry, self._plan.weights_cache, self._cache.digest)
+            return [f"{feature.name}: {problem}" for problem in found]
+        missing = self._weights(choice) == MISSING
+        return [missing_weights(feature.name, choice, key)] if missing else []
 
     def _identity(self, feature: Feature) -> dict[str, Any]:
         if feature.modality is Modality.VISUAL:

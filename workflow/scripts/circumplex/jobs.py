@@ -9,6 +9,7 @@ from circumplex.devices import device_of
 from circumplex.logs import set_up
 from circumplex.samples import Sample, read_samples
 from circumplex.store import Entry, Make, Request, Stage, joined, run_shard
+from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -24,7 +25,7 @@ class ShardJob:
         keys: by sample, the content that the stage reads itself; empty if it reads none.
         sheet: rows by sample, for stages that read files of the sheet.
         indexes: of the stages before, by stage.
-        weights: identity and file or folder of the extractor's weights, where it has any.
+        weights: by option, the file or folder of the extractor's weights, where it has any.
         device: a GPU of its own where the job was given one, else ``cpu``.
         threads: cores of the job.
     """
@@ -34,7 +35,7 @@ class ShardJob:
     keys: Mapping[str, Any]
     sheet: Mapping[str, Sample]
     indexes: Mapping[str, Path]
-    weights: Path | None
+    weights: Mapping[str, Path]
     device: str
     threads: int
 
@@ -48,7 +49,7 @@ class ShardJob:
         index = Path(snakemake.output[0])
         named = dict(snakemake.input.items())
         sheet = named.pop("sheet", None)
-        weights = named.pop("weights", None)
+        weights = {key: named.pop(key, None) for key in WEIGHT_KEYS}
         return cls(
             stage=Stage(
                 name=tracked["name"],
@@ -62,7 +63,7 @@ class ShardJob:
             keys=tracked.get("samples", {}),
             sheet={s.sample: s for s in read_samples(Path(sheet))} if sheet else {},
             indexes={name: Path(path) for name, path in named.items() if path},
-            weights=Path(str(weights)) if weights else None,
+            weights={key: Path(str(path)) for key, path in weights.items() if path},
             device=device_of(snakemake.resources),
             threads=snakemake.threads,
         )
@@ -79,11 +80,10 @@ class ShardJob:
     def extractor_options(self) -> dict[str, Any]:
         """The stage's options with the weights as `circumplex.weights.Weights` reads them."""
         options = dict(self.stage.options)
-        if "weights" in options:
-            kind, _, value = options["weights"].partition(":")
-            options["weights"] = (
-                {"random": int(value)} if kind == "random" else {"file": str(self.weights)}
-            )
+        for key in options.keys() & set(WEIGHT_KEYS):
+            seed = options[key].removeprefix(RANDOM)
+            stand_in = seed != options[key]
+            options[key] = {"random": int(seed)} if stand_in else {"file": str(self.weights[key])}
         return options
 
     def path(self, entry: Entry) -> Path:

@@ -4,6 +4,7 @@ Imported while the workflow is parsed: standard library, yaml and jsonschema onl
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,14 +12,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from circumplex.catalogue import Published, published_weights
 from circumplex.errors import RequestError
 from circumplex.exports import read_export
 from circumplex.features import FEATURES, Feature
 from circumplex.modalities import Modality
 from circumplex.samples import Sample, Split, read_samples, shard_of
 from circumplex.validation import suggestion, validate
+from circumplex.weight_choices import PUBLISHED, RANDOM, WEIGHT_KEYS
 
 TARGETS = ("valence", "arousal")
+CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
 
 
 class Strategy(StrEnum):
@@ -83,6 +87,28 @@ class Plan:
     def results(self) -> Path:
         """Folder of all that the run makes."""
         return Path(self.config["results"])
+
+    @cached_property
+    def weights_cache(self) -> Path:
+        """Folder of fetched weights; the environment's, where it names one, before the config's."""
+        return Path(os.environ.get(CACHE_VARIABLE) or self.config["weights_cache"])
+
+    def weight_choices(self, feature: Feature) -> dict[str, str]:
+        """Weights that a feature asks for: option to ``random:``, ``published:``, or a path."""
+        options = self.config["features"][feature.name]
+        return {key: options[key] for key in WEIGHT_KEYS if key in options}
+
+    def weights_path(self, choice: str) -> Path | None:
+        """File or folder of a choice of weights; none for a random stand-in."""
+        if choice.startswith(RANDOM):
+            return None
+        entry = self.published(choice)
+        return Path(choice) if entry is None else self.weights_cache / entry.path
+
+    def published(self, choice: str) -> Published | None:
+        """The catalogue's entry of a choice of weights, if it is one."""
+        kind, _, name = choice.partition(":")
+        return published_weights()[name] if f"{kind}:" == PUBLISHED else None
 
     @cached_property
     def shards(self) -> dict[str, list[Sample]]:
@@ -235,11 +261,13 @@ class Plan:
         for name, submission in self.submissions.items():
             _known([submission["ensemble"]], self.ensembles, f"submission {name}: ensemble")
         for name, options in self.config["features"].items():
-            kind, _, seed = options.get("weights", "").partition(":")
-            if kind == "random" and not seed.isdecimal():
+            for key in WEIGHT_KEYS:
+                _check_weights(f"features.{name}.{key}", options.get(key, ""))
+            quantised = options.get("postprocess") == "quantised"
+            if quantised != ("pca" in options):
                 raise RequestError(
-                    f"config: features.{name}.weights is {options['weights']!r}; write "
-                    "random:<seed> with a whole number, or a file or folder"
+                    f"config: features.{name}.pca and postprocess: quantised go together: "
+                    + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
                 )
 
     def _check_strategies(self) -> None:
@@ -286,6 +314,17 @@ class Plan:
                 problem = f"valence_epochs and arousal_epochs must lie in its {epochs} epochs"
             if problem:
                 raise RequestError(f"config: experiment {name}: {problem}")
+
+
+def _check_weights(where: str, choice: str) -> None:
+    kind, _, rest = choice.partition(":")
+    if f"{kind}:" == RANDOM and not rest.isdecimal():
+        raise RequestError(
+            f"config: {where} is {choice!r}; write {RANDOM}<seed> with a whole number, or a file "
+            "or folder"
+        )
+    if f"{kind}:" == PUBLISHED:
+        _known([rest], published_weights(), f"{where}: published weights")
 
 
 def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:

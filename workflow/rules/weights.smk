@@ -1,0 +1,31 @@
+# Published weights. Asked for by name, `snakemake weights`: compute nodes have no network, so that
+# nothing else depends on this rule, and missing weights stop a run before its first job.
+
+if workflow.is_main_process and not IDENTITIES.is_fetched():
+    # What it says is no longer so: a file was removed or altered.
+    Path(RESULTS, "fetch_weights.json").unlink(missing_ok=True)
+
+
+rule fetch_weights:
+    output:
+        f"{RESULTS}/fetch_weights.json",
+    log:
+        f"{RESULTS}/logs/fetch_weights.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_weights.tsv"
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    params:
+        stage=IDENTITIES.fetching(),
+    message:
+        "fetch_weights"
+    script:
+        "../scripts/fetch_weights.py"
+
+
+rule weights:
+    input:
+        rules.fetch_weights.output,
+    localrule: True
