@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     Network = TypeVar("Network", bound=torch.nn.Module)
+    Reader = Callable[[Path, torch.nn.Module], dict[str, torch.Tensor]]
 
 FOLDER_SUFFIXES = {".json", ".safetensors", ".bin"}
 NAMED_IN_ERRORS = 3
@@ -140,14 +141,19 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
     return {name.removeprefix(prefix): value for name, value in content.items()}
 
 
-def load_into(network: "torch.nn.Module", weights: Weights) -> None:
+def load_into(network: "torch.nn.Module", weights: Weights, read: "Reader | None" = None) -> None:
     """Load a checkpoint strictly: every name and shape must be the network's.
+
+    Args:
+        network: to load into.
+        weights: with a file.
+        read: gives the state dict of a file for this network; none for `load_state`.
 
     Raises:
         RequestError: the file is missing, altered or unreadable, or does not fit; it names keys.
     """
     path = weights.checked_file()
-    state = load_state(path)
+    state = read(path, network) if read else load_state(path)
     expected = network.state_dict()
     misshaped = [
         f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
@@ -176,11 +182,14 @@ def check_fit(path: Path, network: str, problems: Mapping[str, list[str]]) -> No
 
 
 def build_network(
-    factory: "Callable[[], Network]", weights: Weights, device: str = "cpu"
+    factory: "Callable[[], Network]",
+    weights: Weights,
+    device: str = "cpu",
+    read: "Reader | None" = None,
 ) -> "Network":
     """Construct a network for inference, with weights from the file or from the seed.
 
-    The caller's random state is left as it was.
+    The caller's random state is left as it was; `read` is that of `load_into`.
 
     Raises:
         RequestError: as `load_into`.
@@ -191,5 +200,5 @@ def build_network(
         torch.manual_seed(weights.seed or 0)
         network = factory()
     if not weights.is_random:
-        load_into(network, weights)
+        load_into(network, weights, read)
     return network.eval().requires_grad_(False).to(device)
