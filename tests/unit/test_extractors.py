@@ -1,6 +1,7 @@
 """The extractors, with random stand-ins, and the drivers that write their tables."""
 
 import math
+import re
 import warnings
 import wave
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torchaudio.models.wav2vec2.utils import import_huggingface_model
 from transformers import Wav2Vec2ForCTC, Wav2Vec2Model
 
@@ -435,12 +437,21 @@ def test_vggish_example_has_the_same_bits_in_any_batch(tmp_path) -> None:
     assert np.array_equal(moved, rows[1:])
 
 
-def test_vggish_quantises_with_the_published_matrix(tmp_path) -> None:
+@pytest.mark.parametrize("kind", ["release", "port", "port of arrays"])
+def test_vggish_quantises_with_the_published_matrix(tmp_path, kind) -> None:
     pca = {"pca_eigen_vectors": np.eye(128)[::-1] * 0.3, "pca_means": np.full(128, 0.5)}
-    np.savez(tmp_path / "pca.npz", **pca)
+    name = "pca.npz" if kind == "release" else "vggish_pca_params-970ea276.pth"
+    if kind == "release":
+        np.savez(tmp_path / name, **pca)
+    elif kind == "port":
+        means = torch.from_numpy(pca["pca_means"]).float()[:, None]
+        matrix = torch.from_numpy(pca["pca_eigen_vectors"].copy()).float()
+        torch.save({"pca_eigen_vectors": matrix, "pca_means": means}, tmp_path / name)
+    else:
+        torch.save({key: value.astype("f4") for key, value in pca.items()}, tmp_path / name)
     path = write_wave(tmp_path / "a.wav", sound(2))
     plain = join(vggish.build(RANDOM).rows(path)).values
-    options = {**RANDOM, "postprocess": "quantised", "pca": {"file": str(tmp_path / "pca.npz")}}
+    options = {**RANDOM, "postprocess": "quantised", "pca": {"file": str(tmp_path / name)}}
     found = join(vggish.build(options).rows(path)).values
     expected = np.round((np.clip((plain[:, ::-1] - 0.5) * 0.3, -2, 2) + 2) * 63.75)
     assert np.abs(found - expected).max() <= 1
@@ -537,6 +548,84 @@ def test_wav2vec2_refuses_folders_that_do_not_fit(tmp_path, small_model) -> None
         wav2vec2.build(options)
     (folder / "config.json").write_text("{")
     with pytest.raises(RequestError, match="cannot be loaded"):
+        wav2vec2.build(options)
+
+
+def published_names(model: Wav2Vec2Model) -> dict[str, torch.Tensor]:
+    """State dict as facebook/wav2vec2-base-960h has it: fine-tuned, and of 2021."""
+    old = {"parametrizations.weight.original0": "weight_g"}
+    old["parametrizations.weight.original1"] = "weight_v"
+    state = {}
+    for name, tensor in model.state_dict().items():
+        for new, was in old.items():
+            name = name.replace(new, was)
+        state[f"wav2vec2.{name}"] = tensor.clone()
+    del state["wav2vec2.masked_spec_embed"]  # the published file has none
+    head = torch.nn.Linear(768, 32)
+    return {**state, "lm_head.weight": head.weight.detach(), "lm_head.bias": head.bias.detach()}
+
+
+def write_published(folder: Path, model: Wav2Vec2Model, kind: str, state) -> dict[str, object]:
+    folder.mkdir()
+    model.config.save_pretrained(folder)
+    if kind == "bin":
+        torch.save(state, folder / "pytorch_model.bin")
+    else:
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    return {"weights": {"file": str(folder)}}
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+def test_wav2vec2_loads_the_published_names(tmp_path, small_model, kind) -> None:
+    state = published_names(small_model)
+    assert state["wav2vec2.encoder.pos_conv_embed.conv.weight_g"].shape == (1, 1, 128)
+    options = write_published(tmp_path / "model", small_model, kind, state)
+    path = write_wave(tmp_path / "a.wav", sound(1))
+    found = join(wav2vec2.build(options).rows(path))
+    assert np.array_equal(found.values, join(wav2vec2.build(SMALL).rows(path)).values)
+
+
+BIAS = "wav2vec2.encoder.layers.0.feed_forward.output_dense.bias"
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+@pytest.mark.parametrize("defect", ["missing", "extra", "misshaped"])
+def test_wav2vec2_names_the_key_that_does_not_fit(tmp_path, small_model, kind, defect) -> None:
+    state = published_names(small_model)
+    if defect == "extra":
+        state["wav2vec2.encoder.more"] = torch.zeros(1)
+    elif defect == "missing":
+        del state[BIAS]
+    else:
+        state[BIAS] = torch.zeros(7)
+    options = write_published(tmp_path / "model", small_model, kind, state)
+    named = "encoder.more" if defect == "extra" else BIAS.removeprefix("wav2vec2.")
+    with pytest.raises(RequestError, match=re.escape(named)):
+        wav2vec2.build(options)
+
+
+class Payload:
+    def __reduce__(self):
+        return (Path.touch, (Path("touched"),))
+
+
+def test_wav2vec2_never_runs_what_a_pickle_holds(tmp_path, small_model, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = {**published_names(small_model), "lm_head.bias": Payload()}
+    options = write_published(tmp_path / "model", small_model, "bin", state)
+    with pytest.raises(RequestError, match=r"model cannot be (loaded|read)"):
+        wav2vec2.build(options)
+    assert not Path("touched").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_wav2vec2_refuses_a_file_that_is_cut_short(tmp_path, small_model, name) -> None:
+    kind = name.rpartition(".")[2]
+    state = published_names(small_model)
+    options = write_published(tmp_path / "model", small_model, kind, state)
+    content = (tmp_path / "model" / name).read_bytes()
+    (tmp_path / "model" / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(RequestError, match=r"model cannot be (loaded|read)"):
         wav2vec2.build(options)
 
 

@@ -107,6 +107,29 @@ def test_a_file_with_code_is_refused_unrun(tmp_path, monkeypatch) -> None:
     assert not Path("touched").exists()
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_arrays_of_numpy_in_a_pytorch_file_are_taken_for_tensors(tmp_path, state, legacy) -> None:
+    path = tmp_path / "w.pth"
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    torch.save(arrays, path, _use_new_zipfile_serialization=not legacy)
+    if legacy:  # as written with NumPy 1
+        content = path.read_bytes()
+        assert b"cnumpy._core.multiarray\n" in content
+        path.write_bytes(content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
+    loaded = load_state(path)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+
+
+def test_an_array_of_objects_is_no_tensor(tmp_path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"a": np.array([Payload()], object)}, path)
+    with pytest.raises(RequestError, match="cannot be read"):
+        load_state(path)
+    torch.save({"a": np.array(["text"])}, path)
+    with pytest.raises(RequestError, match=r"cannot be read|no state dict"):
+        load_state(path)
+
+
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors", "w.npz"])
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
 def test_an_unreadable_file_is_refused(tmp_path, name, content) -> None:

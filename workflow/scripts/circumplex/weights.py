@@ -1,5 +1,6 @@
 """Weights of the feature networks: a file with a checksum, or a seeded random stand-in."""
 
+import codecs
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping
@@ -107,8 +108,9 @@ def digest_path(path: Path) -> str:
 def load_state(path: Path) -> "dict[str, torch.Tensor]":
     """Read a state dict: ``.safetensors``, ``.npz`` or a PyTorch file, no code executed.
 
-    A PyTorch file may hold the state dict itself or under ``state_dict``; a leading ``module.``
-    (from data-parallel training) is removed when all names have it.
+    A PyTorch file may hold the state dict itself or under ``state_dict``, and arrays of NumPy in
+    place of tensors; a leading ``module.`` (from data-parallel training) is removed when all names
+    have it.
 
     Raises:
         RequestError: the file cannot be read safely or holds something else.
@@ -125,12 +127,18 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
             with np.load(path, allow_pickle=False) as arrays:
                 content = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_array_globals()):
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(f"weights {path} cannot be read: {reason}") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
+    if isinstance(content, Mapping):
+        content = {
+            name: torch.from_numpy(value) if _is_numeric(value) else value
+            for name, value in content.items()
+        }
     if (
         not isinstance(content, Mapping)
         or not content
@@ -139,6 +147,22 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
         raise RequestError(f"weights {path} hold no state dict (a mapping of names to tensors)")
     prefix = "module." if all(name.startswith("module.") for name in content) else ""
     return {name.removeprefix(prefix): value for name, value in content.items()}
+
+
+def _array_globals() -> list[Any]:
+    """What a pickle needs to hold plain arrays of numbers, under today's and NumPy 1's names."""
+    makers: list[tuple[str, Any]] = [
+        ("multiarray._reconstruct", np._core.multiarray._reconstruct),  # type: ignore[attr-defined]
+        ("multiarray.scalar", np._core.multiarray.scalar),  # type: ignore[attr-defined]
+    ]
+    packages = ("numpy.core", "numpy._core")
+    named = [(maker, f"{package}.{name}") for package in packages for name, maker in makers]
+    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
+    return [*named, np.ndarray, np.dtype, *kinds, codecs.encode]
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fi"
 
 
 def load_into(network: "torch.nn.Module", weights: Weights, read: "Reader | None" = None) -> None:

@@ -13,7 +13,7 @@ from circumplex.errors import RequestError
 from circumplex.extractors.audio import SAMPLE_RATE, AudioRows, WaveFile
 from circumplex.extractors.options import OptionReader, Precision
 from circumplex.networks import vggish
-from circumplex.weights import Weights, build_network
+from circumplex.weights import Weights, build_network, load_state
 
 EXAMPLE_S = 0.96
 
@@ -69,6 +69,20 @@ class Options:
         return parsed
 
 
+def read_pca(path: Path, _network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """State of the post-processor: the release's ``.npz``, or the common port's ``.pth``.
+
+    The port keeps arrays of NumPy in its file; its means are a column.
+
+    Raises:
+        RequestError: it cannot be read safely.
+    """
+    state = load_state(path)
+    if "pca_means" in state and state["pca_means"].shape == (vggish.FEATURES, 1):
+        state["pca_means"] = state["pca_means"].flatten()
+    return state
+
+
 class VGGishExtractor:
     """Embeds examples of 0.96 s.
 
@@ -93,7 +107,7 @@ class VGGishExtractor:
             build_network(vggish.VGGish, options.weights, device),
         ]
         if options.pca is not None:
-            stages.append(build_network(vggish.Postprocessor, options.pca, device))
+            stages.append(build_network(vggish.Postprocessor, options.pca, device, read_pca))
         self._network = torch.nn.Sequential(*stages)
 
     def rows(self, wave: Path) -> Iterator[AudioRows]:

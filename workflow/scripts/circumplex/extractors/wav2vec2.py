@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from circumplex.errors import RequestError
@@ -96,13 +98,27 @@ def load_model(weights: Weights) -> torch.nn.Module:
         )
     try:
         model, found = Wav2Vec2Model.from_pretrained(
-            folder, local_files_only=True, use_safetensors=safe, output_loading_info=True
+            folder,
+            local_files_only=True,
+            use_safetensors=safe,
+            weights_only=True,
+            ignore_mismatched_sizes=True,  # refused below, by name
+            output_loading_info=True,
         )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise RequestError(f"weights {folder} cannot be loaded: {error}") from error
+    except (OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"weights {folder} cannot be loaded: {reason}") from error
     missing = [key for key in found["missing_keys"] if key not in OPTIONAL_KEYS]
     unexpected = [key for key in found["unexpected_keys"] if not key.startswith(FOREIGN_KEYS)]
-    problems = {"missing": sorted(missing), "unexpected": sorted(unexpected)}
+    misshaped = [
+        f"{key} {tuple(shape)} instead of {tuple(expected)}"
+        for key, shape, expected in found["mismatched_keys"]
+    ]
+    problems = {
+        "missing": sorted(missing),
+        "unexpected": sorted(unexpected),
+        "misshaped": sorted(misshaped),
+    }
     check_fit(folder, "Wav2Vec2Model", problems)
     if model.config.hidden_size != FEATURES:
         raise RequestError(
