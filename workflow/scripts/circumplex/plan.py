@@ -126,10 +126,11 @@ class Plan:
 
     @cached_property
     def experiments(self) -> dict[str, dict[str, Any]]:
-        """Experiments that an ensemble asks for."""
+        """Experiments that an ensemble or a table asks for."""
         if self.export is not None:
             return dict(self.export["experiments"])
         wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
+        wanted |= {row["experiment"] for t in self.tables.values() for row in t["rows"] if "experiment" in row}
         declared = self.config.get("experiments", {})
         return {name: declared[name] for name in declared if name in wanted}
 
@@ -144,6 +145,11 @@ class Plan:
     def submissions(self) -> dict[str, dict[str, Any]]:
         """Submissions: each an ensemble written out in a challenge's format."""
         return {} if self.export is not None else dict(self.config.get("submissions", {}))
+
+    @cached_property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Tables that set our numbers beside the published ones."""
+        return {} if self.export is not None else dict(self.config.get("tables", {}))
 
     @cached_property
     def features(self) -> list[Feature]:
@@ -202,12 +208,16 @@ class Plan:
         spec = self.experiments[experiment]
         kind, used = spec["encoder"], spec["features"]
         encoder = {**self.config["encoders"][kind], **spec.get("encoder_options", {})}
-        training = {**self.config["training"], **spec.get("training", {})}
+        of_kind = encoder.pop("training", {})
+        training = {**self.config["training"], **of_kind, **spec.get("training", {})}
         if "learning_rate" in encoder:
             rate = encoder.pop("learning_rate")
             training.setdefault("learning_rate", rate)
         normalisation = training.pop("normalisation", "none")
         mixed = spec["strategy"] == Strategy.TRAIN_VAL_MIX
+        if not mixed:
+            for target in TARGETS:
+                training.pop(f"{target}_epochs", None)
         by_modality = {
             modality.value: [n for n in used if FEATURES[n].modality is modality]
             for modality in Modality
@@ -260,6 +270,7 @@ class Plan:
                     )
         for name, submission in self.submissions.items():
             _known([submission["ensemble"]], self.ensembles, f"submission {name}: ensemble")
+        self._check_tables(experiments)
         for name, options in self.config["features"].items():
             for key in WEIGHT_KEYS:
                 _check_weights(f"features.{name}.{key}", options.get(key, ""))
@@ -269,6 +280,27 @@ class Plan:
                     f"config: features.{name}.pca and postprocess: quantised go together: "
                     + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
                 )
+
+    def _check_tables(self, experiments: Mapping[str, Any]) -> None:
+        for name, table in self.tables.items():
+            for row in table["rows"]:
+                where = f"table {name}, row {row['label']!r}"
+                if len({"experiment", "ensembles", "submission"} & set(row)) != 1:
+                    raise RequestError(
+                        f"config: {where}: give one of experiment, ensembles and submission"
+                    )
+                if "experiment" in row:
+                    _known([row["experiment"]], experiments, f"{where}: experiment")
+                _known(row.get("ensembles", []), self.ensembles, f"{where}: ensemble")
+                if "submission" in row:
+                    _known([row["submission"]], self.submissions, f"{where}: submission")
+                if "fold" in row and f"fold{row['fold']}" not in (
+                    self.folds(row["experiment"]) if "experiment" in row else []
+                ):
+                    raise RequestError(
+                        f"config: {where} has no fold {row['fold']}: folds.count is "
+                        f"{self.fold_count}, and only experiments of strategy kfold have folds"
+                    )
 
     def _check_strategies(self) -> None:
         if self.export is not None or not self.experiments:
