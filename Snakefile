@@ -18,6 +18,7 @@ include: "workflow/rules/packs.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/predictions.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/tables.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -27,6 +28,8 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/check_failures.txt",
+        f"{RESULTS}/manifest.json",
         # Asked for by name: a missing index in mid-graph would not be made again by itself.
         [path for name in STAGES for path in indexes(name)],
         MODELS,
+        [table_files(name) for name in PLAN.tables],

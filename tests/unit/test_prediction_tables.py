@@ -4,6 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from circumplex.ccc_table import CccTable
+from circumplex.evaluation import evaluate
 from circumplex.prediction_tables import PredictionTable, PredictionWriter
 from circumplex.table import read_metadata
 
@@ -69,8 +70,8 @@ def test_ccc_table(tmp_path):
     table = CccTable()
     model = "x/official/seed0"
     of_model = {"experiment": "x", "fold": "official", "seed": 0}
-    table.add(pairs, kind="model", model=model, split="val", **of_model)
-    table.add(pairs[:1], kind="ensemble", model="main, all", split="test")
+    table.add(evaluate(model, "val", pairs), kind="model", **of_model)
+    table.add(evaluate("main, all", "test", pairs[:1]), kind="ensemble")
     paths = [tmp_path / f"ccc.{suffix}" for suffix in ("parquet", "csv", "md")]
     table.write(*paths)
     rows = pq.read_table(paths[0]).to_pylist()

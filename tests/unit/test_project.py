@@ -13,6 +13,7 @@ from made_requests import ROOT, ROWS, config_of, write_sheet
 from circumplex.digests import DigestCache, code_digest, read_pins
 from circumplex.identities import Identities
 from circumplex.plan import Plan
+from circumplex.training import training_spec
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 PINS = read_pins(ROOT / "requirements.lock")
@@ -21,6 +22,7 @@ THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t].*\n|\n)*)", re.MULTILINE)
 TARGETS = ("all", "weights")  # rules that make nothing themselves
+NAMELESS = re.compile(r"^ *rule:$", re.MULTILINE)  # they make nothing either
 RULES = {
     name: body
     for path in RULE_FILES
@@ -49,9 +51,8 @@ def imported(path):
 
 def test_the_parser_sees_the_rules():
     text = "".join(path.read_text(encoding="utf-8") for path in RULE_FILES)
-    assert len(RULES) == len(re.findall(r"^\s*(?:rule|checkpoint)\b.*:", text, re.MULTILINE)) - len(
-        TARGETS
-    )
+    rules = re.findall(r"^\s*(?:rule|checkpoint)\b.*:", text, re.MULTILINE)
+    assert len(RULES) == len(rules) - len(TARGETS) - len(NAMELESS.findall(text))
     assert len(RULES) >= 20
 
 
@@ -96,7 +97,7 @@ def test_a_rule_has_one_name_for_script_log_and_benchmark(name):
 def names(tmp_path_factory):
     """What the expressions of `params:` see."""
     folder = tmp_path_factory.mktemp("request")
-    config = config_of("demo")
+    config = config_of("demo", "paper/table6")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     plan = Plan.make(config)
@@ -111,6 +112,7 @@ def names(tmp_path_factory):
             run=plan.runs[0].path,
             ensemble=next(iter(plan.ensembles)),
             submission=next(iter(plan.submissions)),
+            table=next(iter(plan.tables)),
             feature=plan.features[0].name,
         ),
     }
@@ -126,7 +128,15 @@ def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
     assert not {"threads", "gpu", "device", "shards", "results"} & set(tracked.get("options", {}))
 
 
-@pytest.mark.parametrize("presets", [[], ["demo"], ["demo", "tiny"]], ids="+".join)
+TABLES = [f"paper/table{k}" for k in range(1, 7)]
+PRESETS = [[], ["demo"], ["demo", "tiny"], ["paper/published_code"], TABLES, ["demo", *TABLES]]
+
+
+@pytest.mark.parametrize(
+    "presets",
+    [*PRESETS, *([table] for table in TABLES), *(["demo", table] for table in TABLES)],
+    ids="+".join,
+)
 def test_shipped_configs_pass(presets, tmp_path):
     config = config_of(*presets)
     config["samples"] = str(write_sheet(tmp_path / "samples.tsv", ROWS))
@@ -134,11 +144,13 @@ def test_shipped_configs_pass(presets, tmp_path):
     assert plan.runs
     assert plan.submissions
     for name in plan.experiments:
-        assert plan.training_values(name)["encoder"]["hidden"] > 0
+        assert training_spec(plan.training_values(name)).encoder.hidden > 0
 
 
 def test_every_preset_is_tested_above():
-    assert {p.stem for p in (ROOT / "config").glob("*.yaml")} >= {"demo", "tiny"}
+    shipped = {str(p.relative_to(ROOT / "config")) for p in (ROOT / "config").rglob("*.yaml")}
+    tested = {f"{preset}.yaml" for presets in PRESETS for preset in presets}
+    assert shipped == tested | {"control.yaml"}
 
 
 def test_environments_have_the_versions_of_the_lock():

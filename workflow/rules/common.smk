@@ -36,6 +36,7 @@ wildcard_constraints:
     shard=r"\d{3}-of-\d{3}",
     run="|".join(re.escape(run.path) for run in PLAN.runs) or "none",
     ensemble="|".join(re.escape(name) for name in PLAN.ensembles) or "none",
+    table="|".join(re.escape(name) for name in PLAN.tables) or "none",
     submission="|".join(re.escape(name) for name in PLAN.submissions) or "none",
     feature="|".join(feature.name for feature in PLAN.features) or "none",
 

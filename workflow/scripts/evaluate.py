@@ -1,22 +1,15 @@
 """This script scores models and ensembles on the annotated samples they were not trained on."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from circumplex.ccc_table import CccTable
-from circumplex.dataset import read_labels_table
 from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable
-from circumplex.store import Status, read_index
+from circumplex.scores import labels_tables, score
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
-
-Pairs = Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def main(snakemake: "Snakemake") -> None:
@@ -29,42 +22,20 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "evaluate")
     tracked = snakemake.params.stage
     output = Path(snakemake.output.table)
-    results = output.parents[1]
-    labels = {
-        sample: results / entry.file
-        for index in snakemake.input.read_labels
-        for sample, entry in read_index(Path(index)).items()
-        if entry.status is Status.OK
-    }
-    splits = tracked["splits"]
-
-    def pairs(table: PredictionTable, samples: list[str]) -> Pairs:
-        for sample in samples:
-            yield table.values(sample), read_labels_table(labels[sample])
-
+    labels = labels_tables(snakemake.input.read_labels, output.parents[1])
     rows = CccTable()
-
-    def score(table: PredictionTable, name: str, wanted: set[str], **keys: object) -> None:
-        scored = [s for s in table.samples if s in labels and splits.get(s) in wanted]
-        if scored:
-            rows.add(pairs(table, scored), split=name, **keys)
-
     for path, name in zip(snakemake.input.ensembles, tracked["ensembles"], strict=True):
         table = PredictionTable(Path(path))
-        score(table, "val", {"val"}, kind="ensemble", model=name)
-        score(table, "test", {"test"}, kind="ensemble", model=name)
-        if tracked["ensembles"][name] == ["kfold"]:
-            score(table, "out of fold", {"train", "val"}, kind="ensemble", model=name)
+        kfold = tracked["ensembles"][name] == ["kfold"]
+        for split in ("val", "test", *(["out of fold"] if kfold else [])):
+            rows.add(score(table, name, split, labels, tracked["splits"]), kind="ensemble")
     for path, run in zip(snakemake.input.smoothed, tracked["runs"], strict=True):
         experiment, fold, seed, strategy = run
         table = PredictionTable(Path(path))
-        keys = {"kind": "model", "experiment": experiment, "fold": fold, "seed": seed}
-        keys["model"] = f"{experiment}/{fold}/seed{seed}"
-        if strategy == "kfold":
-            score(table, fold, {"train", "val"}, **keys)
-        else:
-            score(table, "val", {"val"}, **keys)
-        score(table, "test", {"test"}, **keys)
+        name = f"{experiment}/{fold}/seed{seed}"
+        for split in (fold if strategy == "kfold" else "val", "test"):
+            scores = score(table, name, split, labels, tracked["splits"])
+            rows.add(scores, kind="model", experiment=experiment, fold=fold, seed=seed)
     rows.write(output, Path(snakemake.output.csv), Path(snakemake.output.markdown))
 
 

@@ -4,13 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from circumplex.evaluation import evaluate
+from circumplex.evaluation import CccRow
 from circumplex.files import replacing, write_text
 
 SCHEMA = pa.schema(
@@ -37,35 +35,31 @@ class CccTable:
 
     def add(
         self,
-        pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
+        scores: Iterable[CccRow],
         *,
         kind: str,
-        model: str,
-        split: str,
         experiment: str = "",
         fold: str = "",
         seed: int = -1,
     ) -> None:
-        """Score predictions and add a row for each target.
+        """Add the scores of a model or ensemble, a row for each target.
 
         Args:
-            pairs: a sample's predictions and annotation, both (frames, 2), at a time.
+            scores: from `evaluation.evaluate`.
             kind: ``model`` or ``ensemble``.
-            model: its name.
-            split: what it is scored on.
             experiment: of a model.
             fold: of a model.
             seed: of a model, or -1.
         """
-        for row in evaluate(model, split, pairs):
+        for row in scores:
             self._rows.append(
                 {
                     "kind": kind,
-                    "model": model,
+                    "model": row.model,
                     "experiment": experiment,
                     "fold": fold,
                     "seed": seed,
-                    "split": split,
+                    "split": row.split,
                     "target": row.target.value,
                     "ccc": row.ccc,
                     "frames": row.frames,

@@ -4,7 +4,7 @@ Imported while the workflow is parsed: standard library, yaml and jsonschema onl
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -216,8 +216,62 @@ class Identities:
                 name: sorted({strategies[run.experiment] for run in plan.all_members(name)})
                 for name in plan.ensembles
             },
-            splits={sample.sample: sample.split.value for sample in plan.samples},
+            splits=self._splits(),
         )
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Tracked parameter of ``make_table``: its rows, and what their numbers come from."""
+        plan = self._plan
+        spec = plan.tables[name]
+        rows = [{**row, "replicates": plan.replicates(row)} for row in spec["rows"]]
+        units = [unit for row in rows for replicate in row["replicates"] for unit in replicate]
+        ensembles = list(dict.fromkeys(n for kind, n, _ in units if kind == "ensemble"))
+        scored = {n for kind, n, _ in units if kind == "model"}
+        scored |= {run.path for ensemble in ensembles for run in plan.all_members(ensemble)}
+        trace = self._trace([run for run in plan.runs if run.path in scored], ensembles)
+        return self.plain(
+            "make_table",
+            name=name,
+            title=spec["title"],
+            targets=spec.get("targets", list(TARGETS)),
+            split=spec.get("split", "val"),
+            rows=rows,
+            splits=self._splits(),
+            random_weights=self.random_weights(trace["features"]),
+            template=file_digest(self._scripts.parent / "report" / "table.html.j2"),
+            trace=trace,
+        )
+
+    def manifest(self) -> dict[str, Any]:
+        """Tracked parameter of ``make_manifest``."""
+        return self.plain(
+            "make_manifest", trace=self._trace(self._plan.runs, list(self._plan.ensembles))
+        )
+
+    def _trace(self, runs: Sequence[Run], ensembles: Sequence[str]) -> dict[str, Any]:
+        """What models and ensembles come from, as far as the plan decides it."""
+        plan = self._plan
+        used = {f for run in runs for f in plan.experiments[run.experiment]["features"]}
+        models: dict[str, dict[str, Any]] = {}
+        for run in runs:
+            models[run.path] = {
+                "experiment": run.experiment,
+                "fold": run.fold,
+                "seed": run.seed,
+                "features": plan.experiments[run.experiment]["features"],
+            }
+            if plan.export is not None:
+                sha256 = plan.export["models"][run.path]
+                models[run.path]["checkpoint"] = {"file": f"{run.path}.pt", "sha256": sha256}
+        members = {
+            name: {target: [run.path for run in plan.members(name, target)] for target in TARGETS}
+            for name in ensembles
+        }
+        features = {name: self.features[name] for name in sorted(used)}
+        return {"models": models, "ensembles": members, "features": features}
+
+    def _splits(self) -> dict[str, str]:
+        return {sample.sample: sample.split.value for sample in self._plan.samples}
 
     def report(self) -> dict[str, Any]:
         """Tracked parameter of ``make_report``."""
@@ -255,11 +309,16 @@ class Identities:
         """How each used feature comes about, stage by stage: what an export must match."""
         return {feature.name: self._identity(feature) for feature in self._plan.features}
 
-    def random_weights(self) -> dict[str, str]:
-        """Extractors in use whose weights are seeded random stand-ins, with the seed."""
+    def random_weights(self, features: Collection[str] | None = None) -> dict[str, str]:
+        """Extractors in use whose weights are seeded random stand-ins, with the seed.
+
+        Args:
+            features: only these.
+        """
+        used = [f for f in self._plan.features if features is None or f.name in features]
         return {
             f.name if key == "weights" else f"{f.name}.{key}": choice
-            for f in self._plan.features
+            for f in used
             for key, choice in self._plan.weight_choices(f).items()
             if choice.startswith(RANDOM)
         }

@@ -130,7 +130,8 @@ class Plan:
         if self.export is not None:
             return dict(self.export["experiments"])
         wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
-        wanted |= {row["experiment"] for t in self.tables.values() for row in t["rows"] if "experiment" in row}
+        rows = [row for table in self.tables.values() for row in table["rows"]]
+        wanted |= {row["experiment"] for row in rows if "experiment" in row}
         declared = self.config.get("experiments", {})
         return {name: declared[name] for name in declared if name in wanted}
 
@@ -196,6 +197,35 @@ class Plan:
     def all_members(self, ensemble: str) -> list[Run]:
         """Models of an ensemble for either target, each once."""
         return list(dict.fromkeys(r for target in TARGETS for r in self.members(ensemble, target)))
+
+    def replicates(self, row: Mapping[str, Any]) -> list[list[tuple[str, str, str]]]:
+        """What a row of a table is the mean over: seed by seed, (kind, name, held-out split) each.
+
+        Under k-fold a seed has a model for each fold, and each is scored on the fold it left out.
+        """
+        if "experiment" in row:
+            wanted = [f"fold{row['fold']}"] if "fold" in row else self.folds(row["experiment"])
+            held_out = {"official": "val", "mix": ""}
+            return [
+                [
+                    ("model", Run(row["experiment"], fold, seed).path, held_out.get(fold, fold))
+                    for fold in wanted
+                ]
+                for seed in self.experiments[row["experiment"]]["seeds"]
+            ]
+        if "submission" in row:
+            names = [self.submissions[row["submission"]]["ensemble"]]
+        else:
+            names = row["ensembles"]
+        return [[("ensemble", name, self._held_out(name))] for name in names]
+
+    def _held_out(self, ensemble: str) -> str:
+        """The split on which an ensemble is scored beside the test set; empty if there is none."""
+        members = self.all_members(ensemble)
+        strategies = {self.experiments[run.experiment]["strategy"] for run in members}
+        if Strategy.TRAIN_VAL_MIX in strategies:
+            return ""
+        return "out of fold" if strategies == {Strategy.KFOLD} else "val"
 
     @property
     def smoothing(self) -> dict[str, Any]:
