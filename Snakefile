@@ -32,4 +32,5 @@ rule all:
         # Asked for by name: a missing index in mid-graph would not be made again by itself.
         [path for name in STAGES for path in indexes(name)],
         MODELS,
+        SUBMISSIONS,
         [table_files(name) for name in PLAN.tables],

@@ -11,8 +11,12 @@ from circumplex.errors import RequestError
 from circumplex.features import FEATURES
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Plan, Strategy
-from circumplex.identities import Identities, remove_damaged_indexes
 from circumplex.resources import guessed_seconds, memory_mb, minutes
+from circumplex.identities import (
+    Identities,
+    remove_altered_submissions,
+    remove_damaged_indexes,
+)
 from circumplex.samples import Split
 
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
@@ -24,6 +28,7 @@ try:
         # A compute node must not judge files that other jobs are writing.
         IDENTITIES.prepare()
         remove_damaged_indexes(PLAN.results)
+        remove_altered_submissions(PLAN.results)
 except RequestError as error:
     raise WorkflowError(str(error))
 

@@ -23,9 +23,10 @@ SHEETS = [  # 50 samples a page
 
 rule write_submission:
     input:
-        lambda wildcards: f"{RESULTS}/ensemble_predictions/"
+        predictions=lambda wildcards: f"{RESULTS}/ensemble_predictions/"
         + PLAN.submissions[wildcards.submission]["ensemble"]
         + ".parquet",
+        rows=lambda wildcards: ancient(IDENTITIES.list_files(wildcards.submission)),
     output:
         f"{RESULTS}/write_submission/{{submission}}.json",
     log:

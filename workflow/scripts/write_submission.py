@@ -1,6 +1,5 @@
 """This script writes a submission: the test samples' predictions in a challenge's format."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,12 +7,8 @@ from circumplex.digests import file_digest
 from circumplex.files import write_json
 from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable
-from circumplex.submissions import (
-    check_image_submission,
-    check_submission,
-    write_image_submission,
-    write_submission,
-)
+from circumplex.submission_job import Submission
+from circumplex.submissions import replacing_folder
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -23,24 +18,21 @@ def main(snakemake: "Snakemake") -> None:
     """Write the files, check them as the organisers would, and list them in a manifest."""
     set_up(snakemake.log[0], "write_submission")
     tracked = snakemake.params.stage
-    table = PredictionTable(Path(snakemake.input[0]))
     manifest = Path(snakemake.output[0])
     folder = manifest.parents[1] / "submissions" / tracked["name"]
-    missing = [sample for sample in tracked["samples"] if sample not in table]
-    predicted = [sample for sample in tracked["samples"] if sample in table]
-    rows = {sample: len(table.values(sample)) for sample in predicted}
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    if tracked["format"] == "abaw3":
-        for sample in predicted:
-            write_submission(folder / f"{sample}.txt", table.values(sample))
-        check_submission(folder, rows)
-    else:
-        path = folder / "predictions.csv"
-        write_image_submission(path, ((sample, table.values(sample)) for sample in predicted))
-        check_image_submission(path, rows)
-    files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
+    submission = Submission(
+        table=PredictionTable(Path(snakemake.input.predictions)),
+        samples=tracked["samples"],
+        listed=Path(str(snakemake.input.rows)) if tracked["list"] else None,
+        by_list=tracked["rows"] == "list",
+        max_difference=tracked["max_difference"],
+    )
+    with replacing_folder(folder) as temporary:
+        if tracked["format"] == "abaw3":
+            submission.write_texts(temporary)
+        else:
+            submission.write_table(temporary / "predictions.csv")
+        files = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
     write_json(
         manifest,
         {
@@ -48,7 +40,8 @@ def main(snakemake: "Snakemake") -> None:
             "format": tracked["format"],
             "folder": str(folder.relative_to(manifest.parents[1])),
             "files": files,
-            "missing": missing,
+            "missing": submission.missing,
+            "counted_otherwise": submission.counted_otherwise,
         },
     )
 

@@ -14,6 +14,7 @@ from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, r
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
 from circumplex.features import FEATURES, Feature
+from circumplex.files import read_json
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
@@ -23,6 +24,8 @@ from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 logger = logging.getLogger(__name__)
 
 LOCK = "requirements.lock"
+MAX_DIFFERENCE = 30
+"""Frames that decoding and the organisers' list may differ by; Aff-Wild2's annotations do."""
 RAW_COLUMNS: Mapping[str, Sequence[str]] = {
     "extract_frames": ("video",),
     "extract_audio": ("video", "audio"),
@@ -201,9 +204,23 @@ class Identities:
 
     def submission(self, name: str) -> dict[str, Any]:
         """Tracked parameter of ``write_submission``."""
-        samples = [sample.sample for sample in self._plan.in_split(Split.TEST)]
         spec = self._plan.submissions[name]
-        return self.plain("write_submission", name=name, samples=samples, **spec)
+        path = spec.get("list")
+        return self.plain(
+            "write_submission",
+            name=name,
+            samples=self._plan.submitted(name),
+            ensemble=spec["ensemble"],
+            format=spec["format"],
+            list=self._cache.digest(Path(path)) if path else None,
+            rows=self._plan.counted_by(name),
+            max_difference=spec.get("max_difference", MAX_DIFFERENCE),
+        )
+
+    def list_files(self, name: str) -> list[str]:
+        """The organisers' list that a submission follows, if it names one."""
+        path = self._plan.submissions[name].get("list")
+        return [path] if path else []
 
     def evaluation(self) -> dict[str, Any]:
         """Tracked parameter of ``evaluate``: what each table of predictions is."""
@@ -393,3 +410,18 @@ def remove_damaged_indexes(results: Path) -> None:
             names = ", ".join(damaged)
             logger.warning("%s: missing or altered, made again: %s", stage, names)
             index.unlink()
+
+
+def remove_altered_submissions(results: Path) -> None:
+    """Remove the manifest of a submission whose files are not those it names: made again then."""
+    for manifest in sorted((results / "write_submission").glob("[!.]*.json")):
+        try:
+            made = read_json(manifest)
+            folder = results / made["folder"]
+            found = {p.name: file_digest(p) for p in folder.glob("*") if p.is_file()}
+            intact = found == made["files"]
+        except (ValueError, KeyError, TypeError):
+            intact = False
+        if not intact:
+            logger.warning("submission %s: missing or altered, made again", manifest.stem)
+            manifest.unlink()

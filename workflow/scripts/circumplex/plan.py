@@ -18,6 +18,7 @@ from circumplex.exports import read_export
 from circumplex.features import FEATURES, Feature
 from circumplex.modalities import Modality
 from circumplex.samples import Sample, Split, read_samples, shard_of
+from circumplex.submission_lists import listed_samples
 from circumplex.validation import suggestion, validate
 from circumplex.weight_choices import PUBLISHED, RANDOM, WEIGHT_KEYS
 
@@ -146,6 +147,30 @@ class Plan:
     def submissions(self) -> dict[str, dict[str, Any]]:
         """Submissions: each an ensemble written out in a challenge's format."""
         return {} if self.export is not None else dict(self.config.get("submissions", {}))
+
+    @cached_property
+    def _lists(self) -> dict[str, dict[str, int | None]]:
+        """What the organisers' lists ask for, by submission."""
+        named = {n: s["list"] for n, s in self.submissions.items() if "list" in s}
+        read = {path: listed_samples(Path(path)) for path in set(named.values())}
+        return {name: read[path] for name, path in named.items()}
+
+    def submitted(self, name: str) -> list[str]:
+        """Samples of a submission: those of its list in its order, else those of split test."""
+        if name in self._lists:
+            return list(self._lists[name])
+        return [sample.sample for sample in self.in_split(Split.TEST)]
+
+    def counted_by(self, name: str) -> str:
+        """Whose count of frames a submission has: ``video``, or ``list``.
+
+        A CSV has exactly the images of a list; a text has a row for each decoded frame, unless the
+        config says otherwise.
+        """
+        spec = self.submissions[name]
+        images = None not in self._lists.get(name, {"": None}).values()
+        default = "list" if images and spec["format"] == "abaw6" else "video"
+        return str(spec.get("rows", default))
 
     @cached_property
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -300,6 +325,7 @@ class Plan:
                     )
         for name, submission in self.submissions.items():
             _known([submission["ensemble"]], self.ensembles, f"submission {name}: ensemble")
+        self._check_lists()
         self._check_tables(experiments)
         for name, options in self.config["features"].items():
             for key in WEIGHT_KEYS:
@@ -309,6 +335,30 @@ class Plan:
                 raise RequestError(
                     f"config: features.{name}.pca and postprocess: quantised go together: "
                     + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
+                )
+
+    def _check_lists(self) -> None:
+        splits = {sample.sample: sample.split for sample in self.samples}
+        excluded = set(self.config.get("exclude", []))
+        for name, spec in self.submissions.items():
+            listed = self._lists.get(name, {})
+            for sample in [sample for sample in listed if sample not in excluded]:
+                if sample not in splits:
+                    raise RequestError(
+                        f"config: submission {name}: {spec['list']} asks for sample {sample!r}, "
+                        f"which is not in the sheet{suggestion(sample, [*splits])}"
+                    )
+                if splits[sample] not in (Split.TEST, Split.PREDICT):
+                    raise RequestError(
+                        f"config: submission {name}: {spec['list']} asks for sample {sample!r} of "
+                        f"split {splits[sample]}; only test and predict are submitted"
+                    )
+            names_only = None in listed.values() or not listed
+            if spec.get("rows") == "list" and names_only:
+                raise RequestError(f"config: submission {name}: rows: list needs a list of images")
+            if spec.get("rows") == "video" and spec["format"] == "abaw6" and not names_only:
+                raise RequestError(
+                    f"config: submission {name}: a CSV has the rows of its list; drop rows: video"
                 )
 
     def _check_tables(self, experiments: Mapping[str, Any]) -> None:

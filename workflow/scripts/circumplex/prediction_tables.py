@@ -81,6 +81,10 @@ class PredictionTable:
     def __contains__(self, sample: str) -> bool:
         return sample in self._groups
 
+    def frames(self, sample: str) -> int:
+        """Frames of a sample, without reading them."""
+        return int(self._file.metadata.row_group(self._groups[sample]).num_rows)
+
     def time_s(self, sample: str) -> NDArray[np.float64]:
         """Presentation times (frames,) in seconds."""
         return to_numpy(self._read(sample, ["time_s"])["time_s"])

@@ -2,11 +2,17 @@
 
 3rd challenge: a folder with one text a sample, header ``valence,arousal``, one row a frame.
 6th and later: one CSV, ``image_location,valence,arousal``, rows ``<sample>/00001.jpg,...``.
+
+Where the organisers' count of a video's frames is not ours, their list decides under ``rows:
+list``: frames past our last one take its prediction, frames past their last one are left out.
 """
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +20,7 @@ from numpy.typing import NDArray
 
 from circumplex.errors import CircumplexError
 from circumplex.files import replacing
+from circumplex.submission_lists import ListedRow
 
 HEADER = "valence,arousal"
 IMAGE_HEADER = "image_location,valence,arousal"
@@ -28,6 +35,45 @@ class SubmissionError(CircumplexError):
 def image_name(sample: str, frame: int) -> str:
     """Name of a frame's image as the organisers write it: numbered from 1, five digits."""
     return f"{sample}/{frame + 1:05d}.jpg"
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``path``; put it in its place when the block ends well."""
+    temporary = path.with_name(f".partial-{path.name}")
+    former = path.with_name(f".former-{path.name}")
+    for left_over in (temporary, former):
+        shutil.rmtree(left_over, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.exists():
+            path.replace(former)
+        temporary.replace(path)
+    finally:
+        for left_over in (temporary, former):
+            shutil.rmtree(left_over, ignore_errors=True)
+
+
+def fitted(
+    predictions: NDArray[np.floating], rows: int, max_difference: int
+) -> NDArray[np.floating]:
+    """Predictions of a sample as the organisers count its frames.
+
+    Args:
+        predictions: (frames, 2).
+        rows: to give; past the last frame its prediction is repeated.
+        max_difference: frames that may be repeated so.
+
+    Raises:
+        SubmissionError: more frames than that: hardly the same video.
+    """
+    if rows - len(predictions) > max_difference:
+        raise SubmissionError(
+            f"the list has {rows} frames, the video {len(predictions)}: more than "
+            f"{max_difference} apart (max_difference); is it the same video?"
+        )
+    return predictions[np.minimum(np.arange(rows), len(predictions) - 1)]
 
 
 def _rows(predictions: NDArray[np.floating], decimals: int) -> Iterator[str]:
@@ -80,6 +126,32 @@ def write_image_submission(
                 file.write(f"{image_name(sample, frame)},{row}\n")
 
 
+def write_listed_submission(
+    path: Path,
+    rows: Iterable[ListedRow],
+    predictions: Callable[[str], NDArray[np.floating]],
+    decimals: int = DECIMALS,
+) -> None:
+    """Write the one CSV of the 6th challenge with a list's rows in its order, atomically.
+
+    Args:
+        path: CSV to write.
+        rows: images to emit.
+        predictions: of a sample, (frames, 2) in [-1, 1]; asked for whenever the sample changes.
+        decimals: digits after the point.
+
+    Raises:
+        ValueError: see `write_image_submission`.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(IMAGE_HEADER + "\n")
+        for sample, listed in groupby(rows, key=lambda row: row.sample):
+            texts, frames = zip(*((row.text, row.frame) for row in listed), strict=True)
+            values = predictions(sample)[list(frames)]
+            for text, row in zip(texts, _rows(values, decimals), strict=True):
+                file.write(f"{text},{row}\n")
+
+
 def read_submission(path: Path) -> NDArray[np.float32]:
     """Values of one text, (frames, 2).
 
@@ -118,6 +190,57 @@ def check_submission(folder: Path, expected_rows: Mapping[str, int]) -> None:
     _raise(problems)
 
 
+def check_listed_submission(path: Path, rows: Iterable[ListedRow]) -> None:
+    """Refuse a CSV that has not exactly the images of a list in its order.
+
+    Args:
+        path: of the CSV.
+        rows: the list's, each once.
+
+    Raises:
+        SubmissionError: rows missing, extra, repeated or out of order, a wrong header, a row that
+            is not an image and two numbers in [-1, 1]; names file and line.
+    """
+    if not path.is_file():
+        raise SubmissionError(f"{path} is missing")
+    problems: list[str] = []
+    expected = {row.text: False for row in rows}
+    order = iter(expected)
+    in_order = True
+    for line, cells in _image_rows(path, problems):
+        where = f"{path.name}, line {line}"
+        if cells[0] not in expected:
+            problems.append(f"{where}: {cells[0]} is not asked for")
+        elif expected[cells[0]]:
+            problems.append(f"{where}: {cells[0]} is repeated")
+        else:
+            expected[cells[0]] = True
+            in_order = in_order and next(order) == cells[0]
+    missing = [text for text, found in expected.items() if not found]
+    if missing:
+        problems.append(f"{path.name}: {len(missing)} rows are missing, first {missing[0]}")
+    elif not problems and not in_order:
+        problems.append(f"{path.name}: the rows are not in the list's order")
+    _raise(problems)
+
+
+def _image_rows(path: Path, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of every row of an image and two numbers; what is not is a problem."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            if file.readline().strip() != IMAGE_HEADER:
+                problems.append(f"{path.name}, line 1: the header must be {IMAGE_HEADER}")
+            for line, cells in enumerate(csv.reader(file), 2):
+                where = f"{path.name}, line {line}"
+                if len(cells) != 3:
+                    problems.append(f"{where}: {len(cells)} cells, expected {IMAGE_HEADER}")
+                    continue
+                _value(cells[1:], where, problems)
+                yield line, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        problems.append(f"{path.name}: cannot be read: {error}")
+
+
 def check_image_submission(path: Path, expected_rows: Mapping[str, int]) -> None:
     """Refuse a CSV of the 6th challenge's form that is not exactly what was asked for.
 
@@ -133,23 +256,16 @@ def check_image_submission(path: Path, expected_rows: Mapping[str, int]) -> None
         raise SubmissionError(f"{path} is missing")
     problems: list[str] = []
     seen = {sample: np.zeros(rows, dtype=bool) for sample, rows in expected_rows.items()}
-    with path.open(newline="", encoding="utf-8") as file:
-        if file.readline().strip() != IMAGE_HEADER:
-            problems.append(f"{path.name}, line 1: the header must be {IMAGE_HEADER}")
-        for line, cells in enumerate(csv.reader(file), 2):
-            where = f"{path.name}, line {line}"
-            if len(cells) != 3:
-                problems.append(f"{where}: {len(cells)} cells, expected {IMAGE_HEADER}")
-                continue
-            _value(cells[1:], where, problems)
-            sample, _, image = cells[0].rpartition("/")
-            frame = _frame(image)
-            if sample not in seen or frame is None or not 0 <= frame < len(seen[sample]):
-                problems.append(f"{where}: {cells[0]} is not asked for")
-            elif seen[sample][frame]:
-                problems.append(f"{where}: {cells[0]} is repeated")
-            else:
-                seen[sample][frame] = True
+    for line, cells in _image_rows(path, problems):
+        where = f"{path.name}, line {line}"
+        sample, _, image = cells[0].rpartition("/")
+        frame = _frame(image)
+        if sample not in seen or frame is None or not 0 <= frame < len(seen[sample]):
+            problems.append(f"{where}: {cells[0]} is not asked for")
+        elif seen[sample][frame]:
+            problems.append(f"{where}: {cells[0]} is repeated")
+        else:
+            seen[sample][frame] = True
     for sample, rows in seen.items():
         if not rows.all():
             first = image_name(sample, int(np.argmin(rows)))

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from circumplex.checkpoints import load_model, save_model
 from circumplex.dataset import LabelReader, PackReader
 from circumplex.devices import device_of
+from circumplex.event_logs import EventLog
 from circumplex.files import read_json, replacing
 from circumplex.logs import set_up
 from circumplex.modalities import MissingModality
@@ -123,9 +124,18 @@ class TrainingJob:
             self._train(labels, output, metadata)
 
         run_shard(self.stage, self.index, [Request(self.run, key)], make)
-        model = load_model(self.stage.link_path(self.run))
+        log = load_model(self.stage.link_path(self.run)).metadata["log"]
         with replacing(self.epochs) as temporary:
-            pq.write_table(pa.Table.from_pylist(model.metadata["log"]), temporary)
+            pq.write_table(pa.Table.from_pylist(log), temporary)
+        # Anew: a training that was killed and resumed has logged some epochs twice.
+        with EventLog(self.events) as events:
+            for row in log:
+                events.add(row)
+
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's event files, beside the table of epochs."""
+        return self.epochs.with_name(self.epochs.name.replace(".epochs.parquet", ".tensorboard"))
 
     def _train(self, labels: LabelReader, output: Path, metadata: Mapping[str, Any]) -> None:
         spec = training_spec(self.stage.options)
@@ -133,10 +143,14 @@ class TrainingJob:
         train_samples = sorted(s for s, role in self.roles.items() if role == "train")
         val_samples = sorted(s for s, role in self.roles.items() if role == "val")
         record = {"train_samples": train_samples, "val_samples": val_samples, **metadata}
-        with tqdm(total=spec.epochs, desc=self.run, unit="epoch", disable=None) as bar:
+        with (
+            tqdm(total=spec.epochs, desc=self.run, unit="epoch", disable=None) as bar,
+            EventLog(self.events) as events,
+        ):
 
             def on_epoch(log: EpochLog) -> None:
                 bar.update(log.epoch - bar.n)
+                events.add(curve_row(log))
                 logger.info("%s", asdict(log))
 
             result = train(
