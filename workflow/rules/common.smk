@@ -101,9 +101,7 @@ def weights_of(feature, key="weights"):
 
 THREADS = PLAN.config["compute"]["threads"]
 GPU = PLAN.config["compute"]["gpu"]
-SECONDS = {
-    shard: guessed_seconds(members) for shard, members in PLAN.shards.items()
-}
+SECONDS = {shard: guessed_seconds(members) for shard, members in PLAN.shards.items()}
 
 
 def memory(stage):
