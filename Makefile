@@ -7,7 +7,7 @@ DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
 
-.PHONY: demo corpus score test unit lint lock control modalities leaks estimate clean
+.PHONY: demo corpus score test unit lint lock control modalities leaks estimate test-cluster clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -45,6 +45,13 @@ unit: .venv/.locked ## what to run before each commit
 
 test: unit ## all that CI runs
 	$(BIN)/python -m pytest tests/workflow
+
+test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm and munge
+	tests/cluster/slurm.sh start $(DEMO)/slurm
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/slurm --configfile config/demo.yaml \
+	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster; \
+	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
+	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 
 lock: .venv/.locked ## resolve requirements.in anew
 	$(BIN)/python tools/lock.py
