@@ -1,0 +1,164 @@
+"""docs/reruns.md: what becomes stale after an edit of a module, and after each config key."""
+
+import copy
+import re
+import shutil
+from modulefinder import ModuleFinder
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from made_requests import ROOT, ROWS, config_of, write_sheet
+
+from circumplex.digests import DigestCache, code_digest
+from circumplex.identities import Identities
+from circumplex.plan import Plan
+
+SCRIPTS = ROOT / "workflow/scripts"
+RULE = re.compile(
+    r"^rule (\w+):\n(?:(?!^rule ).*\n)*?        stage=(.*),\n    message", re.MULTILINE
+)
+EXPRESSIONS = {
+    name: expression
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
+    for name, expression in RULE.findall(path.read_text())
+}
+MODULES = sorted(
+    str(path.relative_to(SCRIPTS))
+    for path in (SCRIPTS / "circumplex").rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+
+def reached(script: Path) -> set[str]:
+    """Modules of ours that a script imports, by the standard library's own finder."""
+    finder = ModuleFinder(path=[str(SCRIPTS)])
+    finder.run_script(str(script))
+    files = (module.__file__ for module in finder.modules.values() if module.__file__)
+    return {str(Path(f).relative_to(SCRIPTS)) for f in files if Path(f) != script}
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return {name: reached(SCRIPTS / f"{name}.py") for name in EXPRESSIONS}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_edited_module_makes_the_rules_stale_that_import_it(module, graph, tmp_path):
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    edited = tmp_path / "scripts" / module
+    edited.write_text(edited.read_text() + "\nADDED = 1\n")
+    stale = {
+        name
+        for name in EXPRESSIONS
+        if code_digest(tmp_path / f"scripts/{name}.py") != code_digest(SCRIPTS / f"{name}.py")
+    }
+    assert stale == {name for name, modules in graph.items() if module in modules}
+
+
+def tracked(config, folder):
+    """Every rule's tracked parameter, over all its wildcards."""
+    plan = Plan.make(config)
+    identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
+    wildcards = {
+        "shard": list(plan.shards),
+        "run": [run.path for run in plan.runs],
+        "ensemble": list(plan.ensembles),
+        "submission": list(plan.submissions),
+        "table": list(plan.tables),
+        "feature": [feature.name for feature in plan.features],
+    }
+    names = {
+        "PLAN": plan,
+        "IDENTITIES": identities,
+        "STAGES": identities.sample_stages(),
+        "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
+    }
+    found = {}
+    for rule, expression in EXPRESSIONS.items():
+        value = eval(expression, dict(names))  # noqa: S307, our own rule files
+        if callable(value):
+            asked = re.findall(r"wildcards\.(\w+)", expression) or ["shard"]
+            value = [value(SimpleNamespace(**{asked[0]: name})) for name in wildcards[asked[0]]]
+        found[rule] = copy.deepcopy(value)
+    return found
+
+
+TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
+MODELS = {"train_encoder", "predict_frames", *TRACES}
+ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
+ENSEMBLES = {"ensemble_predictions", *TRACES}
+CHANGES = {  # key: another value, and the rules that it makes stale by itself, before what follows
+    "compute.gpu": (1, set()),
+    "compute.threads.extract": (3, set()),
+    "compute.threads.train": (3, set()),
+    "weights_cache": ("elsewhere", {"fetch_weights"}),
+    "media.audio_only_fps": (25.0, {"extract_frames", *TRACES}),
+    "faces.min_face_size": (40, {"align_faces", *TRACES}),
+    "faces.thresholds": ([0.5, 0.7, 0.7], {"align_faces", *TRACES}),
+    "faces.factor": (0.8, {"align_faces", *TRACES}),
+    "faces.min_probability": (0.8, {"align_faces", *TRACES}),
+    "faces.detect_every": (2, {"align_faces", *TRACES}),
+    "faces.crop_format": ("png", {"align_faces", *TRACES}),
+    "faces.jpeg_quality": (90, {"align_faces", *TRACES}),
+    "fill.no_valid_face": ("zeros", {"fill_frames", *TRACES}),
+    "labels.max_difference": (5, {"read_labels"}),
+    "features.densenet.weights": (
+        "random:9",
+        {"extract_densenet", "make_report", "check_failures", *TRACES},
+    ),
+    "features.densenet.batch_size": (8, {"extract_densenet", *TRACES}),
+    "features.densenet.mean": (0.0, {"extract_densenet", *TRACES}),
+    "features.densenet.deviation": (1.0, {"extract_densenet", *TRACES}),
+    "features.iresnet.depth": (34, {"extract_iresnet", *TRACES}),
+    "features.iresnet.batch_size": (8, {"extract_iresnet", *TRACES}),
+    "features.fau.depth": (34, {"extract_fau", *TRACES}),
+    "features.egemaps.feature_set": ("eGeMAPSv01a", {"extract_egemaps", *TRACES}),
+    "features.vggish.hop_s": (0.96, {"extract_vggish", *TRACES}),
+    "features.vggish.batch_size": (8, {"extract_vggish", *TRACES}),
+    "features.wav2vec2.size": ("base", {"extract_wav2vec2", *TRACES}),
+    "features.wav2vec2.window_s": (10.0, {"extract_wav2vec2", *TRACES}),
+    "features.wav2vec2.context_s": (1.0, {"extract_wav2vec2", *TRACES}),
+    "packs.dtype": ("float16", {"pack_features", *TRACES}),
+    "folds.count": (3, {"make_folds", "export_ensemble"}),
+    "folds.seed": (3, {"make_folds", "export_ensemble"}),
+    "encoders.lstm.hidden": (64, {"train_encoder"}),
+    "encoders.lstm.learning_rate": (0.1, {"train_encoder"}),
+    "encoders.transformer.stride": (50, {"train_encoder"}),
+    "training.batch_size": (8, {"train_encoder"}),
+    "training.normalisation": ("none", {"train_encoder"}),
+    "experiments.lstm_DIF_WVCE.features": (["densenet", "iresnet", "compare"], MODELS),
+    "experiments.lstm_DIF_WVCE.seeds": ([0], ALL_MEMBERS),
+    "ensembles.main.valence": (["lstm_DIF_WVCE"], ENSEMBLES),
+    "ensembles.main.arousal": (["lstm_DIF_WVCE"], ENSEMBLES),
+    "submissions.main.format": ("abaw6", {"write_submission"}),
+    "smoothing.convention": ("published_code", {"smooth_predictions", "export_ensemble"}),
+    "smoothing.valence": (10, {"smooth_predictions", "export_ensemble"}),
+    "smoothing.arousal": (10, {"smooth_predictions", "export_ensemble"}),
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    config = config_of("demo")
+    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["results"] = str(folder / "results")
+    for name in ("seed0", "seed1", "seed2"):
+        del config["ensembles"][name], config["submissions"][name]
+    return folder, config, tracked(config, folder)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_config_key_makes_its_rules_stale_and_no_others(key, demo):
+    folder, config, before = demo
+    value, expected = CHANGES[key]
+    config = copy.deepcopy(config)
+    *above, last = key.split(".")
+    at = config
+    for part in above:
+        at = at[part]
+    assert at.get(last) != value
+    at[last] = value
+    after = tracked(config, folder)
+    assert {rule for rule in before if before[rule] != after[rule]} == expected
