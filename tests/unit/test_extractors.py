@@ -20,9 +20,20 @@ from torchaudio.models.wav2vec2.utils import import_huggingface_model
 from transformers import Wav2Vec2ForCTC, Wav2Vec2Model
 
 from circumplex.errors import ModalityAbsent, RequestError, SampleError
-from circumplex.extractors import compare, densenet, egemaps, fau, iresnet, vggish, wav2vec2
+from circumplex.extractors import (
+    compare,
+    densenet,
+    egemaps,
+    fau,
+    iresnet,
+    speech,
+    vggish,
+    wav2vec2,
+)
 from circumplex.extractors.audio import AudioRows, WaveFile, extract_audio_feature
-from circumplex.extractors.visual import extract_visual
+from circumplex.extractors.batches import extract_in_batches
+from circumplex.extractors.visual import read_frames, write_frames
+from circumplex.store import Request, Task
 from circumplex.table import TableWriter, frame_schema, read_columns, read_metadata
 from circumplex.weights import Weights, build_network
 
@@ -70,6 +81,9 @@ class Counting:
     def __init__(self) -> None:
         self.batches: list[np.ndarray] = []
 
+    def prepare(self, crop: np.ndarray) -> np.ndarray:
+        return crop
+
     def embed(self, crops: np.ndarray) -> np.ndarray:
         self.batches.append(crops)
         return crops.mean((1, 2)).astype(np.float32)
@@ -79,7 +93,18 @@ def run_visual(folder: Path, crops, sources, extractor, batch_size=4) -> np.ndar
     faces = write_faces(folder / "faces.parquet", crops)
     fill = write_fill(folder / "fill.parquet", sources)
     output = folder / "out.parquet"
-    extract_visual(faces, fill, output, extractor, batch_size, {"made": "here"})
+    extractor.batch_size = batch_size
+    task = Task(Request("sample", {}), output, {"made": "here"})
+
+    def write(task, pieces):
+        write_frames(task.output, extractor.name, extractor.dimension, pieces, task.metadata)
+
+    def read(_task):
+        return read_frames(faces, fill, extractor.prepare)
+
+    for _, problem in extract_in_batches([task], extractor, read, write):
+        if problem is not None:
+            raise problem
     frame, time_s, source, values = read_columns(
         output, ["frame", "time_s", "source_frame", extractor.name]
     )
@@ -190,7 +215,7 @@ def test_densenet_sees_normalised_grey() -> None:
     pixels = densenet.grey_image(colour).astype(np.float32)
     with torch.inference_mode():
         expected = network.embed(torch.from_numpy((pixels - 100) / 50)[None, None])
-    found = extractor.embed(colour[None])
+    found = extractor.embed(extractor.prepare(colour)[None])
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -238,13 +263,13 @@ def test_weights_of_another_network_are_refused_by_key(tmp_path, module) -> None
         (vggish, {**RANDOM, "hop_s": math.nan}, "vggish.hop_s"),
         (vggish, {**RANDOM, "postprocess": "quantised"}, "vggish.pca: is required"),
         (vggish, {**RANDOM, "pca": {"random": 1}}, "vggish.pca: unknown option"),
-        (wav2vec2, {**RANDOM, "window_s": 0.03}, "wav2vec2.window_s"),
+        (wav2vec2, {**SMALL, "window_s": 0.03}, "wav2vec2.window_s"),
         (wav2vec2, {**RANDOM, "size": "large"}, "wav2vec2.size: 'large' is none of base, small"),
     ],
 )
 def test_senseless_options_are_refused_by_key(module, options, problem) -> None:
     with pytest.raises(RequestError, match=problem):
-        module.Options.parse(options) if module is not fau else fau.build(options)
+        module.build(options) if module in (fau, wav2vec2) else module.Options.parse(options)
 
 
 # Sound
@@ -510,8 +535,8 @@ def test_wav2vec2_ignores_the_level_of_the_whole_file(tmp_path) -> None:
 def test_wav2vec2_statistics_are_of_all_blocks(tmp_path, monkeypatch) -> None:
     samples = sound(2) + 500
     with WaveFile(write_wave(tmp_path / "a.wav", samples)) as file:
-        monkeypatch.setattr(wav2vec2, "STATISTICS_BLOCK", 7001)
-        mean, deviation = wav2vec2.statistics(file)
+        monkeypatch.setattr(speech, "STATISTICS_BLOCK", 7001)
+        mean, deviation = speech.statistics(file)
     values = samples / 32768
     assert mean == pytest.approx(values.mean())
     assert deviation == pytest.approx(values.std(), rel=1e-4)
@@ -635,8 +660,4 @@ def test_wav2vec2_base_is_the_published_configuration() -> None:
     assert (config.num_hidden_layers, config.num_attention_heads) == (12, 12)
     assert (config.intermediate_size, config.feat_extract_norm) == (3072, "group")
     assert config.conv_dim == (512,) * 7 or list(config.conv_dim) == [512] * 7
-    assert np.prod(config.conv_stride) == wav2vec2.STRIDE
-    field = 1
-    for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
-        field = (field - 1) * stride + kernel
-    assert field == wav2vec2.RECEPTIVE_FIELD
+    assert speech.stride_and_field(config.conv_kernel, config.conv_stride) == (320, 400)

@@ -96,3 +96,51 @@ rule extract_wav2vec2:
         "extract_wav2vec2 {wildcards.shard}"
     script:
         "../scripts/extract_wav2vec2.py"
+
+
+rule extract_speech:
+    input:
+        weights=weights_of("speech"),
+        extract_audio=index("extract_audio"),
+    output:
+        index("extract_speech"),
+    log:
+        log_of("extract_speech", "shard"),
+    benchmark:
+        benchmark_of("extract_speech", "shard")
+    conda:
+        "../../envs/torch.yaml"
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=memory("extract_speech"),
+        runtime=time_limit("extract_speech"),
+        gpu=GPU,
+    params:
+        stage=stage("extract_speech"),
+    message:
+        "extract_speech {wildcards.shard}"
+    script:
+        "../scripts/extract_speech.py"
+
+
+rule extract_mfcc:
+    input:
+        extract_audio=index("extract_audio"),
+    output:
+        index("extract_mfcc"),
+    log:
+        log_of("extract_mfcc", "shard"),
+    benchmark:
+        benchmark_of("extract_mfcc", "shard")
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("extract_mfcc"),
+        runtime=time_limit("extract_mfcc"),
+    params:
+        stage=stage("extract_mfcc"),
+    message:
+        "extract_mfcc {wildcards.shard}"
+    script:
+        "../scripts/extract_mfcc.py"

@@ -78,3 +78,55 @@ rule extract_fau:
         "extract_fau {wildcards.shard}"
     script:
         "../scripts/extract_fau.py"
+
+
+rule extract_timm:
+    input:
+        weights=weights_of("timm"),
+        align_faces=index("align_faces"),
+        fill_frames=index("fill_frames"),
+    output:
+        index("extract_timm"),
+    log:
+        log_of("extract_timm", "shard"),
+    benchmark:
+        benchmark_of("extract_timm", "shard")
+    conda:
+        "../../envs/torch.yaml"
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=memory("extract_timm"),
+        runtime=time_limit("extract_timm"),
+        gpu=GPU,
+    params:
+        stage=stage("extract_timm"),
+    message:
+        "extract_timm {wildcards.shard}"
+    script:
+        "../scripts/extract_timm.py"
+
+
+rule extract_vit:
+    input:
+        weights=weights_of("vit"),
+        align_faces=index("align_faces"),
+        fill_frames=index("fill_frames"),
+    output:
+        index("extract_vit"),
+    log:
+        log_of("extract_vit", "shard"),
+    benchmark:
+        benchmark_of("extract_vit", "shard")
+    conda:
+        "../../envs/torch.yaml"
+    threads: THREADS["extract"]
+    resources:
+        mem_mb=memory("extract_vit"),
+        runtime=time_limit("extract_vit"),
+        gpu=GPU,
+    params:
+        stage=stage("extract_vit"),
+    message:
+        "extract_vit {wildcards.shard}"
+    script:
+        "../scripts/extract_vit.py"

@@ -2,7 +2,7 @@
 
 import torch
 
-from circumplex.audio_extraction import run_audio
+from circumplex.audio_extraction import run_examples
 from circumplex.extractors import vggish
 from circumplex.jobs import ShardJob
 
@@ -10,7 +10,7 @@ from circumplex.jobs import ShardJob
 def main(job: ShardJob) -> None:
     """Make what is stale of the shard."""
     torch.set_num_threads(job.threads)
-    run_audio(job, vggish.build)
+    run_examples(job, vggish.build)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,24 @@
-"""The job of an audio extractor: one process loads it once for a shard."""
+"""The jobs of audio extractors: one process loads its extractor once for a shard."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from circumplex.extractors.audio import AudioExtractor, extract_audio_feature
+import numpy as np
+from numpy.typing import NDArray
+
+from circumplex.extractors.audio import (
+    AudioExtractor,
+    AudioRows,
+    ExampleExtractor,
+    Intervals,
+    extract_audio_feature,
+    write_rows,
+)
+from circumplex.extractors.batches import extract_in_batches
 from circumplex.jobs import ShardJob
-from circumplex.store import Request
+from circumplex.store import Problem, Request, Task
 
 
 def run_audio(job: ShardJob, build: Callable[[Mapping[str, Any], str], AudioExtractor]) -> None:
@@ -24,3 +35,31 @@ def run_audio(job: ShardJob, build: Callable[[Mapping[str, Any], str], AudioExtr
         extract_audio_feature(wave, output, extractor(), metadata)
 
     job.run(make)
+
+
+def run_examples(
+    job: ShardJob, build: Callable[[Mapping[str, Any], str], ExampleExtractor]
+) -> None:
+    """As `run_audio`, for an extractor whose batches are filled across samples."""
+
+    def make_all(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
+        if tasks:
+            extractor = build(job.extractor_options(), job.device)
+            yield from extract_examples(job, tasks, extractor)
+
+    job.run_together(make_all)
+
+
+def extract_examples(
+    job: ShardJob, tasks: Sequence[Task], extractor: ExampleExtractor
+) -> Iterator[tuple[Task, Problem | None]]:
+    """Tables of the feature, from the wave files of the tasks' samples."""
+
+    def read(task: Task) -> Iterator[tuple[Intervals, NDArray[np.float32]]]:
+        return extractor.read(job.path(task.request.upstream["extract_audio"]))
+
+    def write(task: Task, pieces: Iterator[tuple[Intervals, NDArray[np.float32]]]) -> None:
+        rows = (AudioRows(*intervals, values) for intervals, values in pieces)
+        write_rows(rows, task.output, extractor, task.metadata)
+
+    return extract_in_batches(tasks, extractor, read, write)

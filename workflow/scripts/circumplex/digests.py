@@ -24,6 +24,7 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
     "opensmile": "opensmile",
     "pyarrow": "pyarrow",
     "scipy": "scipy",
+    "timm": "timm",
     "torch": "torch",
     "torchaudio": "torchaudio",
     "torchvision": "torchvision",

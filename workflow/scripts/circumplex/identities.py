@@ -141,9 +141,10 @@ class Identities:
     def packs(self, feature: str) -> dict[str, Any]:
         """Tracked parameter of ``pack_features``."""
         known = FEATURES[feature]
+        declared = self._plan.config["features"][feature].get("dimension")
         options = {
             **self._plan.config["packs"],
-            "dimension": known.dimension,
+            "dimension": known.dimension or declared,
             "framing": known.framing,
         }
         return {"code": self.code("pack_features"), "feature": feature, "options": options}

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from circumplex.devices import device_of
 from circumplex.logs import set_up
 from circumplex.samples import Sample, read_samples
-from circumplex.store import Entry, Make, Request, Stage, joined, run_shard
+from circumplex.store import (
+    Entry,
+    Make,
+    MakeAll,
+    Request,
+    Stage,
+    joined,
+    run_shard,
+    run_shard_together,
+)
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 
 if TYPE_CHECKING:
@@ -69,13 +78,19 @@ class ShardJob:
         )
 
     def run(self, make: Make) -> None:
-        """Make what is stale of the shard's samples and write the index."""
+        """Make what is stale of the shard, sample by sample, and write the index."""
+        run_shard(self.stage, self.index, self._requests(), make)
+
+    def run_together(self, make_all: MakeAll) -> None:
+        """Make what is stale of the shard's samples in one go, and write the index."""
+        run_shard_together(self.stage, self.index, self._requests(), make_all)
+
+    def _requests(self) -> list[Request]:
         upstream = joined(self.indexes)
-        requests = [
+        return [
             Request(sample=sample, key=self.keys.get(sample, {}), upstream=upstream.get(sample, {}))
             for sample in sorted(set(self.keys) | set(upstream))
         ]
-        run_shard(self.stage, self.index, requests, make)
 
     def extractor_options(self) -> dict[str, Any]:
         """The stage's options with the weights as `circumplex.weights.Weights` reads them."""

@@ -16,7 +16,7 @@ Imported while the workflow is parsed (`damaged_samples`): standard library only
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -73,8 +73,29 @@ class Request:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Task:
+    """A stale sample's file, to be made.
+
+    Attributes:
+        request: what the sample asks.
+        output: path to write.
+        metadata: to write in it.
+    """
+
+    request: Request
+    output: Path
+    metadata: Mapping[str, Any]
+
+
+Problem = SampleError | ModalityAbsent
+"""Why a sample has no file."""
+
 Make = Callable[[Request, Path, Mapping[str, Any]], None]
 """Makes a sample's file: takes the request, the path to write and the metadata to write in it."""
+
+MakeAll = Callable[[Sequence[Task]], Iterable[tuple[Task, Problem | None]]]
+"""Makes the files of many samples; each task comes back as soon as its file stands or failed."""
 
 
 @dataclass(frozen=True)
@@ -140,55 +161,95 @@ def intact_digest(stored: Path) -> str | None:
 
 
 def run_shard(stage: Stage, index: Path, requests: Iterable[Request], make: Make) -> None:
+    """Bring a shard's samples up to date, one after the other; see `run_shard_together`."""
+
+    def make_each(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
+        for task in tasks:
+            try:
+                make(task.request, task.output, task.metadata)
+            except (SampleError, ModalityAbsent) as problem:
+                yield task, problem
+            else:
+                yield task, None
+
+    run_shard_together(stage, index, requests, make_each)
+
+
+def run_shard_together(
+    stage: Stage, index: Path, requests: Iterable[Request], make_all: MakeAll
+) -> None:
     """Bring a shard's samples up to date and write its index.
 
     A sample whose file is in the store under its key is linked, not made again. `SampleError` and
     `ModalityAbsent` become entries of the index; any other exception is a bug, or a lack of memory
     or disk, and fails the job.
     """
-    entries: dict[str, Entry] = {}
-    hits = 0
+    entries: dict[str, Entry | None] = {}
+    stale: dict[str, list[Request]] = {}  # by key: samples of equal content share a file
+    tasks: list[Task] = []
     for request in requests:
-        entry, hit = _bring_up_to_date(stage, request, make)
-        entries[request.sample] = entry
-        hits += hit
-        if entry.status is not Status.OK:
-            _unlink(stage.link_path(request.sample))
-            logger.warning(
-                "%s: %s in %s: %s", request.sample, entry.status, entry.stage, entry.reason
+        entries[request.sample] = entry = _upstream_problem(stage, request)
+        if entry is None:
+            task = _task(stage, request)
+            sha256 = intact_digest(task.output)
+            if sha256 is not None:
+                entries[request.sample] = _link(stage, request, task.output, sha256)
+            elif task.metadata["key"] not in stale:
+                record_path(task.output).unlink(missing_ok=True)
+                task.output.parent.mkdir(parents=True, exist_ok=True)
+                tasks.append(task)
+                stale[task.metadata["key"]] = [request]
+            else:
+                stale[task.metadata["key"]].append(request)
+    made = 0
+    for task, problem in make_all(tasks):
+        made += problem is None
+        sha256 = "" if problem else write_record(task.output)
+        for request in stale.pop(task.metadata["key"]):
+            entries[request.sample] = (
+                _problem_entry(stage, problem)
+                if problem
+                else _link(stage, request, task.output, sha256)
             )
-    made = sum(e.status is Status.OK for e in entries.values()) - hits
-    logger.info("%s: %d made, %d taken from the store", stage.name, made, hits)
-    write_index(index, entries)
+    if stale:
+        raise ValueError(f"{stage.name}: nothing was said of files {sorted(stale)}")
+    finished = {sample: entry for sample, entry in entries.items() if entry is not None}
+    for sample, entry in finished.items():
+        if entry.status is not Status.OK:
+            _unlink(stage.link_path(sample))
+            logger.warning("%s: %s in %s: %s", sample, entry.status, entry.stage, entry.reason)
+    taken = sum(entry.status is Status.OK for entry in finished.values()) - made
+    logger.info("%s: %d made, %d taken from the store", stage.name, made, taken)
+    write_index(index, finished)
 
 
-def _bring_up_to_date(stage: Stage, request: Request, make: Make) -> tuple[Entry, bool]:
+def _upstream_problem(stage: Stage, request: Request) -> Entry | None:
     for status in (Status.FAILED,) if stage.takes_absent else (Status.FAILED, Status.ABSENT):
         for upstream in request.upstream.values():
             if upstream.status is status:
-                return upstream, False
+                return upstream
+    return None
+
+
+def _task(stage: Stage, request: Request) -> Task:
     inputs = {name: entry.sha256 for name, entry in request.upstream.items()}
     content = {"options": stage.options, "inputs": inputs, "sample": request.key}
     key = value_digest({"stage": stage.name, "code": stage.code, **content})
-    stored = stage.stored_path(key)
-    sha256 = intact_digest(stored)
-    hit = sha256 is not None
-    if sha256 is None:
-        record_path(stored).unlink(missing_ok=True)
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        metadata = {"stage": stage.name, "code": stage.code, "key": key, **content}
-        try:
-            make(request, stored, metadata)
-        except SampleError as error:
-            return Entry(Status.FAILED, stage=stage.name, reason=str(error)), False
-        except ModalityAbsent as error:
-            return Entry(Status.ABSENT, stage=stage.name, reason=str(error)), False
-        sha256 = write_record(stored)
+    metadata = {"stage": stage.name, "code": stage.code, "key": key, **content}
+    return Task(request, stage.stored_path(key), metadata)
+
+
+def _problem_entry(stage: Stage, problem: Problem) -> Entry:
+    status = Status.ABSENT if isinstance(problem, ModalityAbsent) else Status.FAILED
+    return Entry(status, stage=stage.name, reason=str(problem))
+
+
+def _link(stage: Stage, request: Request, stored: Path, sha256: str) -> Entry:
     path = stage.link_path(request.sample)
     if not path.is_symlink() or path.resolve() != stored.resolve():
         link(path, stored)
     file = str(stored.relative_to(stage.results))
-    return Entry(Status.OK, file=file, sha256=sha256, stage=stage.name), hit
+    return Entry(Status.OK, file=file, sha256=sha256, stage=stage.name)
 
 
 def _unlink(path: Path) -> None:

@@ -1,13 +1,16 @@
 """The job of a visual extractor: one process loads the network once for a shard."""
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from circumplex.extractors.visual import FrameExtractor, extract_visual
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from circumplex.extractors.batches import extract_in_batches
+from circumplex.extractors.visual import FrameExtractor, read_frames, write_frames
 from circumplex.jobs import ShardJob
-from circumplex.store import Request
+from circumplex.store import Problem, Task
 
 
 def run_visual(job: ShardJob, build: Callable[[Mapping[str, Any], str], FrameExtractor]) -> None:
@@ -17,11 +20,27 @@ def run_visual(job: ShardJob, build: Callable[[Mapping[str, Any], str], FrameExt
         job: of a shard.
         build: makes the extractor from its slice of the config, on a device.
     """
-    extractor = cache(lambda: build(job.extractor_options(), job.device))
-    batch_size = job.stage.options["batch_size"]
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
-        faces, fill = (job.path(request.upstream[s]) for s in ("align_faces", "fill_frames"))
-        extract_visual(faces, fill, output, extractor(), batch_size, metadata)
+    def make_all(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
+        if tasks:
+            extractor = build(job.extractor_options(), job.device)
+            yield from extract_faces(job, tasks, extractor)
 
-    job.run(make)
+    job.run_together(make_all)
+
+
+def extract_faces(
+    job: ShardJob, tasks: Sequence[Task], extractor: FrameExtractor
+) -> Iterator[tuple[Task, Problem | None]]:
+    """Tables of the feature, from the tables of faces and of the frames that stand in."""
+
+    def read(task: Task) -> Iterator[tuple[pa.RecordBatch, NDArray[np.uint8]]]:
+        upstream = task.request.upstream
+        faces, fill = (job.path(upstream[stage]) for stage in ("align_faces", "fill_frames"))
+        return read_frames(faces, fill, extractor.prepare)
+
+    def write(task: Task, pieces: Iterator[tuple[pa.RecordBatch, NDArray[np.float32]]]) -> None:
+        name, dimension = extractor.name, extractor.dimension
+        write_frames(task.output, name, dimension, pieces, task.metadata)
+
+    return extract_in_batches(tasks, extractor, read, write)

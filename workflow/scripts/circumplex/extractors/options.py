@@ -1,8 +1,9 @@
 """What the extractors' options have in common: the config's slices become frozen dataclasses."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from circumplex.errors import RequestError
 
@@ -14,6 +15,7 @@ class Precision(StrEnum):
     """Arithmetic of a network; it changes the numbers, so it is a tracked option."""
 
     FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"  # of products; norms and sums of their results stay float32
 
 
 class OptionReader:
@@ -51,7 +53,38 @@ class OptionReader:
             raise self._refuse(key, f"{value!r} is none of {', '.join(map(str, known))}")
         return known[value]
 
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self._left.pop(key, default)
+        if not isinstance(value, bool):
+            raise self._refuse(key, f"{value!r} is neither true nor false")
+        return value
+
     def finish(self) -> None:
         """Refuse what nothing took."""
         for key in self._left:
             raise self._refuse(key, "unknown option")
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a network of fixed-shape batches is run; all three change its last bits.
+
+    Attributes:
+        precision: of the products.
+        compile: whether to compile the network, its weights folded in; needs a C++ compiler.
+        channels_last: whether images lie in memory pixel by pixel rather than channel by channel.
+    """
+
+    precision: Precision = Precision.FLOAT32
+    compile: bool = False
+    channels_last: bool = False
+
+    @classmethod
+    def read(cls, reader: OptionReader, *, channels_last: bool = False) -> Self:
+        """Take ``precision``, ``compile`` and ``channels_last`` (by default as given)."""
+        return cls(
+            precision=reader.choice("precision", Precision.FLOAT32),
+            compile=reader.flag("compile", False),
+            channels_last=reader.flag("channels_last", channels_last),
+        )

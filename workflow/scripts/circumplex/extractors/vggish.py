@@ -8,11 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from circumplex.errors import RequestError
-from circumplex.extractors.audio import SAMPLE_RATE, AudioRows, WaveFile
-from circumplex.extractors.options import OptionReader, Precision
+from circumplex.extractors.audio import SAMPLE_RATE, AudioRows, Intervals, WaveFile
+from circumplex.extractors.inference import Inference
+from circumplex.extractors.options import Arithmetic, OptionReader
 from circumplex.networks import vggish
+from circumplex.streams import Batcher
 from circumplex.weights import Weights, build_network, load_state
 
 EXAMPLE_S = 0.96
@@ -35,7 +38,7 @@ class Options:
         postprocess: of the network's output.
         pca: ``pca_eigen_vectors`` and ``pca_means``; for `Postprocess.QUANTISED` only.
         batch_size: examples a batch; fixed, so that an example's feature never depends on it.
-        precision: of the arithmetic.
+        arithmetic: how the network is run.
     """
 
     weights: Weights
@@ -43,7 +46,7 @@ class Options:
     postprocess: Postprocess
     pca: Weights | None
     batch_size: int
-    precision: Precision
+    arithmetic: Arithmetic
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:
@@ -61,7 +64,7 @@ class Options:
             postprocess=postprocess,
             pca=Weights.parse(reader.raw("pca")) if quantised else None,
             batch_size=reader.positive("batch_size", 16),
-            precision=reader.choice("precision", Precision.FLOAT32),
+            arithmetic=Arithmetic.read(reader),
         )
         reader.finish()
         if abs(parsed.hop_s * 100 - round(parsed.hop_s * 100)) > 1e-6:
@@ -99,19 +102,28 @@ class VGGishExtractor:
     columns: tuple[str, ...] = ()
 
     def __init__(self, options: Options, device: str) -> None:
-        self._batch_size = options.batch_size
+        self.batch_size = options.batch_size
         self._hop = round(options.hop_s * 100) * SAMPLE_RATE // 100  # samples
-        self._device = device
-        stages: list[torch.nn.Module] = [
-            vggish.LogMel().to(device),
-            build_network(vggish.VGGish, options.weights, device),
-        ]
+        self._front_end = vggish.LogMel().to(device)
+        network = build_network(vggish.VGGish, options.weights, device)
+        self._network = Inference(network, options.arithmetic, device)
+        self._postprocess: torch.nn.Module = torch.nn.Identity()
         if options.pca is not None:
-            stages.append(build_network(vggish.Postprocessor, options.pca, device, read_pca))
-        self._network = torch.nn.Sequential(*stages)
+            self._postprocess = build_network(vggish.Postprocessor, options.pca, device, read_pca)
 
     def rows(self, wave: Path) -> Iterator[AudioRows]:
-        """One row an example, a batch at a time.
+        """One row an example.
+
+        Raises:
+            ModalityAbsent: there is not one sample of sound.
+            SampleError: the file is not 16-bit mono PCM at 16 kHz.
+        """
+        batcher = Batcher(self.embed, self.batch_size, self.dimension)
+        for intervals, values in batcher.stream(self.read(wave)):
+            yield AudioRows(*intervals, values)
+
+    def read(self, wave: Path) -> Iterator[tuple[Intervals, NDArray[np.float32]]]:
+        """The examples' intervals and sounds (examples, 15600), a batch or less at a time.
 
         Raises:
             ModalityAbsent: there is not one sample of sound.
@@ -120,15 +132,18 @@ class VGGishExtractor:
         size = vggish.EXAMPLE_SAMPLES
         with WaveFile(wave) as file:
             examples = 1 + max(0, file.samples - size) // self._hop
-            for first in range(0, examples, self._batch_size):
-                count = min(self._batch_size, examples - first)
-                waves = np.zeros((self._batch_size, size), np.float32)
-                for row in range(count):
-                    waves[row] = file.read((first + row) * self._hop, size)
-                with torch.inference_mode():
-                    values: torch.Tensor = self._network(torch.from_numpy(waves).to(self._device))
-                starts = np.arange(first, first + count) * self._hop / SAMPLE_RATE
-                yield AudioRows(starts, starts + EXAMPLE_S, values[:count].cpu().numpy())
+            for first in range(0, examples, self.batch_size):
+                numbers = range(first, min(first + self.batch_size, examples))
+                waves = np.stack([file.read(number * self._hop, size) for number in numbers])
+                starts = np.array(numbers) * self._hop / SAMPLE_RATE
+                yield Intervals(starts, starts + EXAMPLE_S), waves
+
+    def embed(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sounds (batch, 15600) in [-1, 1] to features (batch, 128)."""
+        with torch.inference_mode():
+            examples = self._front_end(self._network.upload(inputs))
+            values: torch.Tensor = self._postprocess(self._network(examples))
+        return np.asarray(values.cpu().numpy())
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> VGGishExtractor:

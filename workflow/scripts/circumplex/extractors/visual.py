@@ -1,6 +1,6 @@
 """From a table of face crops to a table of features, one row a frame (section 3.2.1)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,26 +10,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
+from circumplex.extractors.batches import BatchExtractor
 from circumplex.table import TableWriter, frame_schema, iter_batches, to_numpy, vector_field
 
 CROP_SIZE = 112  # side of a face crop, in pixels
 NO_FACE = -1  # source frame of a video in which no face was found, to be filled with zeros
 CROPS_AT_ONCE = 64
+FRAMES_AT_ONCE = 128
+
+Prepare = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
-class FrameExtractor(Protocol):
-    """Embeds face crops, one by one.
+class FrameExtractor(BatchExtractor, Protocol):
+    """Embeds face crops."""
 
-    Attributes:
-        name: of the feature, and of its column.
-        dimension: values a frame.
-    """
-
-    name: str
-    dimension: int
-
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """RGB crops (batch, 112, 112, 3) to features (batch, dimension)."""
+    def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """An RGB crop (112, 112, 3) as one of the inputs; runs in the reading thread."""
         ...
 
 
@@ -76,63 +72,63 @@ class CropReader:
         raise ValueError(f"the faces have no crop for frame {wanted}, which the fill refers to")
 
 
-def embed_frames(
-    frames: Sequence[int], crops: CropReader, extractor: FrameExtractor, batch_size: int
-) -> NDArray[np.float32]:
-    """Features (frames, dimension), always computed in batches of exactly ``batch_size``."""
-    values = np.empty((len(frames), extractor.dimension), np.float32)
-    for start in range(0, len(frames), batch_size):
-        images = [crops.read(frame) for frame in frames[start : start + batch_size]]
-        padding = [images[-1]] * (batch_size - len(images))
-        embedded = extractor.embed(np.stack(images + padding))
-        values[start : start + len(images)] = embedded[: len(images)]
-    return values
+def read_frames(
+    faces: Path, fill: Path, prepare: Prepare
+) -> Iterator[tuple[pa.RecordBatch, NDArray[np.uint8]]]:
+    """Pieces of ``fill``, each with the prepared crops of the source frames new in it.
 
-
-def extract_visual(
-    faces: Path,
-    fill: Path,
-    output: Path,
-    extractor: FrameExtractor,
-    batch_size: int,
-    metadata: Mapping[str, Any],
-) -> None:
-    """Write ``frame, time_s, source_frame`` and the feature, one row a frame of ``fill``.
-
-    Each source frame is computed once, however many frames it stands in for, in a batch of fixed
-    shape: a frame's feature has the same bits alone and in any batch. Memory does not grow with
-    the video.
+    Each source frame is read once, however many frames it stands in for.
 
     Args:
         faces: table with ``frame`` and ``crop`` (encoded image, null without a face).
         fill: table with ``frame``, ``time_s`` and ``source_frame``, which never decreases; -1
-            gives zeros.
-        output: the table to write.
-        extractor: the feature.
-        batch_size: crops a batch.
-        metadata: how the table is made.
+            where no frame has a face.
+        prepare: brings a crop to the network's size.
 
     Raises:
         SampleError: a crop is unusable; the message names its frame.
     """
     crops = CropReader(faces)
+    last_source = NO_FACE
+    for rows in iter_batches(fill, ["frame", "time_s", "source_frame"], rows=FRAMES_AT_ONCE):
+        sources = to_numpy(rows["source_frame"])
+        if np.any(np.diff(sources, prepend=last_source) < 0):
+            raise ValueError(f"{fill.name}: source_frame decreases")
+        unique = np.unique(sources)
+        images = [prepare(crops.read(frame)) for frame in unique[unique > last_source].tolist()]
+        yield rows, np.stack(images) if images else np.empty(0, np.uint8)
+        last_source = int(unique[-1])
+
+
+def write_frames(
+    output: Path,
+    name: str,
+    dimension: int,
+    pieces: Iterable[tuple[pa.RecordBatch, NDArray[np.float32]]],
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write ``frame, time_s, source_frame`` and the feature, one row a frame of the fill.
+
+    Args:
+        output: the table to write.
+        name: of the feature.
+        dimension: values a frame.
+        pieces: of `read_frames`, each with the features of its new source frames; a source frame
+            of -1 gives zeros.
+        metadata: how the table is made.
+    """
     source_field = pa.field("source_frame", pa.int32(), nullable=False)
-    schema = frame_schema(source_field, vector_field(extractor.name, extractor.dimension))
-    last_source, last_value = NO_FACE, np.zeros(extractor.dimension, np.float32)
+    schema = frame_schema(source_field, vector_field(name, dimension))
+    last_value = np.zeros((1, dimension), np.float32)
     with TableWriter(output, schema, metadata) as table:
-        for rows in iter_batches(fill, ["frame", "time_s", "source_frame"]):
+        for rows, fresh in pieces:
             sources = to_numpy(rows["source_frame"])
-            if np.any(np.diff(sources, prepend=last_source) < 0):
-                raise ValueError(f"{fill.name}: source_frame decreases")
             unique, positions = np.unique(sources, return_inverse=True)
-            fresh = unique[unique > last_source]
-            values = embed_frames(fresh.tolist(), crops, extractor, batch_size)
-            if len(fresh) < len(unique):
-                values = np.concatenate([last_value[None], values])
+            values = fresh if len(fresh) == len(unique) else np.concatenate([last_value, fresh])
             table.write(
                 frame=rows["frame"],
                 time_s=rows["time_s"],
                 source_frame=sources,
-                **{extractor.name: values[positions]},
+                **{name: values[positions]},
             )
-            last_source, last_value = int(unique[-1]), values[-1]
+            last_value = values[-1:]

@@ -1,0 +1,17 @@
+"""This script computes timm backbone features of a shard's samples."""
+
+import torch
+
+from circumplex.extractors import timm
+from circumplex.jobs import ShardJob
+from circumplex.visual_extraction import run_visual
+
+
+def main(job: ShardJob) -> None:
+    """Make what is stale of the shard."""
+    torch.set_num_threads(job.threads)
+    run_visual(job, timm.build)
+
+
+if __name__ == "__main__":
+    main(ShardJob.start(snakemake))
