@@ -193,10 +193,10 @@ def test_null_removes_what_a_preset_inherits(plan):
 def test_only_what_an_ensemble_asks_for_is_trained(plan):
     made = plan(ensembles={"main": {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"]}})
     assert {run.experiment for run in made.runs} == {"lstm_D_W"}
-    assert made.uses(Modality.VISUAL)
-    assert made.uses(Modality.AUDIO)
-    assert not plan(**one()).uses(Modality.AUDIO)
-    assert not plan(**one(features=["vggish"])).uses(Modality.VISUAL)
+    assert made.extracts(Modality.VISUAL)
+    assert made.extracts(Modality.AUDIO)
+    assert not plan(**one()).extracts(Modality.AUDIO)
+    assert not plan(**one(features=["vggish"])).extracts(Modality.VISUAL)
 
 
 def test_members_per_target_and_seeds(plan):

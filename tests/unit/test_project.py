@@ -32,6 +32,7 @@ RULES = {
 PARSED = [
     *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
     *("features", "modalities", "files", "errors", "weight_choices", "submission_lists"),
+    "import_sources",
     "resources",
 ]
 
@@ -101,6 +102,7 @@ def names(tmp_path_factory):
     config = config_of("demo", "paper/table6")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
+    config["features"]["densenet"]["import"] = str(folder)
     plan = Plan.make(config)
     identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
     return {

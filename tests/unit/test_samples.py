@@ -95,7 +95,7 @@ def test_names_that_cannot_name_a_file_are_refused(read, name):
     ("text", "message"),
     [
         (HEADER.replace("video", "vdieo") + ROW, "unknown key 'vdieo'.*did you mean 'video'"),
-        (HEADER.replace("\t", ",") + ROW.replace("\t", ","), "lacks sample, video, split"),
+        (HEADER.replace("\t", ",") + ROW.replace("\t", ","), "lacks sample, split"),
         (HEADER + ROW + ROW, "2 samples are named 'a'"),
         (HEADER + ROW.replace("train", "Train"), "split is 'Train', but must be one of"),
         (HEADER + ROW.replace("left", "middle"), "subject: 'middle'.*largest"),
@@ -104,7 +104,7 @@ def test_names_that_cannot_name_a_file_are_refused(read, name):
         (HEADER + ROW.replace("a.txt", "").replace("train", "val"), "split val but has no annot"),
         (HEADER + ROW.rstrip("\n") + "\tmore\n", "more cells than the header"),
         (HEADER + "a\ta.mp4\n", "line 2: top level lacks split"),
-        (HEADER + "\n" + ROW + "\n\n" + "b\n", "line 6: top level lacks video, split"),
+        (HEADER + "\n" + ROW + "\n\n" + "b\n", "line 6: top level lacks split"),
         ("sample\tvideo\tsplit\tvideo\na\tx\ttest\ty\n", "2 columns are named 'video'"),
         (HEADER, "has no rows"),
         ("", "has no rows"),

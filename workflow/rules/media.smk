@@ -54,7 +54,7 @@ rule read_labels:
     input:
         raw_inputs("annotation"),
         sheet=SHEET,
-        extract_frames=index("extract_frames"),
+        extract_frames=index(PLAN.timeline),
     output:
         index("read_labels"),
     log:

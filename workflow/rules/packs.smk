@@ -3,8 +3,10 @@
 
 rule pack_features:
     input:
-        extract_frames=index("extract_frames"),
-        feature=f"{RESULTS}/index/extract_{{feature}}/{{shard}}.json",
+        extract_frames=index(PLAN.timeline),
+        feature=lambda wildcards: f"{RESULTS}/index/"
+        + PLAN.feature(wildcards.feature).stage
+        + f"/{wildcards.shard}.json",
     output:
         array=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.npy",
         index=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.json",

@@ -12,7 +12,7 @@ rule predict_frames:
     input:
         model=model_of,
         packs=packs_of,
-        extract_frames=indexes("extract_frames"),
+        extract_frames=indexes(PLAN.timeline),
     output:
         f"{RESULTS}/predict_frames/{{run}}.parquet",
     log:

@@ -8,7 +8,7 @@ def made_by(stage):
 
 rule summarise_quality:
     input:
-        extract_frames=index("extract_frames"),
+        extract_frames=index(PLAN.timeline),
         align_faces=made_by("align_faces"),
         extract_audio=made_by("extract_audio"),
     output:

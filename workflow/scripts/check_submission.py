@@ -63,7 +63,9 @@ def check(submission: Path, listed: Path, results: Path | None) -> str:
         return f"{sum(1 for _ in read_list(listed))} rows as listed"
     rows = {}
     for sample, highest in asked.items():
-        timeline = results / "extract_frames" / f"{sample}.parquet" if results else None
+        stages = ("extract_frames", "import_frames")
+        found = [results / stage / f"{sample}.parquet" for stage in stages] if results else []
+        timeline = next((path for path in found if path.is_file()), found[0] if found else None)
         if timeline is not None and not timeline.is_file():
             raise RequestError(f"{timeline} is missing: the frames of {sample} are not known")
         if timeline is None and highest is None:

@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _seconds(plan: Plan) -> float:
     total = 0.0
     for sample in plan.samples:
+        if sample.video is None:
+            total += DEFAULT_SECONDS
+            continue
         try:
             with open_media(sample.video) as container:
                 # In microseconds; none where the container does not say.
@@ -61,13 +64,16 @@ def _seconds(plan: Plan) -> float:
 
 def _report(plan: Plan, seconds: float) -> None:
     shards, models = len(plan.shards), len(plan.runs)
-    stages = ["extract_frames", "read_labels"]
-    if plan.uses(Modality.AUDIO):
+    stages = [plan.timeline, "read_labels"]
+    if plan.extracts(Modality.AUDIO):
         stages.append("extract_audio")
-    if plan.uses(Modality.VISUAL):
+    if plan.extracts(Modality.VISUAL):
         stages += ["align_faces", "fill_frames"]
-    stages += [feature.stage for feature in plan.features]
+    stages += [feature.stage for feature in plan.features if not feature.imported]
     jobs = dict.fromkeys(stages, shards)
+    imported = sum(feature.imported for feature in plan.features)
+    if imported:
+        jobs["import_features"] = shards * imported
     jobs["pack_features"] = shards * len(plan.features)
     jobs |= {"train_encoder": models, "predict_frames": models}
     passes = {"train_encoder": models, "predict_frames": models}

@@ -1,4 +1,4 @@
-"""Make the sample sheet from a folder: of Aff-Wild2, or of videos to predict.
+"""Make the sample sheet from a folder: of Aff-Wild2, of videos to predict, of features on disk.
 
 This is a command to run by hand, not a rule's script; the sheet is the workflow's input.
 """
@@ -27,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             corpus = find_affwild2(
                 options.videos, options.annotations, options.crops, options.test_list
             )
+        elif options.source == "published":
+            # h5py is not asked of those who have videos.
+            from circumplex.published_layout import find_published
+
+            corpus = find_published(options.folder, options.annotations)
         else:
             corpus = find_videos(options.videos, sound=options.sound)
         write_sheet(corpus.samples, options.output, force=options.force)
@@ -44,6 +49,19 @@ def _parser() -> argparse.ArgumentParser:
     sources = parser.add_subparsers(dest="source", required=True)
     affwild2 = sources.add_parser("affwild2", help="Aff-Wild2 as its organisers hand it out")
     videos = sources.add_parser("videos", help="any videos: samples of split predict")
+    published = sources.add_parser(
+        "published", help="features in the data folder of the published training code"
+    )
+    published.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="holds features and targets"
+    )
+    published.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder to write the targets into, as Aff-Wild2's texts",
+    )
     for source in (affwild2, videos):
         source.add_argument(
             "--videos",
@@ -54,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="DIR",
             help="folder of videos, with any folders below; may be given again",
         )
+    for source in (affwild2, videos, published):
         source.add_argument("--output", type=Path, required=True, metavar="FILE", help="the sheet")
         source.add_argument("--force", action="store_true", help="replace a sheet that is there")
     affwild2.add_argument(
@@ -81,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _report(corpus: Corpus, sheet: Path) -> None:
     missing = set(corpus.without_video)
-    videos = {sample.video for sample in corpus.samples if sample.sample not in missing}
+    videos = {s.video for s in corpus.samples if s.video and s.sample not in missing}
     splits = ", ".join(f"{split} {count}" for split, count in corpus.counts.items())
     print(f"{sheet}: {len(corpus.samples)} samples ({splits}) of {len(videos)} videos")
     if corpus.unused_videos:

@@ -16,17 +16,19 @@ class Feature:
         dimension: values a frame; none where the config declares it, since it is the network's
             that a user chose.
         framing: how rows at an audio extractor's own rate become frames; none for visual features.
+        imported: taken over from the user's files, one row a frame, instead of extracted.
     """
 
     name: str
     modality: Modality
     dimension: int | None
     framing: Framing | None = None
+    imported: bool = False
 
     @property
     def stage(self) -> str:
-        """Name of the rule that extracts it."""
-        return f"extract_{self.name}"
+        """Name of the stage that makes it."""
+        return f"{'import' if self.imported else 'extract'}_{self.name}"
 
 
 FEATURES: Mapping[str, Feature] = {

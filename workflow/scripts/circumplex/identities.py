@@ -13,8 +13,9 @@ from circumplex.catalogue import Published, missing_weights, published_problems
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
-from circumplex.features import FEATURES, Feature
+from circumplex.features import Feature
 from circumplex.files import read_json
+from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
@@ -62,6 +63,9 @@ class Identities:
         for sample in self._plan.samples:
             for columns in RAW_COLUMNS.values():
                 self._sample_key(sample, columns)
+            for feature in self._plan.features:
+                if feature.imported:
+                    self._import_key(sample, feature)
         missing = self.weight_problems()
         self._cache.save()
         if self._plan.export is not None and not missing:
@@ -107,6 +111,8 @@ class Identities:
 
     def code(self, stage: str) -> str:
         """Digest of a stage's script, of all it imports of ours, and of its packages' versions."""
+        if stage.startswith("import_") and stage != "import_frames":
+            stage = "import_features"
         return code_digest(self._scripts / f"{stage}.py", self._pins)
 
     def stage(self, name: str, shard: str) -> dict[str, Any]:
@@ -116,7 +122,33 @@ class Identities:
             members = self._plan.shards[shard]
             columns = RAW_COLUMNS[name]
             tracked["samples"] = {s.sample: self._sample_key(s, columns) for s in members}
+        if name.startswith("import_"):
+            feature = self._imported(name)
+            members = self._plan.shards[shard]
+            tracked["samples"] = {s.sample: self._import_key(s, feature) for s in members}
+            tracked["feature"] = feature.name
+            tracked["source"] = self._plan.config["features"][feature.name]["import"]
         return tracked
+
+    def _imported(self, stage: str) -> Feature:
+        if stage == "import_frames":
+            return self._plan.counted_feature
+        return self._plan.feature(stage.removeprefix("import_"))
+
+    def import_files(self, shard: str, feature: str) -> list[str]:
+        """Existing files of the user's that hold a feature of a shard's samples."""
+        members = self._plan.shards[shard]
+        found = {str(p) for s in members for p in self._import_sources(s, feature)}
+        # Snakemake would take braces for wildcards; the digest in the parameter counts anyway.
+        return sorted(path for path in found if not set("{}") & set(path))
+
+    def _import_sources(self, sample: Sample, feature: str) -> list[Path]:
+        root = Path(self._plan.config["features"][feature]["import"])
+        return source_files(root, feature, sample.sample)
+
+    def _import_key(self, sample: Sample, feature: Feature) -> dict[str, str]:
+        files = self._import_sources(sample, feature.name)
+        return {path.name: self._cache.digest(path) for path in files}
 
     def options(self, stage: str) -> dict[str, Any]:
         """What of the config changes a stage's numbers; weights by identity, not by path."""
@@ -132,6 +164,10 @@ class Identities:
                 return dict(config["labels"])
             case "extract_audio" | "summarise_quality":
                 return {}
+            case "import_frames":
+                return {"fps": config["media"]["audio_only_fps"]}
+        if stage.startswith("import_"):
+            return {"dimension": self._imported(stage).dimension}
         options = dict(config["features"][stage.removeprefix("extract_")])
         for key in WEIGHT_KEYS:
             if key in options:
@@ -140,11 +176,10 @@ class Identities:
 
     def packs(self, feature: str) -> dict[str, Any]:
         """Tracked parameter of ``pack_features``."""
-        known = FEATURES[feature]
-        declared = self._plan.config["features"][feature].get("dimension")
+        known = self._plan.feature(feature)
         options = {
             **self._plan.config["packs"],
-            "dimension": known.dimension or declared,
+            "dimension": known.dimension,
             "framing": known.framing,
         }
         return {"code": self.code("pack_features"), "feature": feature, "options": options}
@@ -310,10 +345,10 @@ class Identities:
 
     def sample_stages(self) -> list[str]:
         """Stages of per-sample files that the run's features need, in order."""
-        stages = ["extract_frames"]
-        if self._plan.uses(Modality.AUDIO):
+        stages = [self._plan.timeline]
+        if self._plan.extracts(Modality.AUDIO):
             stages.append("extract_audio")
-        if self._plan.uses(Modality.VISUAL):
+        if self._plan.extracts(Modality.VISUAL):
             stages += ["align_faces", "fill_frames"]
         stages.append("summarise_quality")
         stages += [feature.stage for feature in self._plan.features]
@@ -384,7 +419,10 @@ class Identities:
         return [missing_weights(feature.name, choice, key)] if missing else []
 
     def _identity(self, feature: Feature) -> dict[str, Any]:
-        if feature.modality is Modality.VISUAL:
+        if feature.imported:
+            # Of the user's own making: what it must share with an export is its form alone.
+            stages = [feature.stage]
+        elif feature.modality is Modality.VISUAL:
             stages = ["extract_frames", "align_faces", "fill_frames", feature.stage]
         else:
             stages = ["extract_frames", "extract_audio", feature.stage]

@@ -6,7 +6,7 @@ Imported while the workflow is parsed: standard library, yaml and jsonschema onl
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +80,7 @@ class Plan:
             )
         plan = cls(pruned, tuple(row for row in rows if row.sample not in excluded))
         plan._check_names()
+        plan._check_imports()
         plan._check_strategies()
         plan._check_training()
         return plan
@@ -96,7 +97,7 @@ class Plan:
 
     def weight_choices(self, feature: Feature) -> dict[str, str]:
         """Weights that a feature asks for: option to ``random:``, ``published:``, or a path."""
-        options = self.config["features"][feature.name]
+        options = {} if feature.imported else self.config["features"][feature.name]
         return {key: options[key] for key in WEIGHT_KEYS if key in options}
 
     def weights_path(self, choice: str) -> Path | None:
@@ -181,7 +182,36 @@ class Plan:
     def features(self) -> list[Feature]:
         """Features that some experiment uses, visual first."""
         used = {name for e in self.experiments.values() for name in e["features"]}
-        return [feature for feature in FEATURES.values() if feature.name in used]
+        own = [name for name in self.config["features"] if name not in FEATURES]
+        found = [self.feature(name) for name in [*FEATURES, *own] if name in used]
+        missing = used - {feature.name for feature in found}
+        if missing:
+            raise RequestError(
+                f"the export needs features of its maker's own: {', '.join(sorted(missing))}; "
+                "name them under features, with import, modality and dimension"
+            )
+        return sorted(found, key=lambda feature: feature.modality is Modality.AUDIO)
+
+    def feature(self, name: str) -> Feature:
+        """A feature as this run makes it: extracted, or imported from the user's files."""
+        options = self.config["features"][name]
+        known = FEATURES.get(name)
+        dimension = options.get("dimension", known.dimension if known else None)
+        if known and "import" not in options:
+            return replace(known, dimension=dimension)
+        modality = known.modality if known else Modality(options["modality"])
+        return Feature(name, modality, dimension, framing=None, imported=True)
+
+    @property
+    def timeline(self) -> str:
+        """The stage that makes the timeline: of the videos, or of imported features without any."""
+        with_video = any(sample.video is not None for sample in self.samples)
+        return "extract_frames" if with_video else "import_frames"
+
+    @property
+    def counted_feature(self) -> Feature:
+        """The imported feature whose rows are the frames of samples without video."""
+        return self.features[0]
 
     def folds(self, experiment: str) -> list[str]:
         """Names of an experiment's folds."""
@@ -274,7 +304,7 @@ class Plan:
             for target in TARGETS:
                 training.pop(f"{target}_epochs", None)
         by_modality = {
-            modality.value: [n for n in used if FEATURES[n].modality is modality]
+            modality.value: [n for n in used if self.feature(n).modality is modality]
             for modality in Modality
         }
         return {
@@ -303,16 +333,16 @@ class Plan:
         """Samples of the given splits, in the sheet's order."""
         return [sample for sample in self.samples if sample.split in splits]
 
-    def uses(self, modality: Modality) -> bool:
-        """Whether any feature of the modality is used."""
-        return any(feature.modality is modality for feature in self.features)
+    def extracts(self, modality: Modality) -> bool:
+        """Whether any feature of the modality is extracted."""
+        return any(f.modality is modality and not f.imported for f in self.features)
 
     def _check_names(self) -> None:
         if self.export is not None:
             return
         experiments = self.config.get("experiments", {})
         for name, experiment in experiments.items():
-            _known(experiment["features"], FEATURES, f"experiment {name}: feature")
+            _known(experiment["features"], self.config["features"], f"experiment {name}: feature")
         for name, ensemble in self.ensembles.items():
             for target in TARGETS:
                 _known(ensemble[target], experiments, f"ensemble {name}: experiment")
@@ -336,6 +366,28 @@ class Plan:
                     f"config: features.{name}.pca and postprocess: quantised go together: "
                     + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
                 )
+
+    def _check_imports(self) -> None:
+        for name, options in self.config["features"].items():
+            if "import" in options and not Path(options["import"]).exists():
+                raise RequestError(
+                    f"config: features.{name}.import names {options['import']}, which is not there"
+                )
+            fixed = name in FEATURES and FEATURES[name].dimension is not None
+            if fixed and "dimension" in options and "import" not in options:
+                raise RequestError(f"config: features.{name}.dimension goes with import")
+        without_video = [sample.sample for sample in self.samples if sample.video is None]
+        extracted = [feature.name for feature in self.features if not feature.imported]
+        if without_video and extracted:
+            raise RequestError(
+                f"sample {without_video[0]} has no video in the sheet, from which "
+                f"{', '.join(extracted)} would be extracted: name it, or import these features"
+            )
+        if without_video and len(without_video) < len(self.samples):
+            raise RequestError(
+                f"sample {without_video[0]} has no video in the sheet, others have one: "
+                "give all or none, so that all have their frames from the same source"
+            )
 
     def _check_lists(self) -> None:
         splits = {sample.sample: sample.split for sample in self.samples}

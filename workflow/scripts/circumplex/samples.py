@@ -32,17 +32,17 @@ class Sample:
 
     Attributes:
         sample: unique name.
-        video: video (or sound) file.
+        video: video (or sound) file, or none: then features are imported.
         subject: which person: ``largest``, ``left``, ``right`` or ``x0,y0,x1,y1`` in pixels.
         faces: folder of handed-out aligned crops, or none: then faces are detected.
         audio: file of the sound where it is not the video's own.
         annotation: annotation text, or none.
         split: part of the data.
-        group: never split over folds; by default the video's file name.
+        group: never split over folds; by default the video's file name, else the sample's.
     """
 
     sample: str
-    video: Path
+    video: Path | None
     subject: str
     faces: Path | None
     audio: Path | None
@@ -102,7 +102,6 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         return folder / cells[column] if column in cells else None
 
     split = Split(cells["split"])
-    video = folder / cells["video"]
     if split in (Split.TRAIN, Split.VAL) and "annotation" not in cells:
         raise RequestError(
             f"{where}: sample {cells['sample']!r} is in split {split} but has no annotation; "
@@ -110,13 +109,13 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         )
     return Sample(
         sample=cells["sample"],
-        video=video,
+        video=path("video"),
         subject=cells.get("subject", "largest"),
         faces=path("faces"),
         audio=path("audio"),
         annotation=path("annotation"),
         split=split,
-        group=cells.get("group", video.name),
+        group=cells.get("group", Path(cells.get("video", cells["sample"])).name),
     )
 
 

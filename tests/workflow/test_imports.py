@@ -1,0 +1,235 @@
+"""From features on disk to tables and submissions: no video, no extractor, every strategy."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, Outcome, Project, copy_project
+
+from circumplex.checkpoints import load_model
+from circumplex.digests import file_digest
+from circumplex.prediction_tables import PredictionTable
+from circumplex.submissions import read_submission
+
+NAMES = {"densenet": "affectnet", "fau": "FAU_situ", "wav2vec2": "wav2vec"}
+FEATURES = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")
+SAMPLES = {
+    "train": ["a_left", "a_right", "b", "c", "d"],
+    "val": ["e", "f"],
+    "test": ["g", "h"],
+}
+DIMENSION = 4
+ONE = {"encoder": "lstm", "features": ["densenet"], "seeds": [0]}
+SMALL = {
+    "samples": "own/samples.tsv",
+    "results": "results",
+    "shards": 2,
+    "features": {name: {"import": "own/data", "dimension": DIMENSION} for name in FEATURES},
+    "encoders": {
+        "lstm": {"segment_length": 25, "stride": 25, "hidden": 8, "regressor": [8]},
+        "transformer": {"hidden": 8, "layers": 1, "feed_forward": 8, "regressor": [8]},
+    },
+    "training": {"epochs": 1, "batch_size": 2, "valence_epochs": [1, 1], "arousal_epochs": [1, 1]},
+    "folds": {"count": 2},
+    "experiments": {
+        "lstm_D_W": {"seeds": [0, 1]},
+        "transformer_D_WC": {"seeds": [0]},
+        "transformer_IF_WVCE": {"seeds": [0]},
+        "folded": {**ONE, "strategy": "kfold"},
+        "mixed": {**ONE, "strategy": "train_val_mix"},
+    },
+    "ensembles": {
+        "main": {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"]},
+        "folded": {"valence": ["folded"], "arousal": ["folded"]},
+        "mixed": {"valence": ["mixed"], "arousal": ["mixed"]},
+    },
+    "submissions": {
+        "main": {"ensemble": "main", "format": "abaw6", "list": "own/list.txt"},
+        "folded": {"ensemble": "folded", "format": "abaw3"},
+        "mixed": {"ensemble": "mixed", "format": "abaw3"},
+    },
+    "tables": {
+        "table_own": {
+            "title": "Submissions",
+            "rows": [{"label": name, "submission": name} for name in ("folded", "mixed")],
+        }
+    },
+}
+CONFIGS = ("config/paper/table1.yaml", "small.yaml")
+LISTED = ["h/00002.jpg", "g/00001.jpg", "h/00001.jpg", "g/00075.jpg"]
+
+
+def frames(sample: str) -> int:
+    return 60 + 2 * ord(sample[0]) % 15
+
+
+def make_data(root: Path) -> None:
+    """The published training code's data folder, with values that tell of their targets."""
+    for folder in ("features", "targets"):
+        (root / folder).mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    mixing = {name: draw.normal(size=(2, DIMENSION)) for name in FEATURES}
+    for split, samples in SAMPLES.items():
+        for sample in samples:
+            rows = frames(sample)
+            targets = np.cumsum(draw.normal(0, 0.1, size=(rows, 2)), axis=0).clip(-1, 1)
+            with h5py.File(root / f"targets/{split}_valid_targets.h5", "a") as file:
+                file[f"{sample}/length"] = rows
+                if split != "test":
+                    file[f"{sample}/valence"], file[f"{sample}/arousal"] = targets.T
+            for name in FEATURES:
+                path = root / f"features/{split}_{NAMES.get(name, name)}.h5"
+                with h5py.File(path, "a") as file:
+                    noise = draw.normal(size=(rows, DIMENSION))
+                    file[f"{sample}/fts"] = (targets @ mixing[name] + noise).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A finished run on imported features."""
+
+    project: Project
+    outcome: Outcome
+
+    @property
+    def results(self) -> Path:
+        return self.project.root / "results"
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Imported:
+    project = copy_project(tmp_path_factory.mktemp("imported") / "project")
+    own = project.root / "own"
+    make_data(own / "data")
+    (own / "list.txt").write_text("\n".join(f"{row},-5,-5" for row in LISTED))
+    command = [sys.executable, str(ROOT / "workflow/scripts/make_sheet.py"), "published"]
+    command += ["--folder", str(own / "data"), "--annotations", str(own / "annotations")]
+    subprocess.run([*command, "--output", str(own / "samples.tsv")], check=True)
+    (project.root / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    outcome = project.snakemake(configs=CONFIGS)
+    assert outcome.code == 0, outcome.text
+    return Imported(project, outcome)
+
+
+def test_no_extractor_runs_and_no_video_is_needed(imported: Imported) -> None:
+    extracting = {rule for rule in imported.outcome.rules if rule.startswith("extract_")}
+    assert extracting == set()
+    assert {"import_features", "import_frames"} <= imported.outcome.rules
+    assert "video" not in (imported.project.root / "own/samples.tsv").read_text().split("\n", 1)[1]
+
+
+def test_a_second_run_does_nothing(imported: Imported) -> None:
+    again = imported.project.snakemake(configs=CONFIGS)
+    assert again.code == 0
+    assert again.rules == set()
+
+
+def test_every_strategy_runs_to_submissions(imported: Imported) -> None:
+    lines = (imported.results / "submissions/main/predictions.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == LISTED
+    for name in ("folded", "mixed"):
+        for sample in SAMPLES["test"]:
+            values = read_submission(imported.results / f"submissions/{name}/{sample}.txt")
+            assert len(values) == frames(sample)
+            assert np.ptp(values, axis=0).min() > 0
+
+
+def test_no_model_is_scored_on_what_it_learned_from(imported: Imported) -> None:
+    models = sorted((imported.results / "train_encoder").rglob("*.pt"))
+    assert len(models) == 7
+    known = {sample for split in ("train", "val") for sample in SAMPLES[split]}
+    left_out: list[set[str]] = []
+    for path in models:
+        metadata = load_model(path).metadata
+        run = path.relative_to(imported.results / "train_encoder").with_suffix("")
+        predicted = set(PredictionTable(imported.results / f"predict_frames/{run}.parquet").samples)
+        trained, validated = set(metadata["train_samples"]), set(metadata["val_samples"])
+        assert not trained & (predicted | validated)
+        assert not trained & set(SAMPLES["test"])
+        if "/fold" in str(run):
+            assert trained | validated == known
+            assert ("a_left" in trained) == ("a_right" in trained), "one group, one fold"
+            left_out.append(validated)
+        elif "mix" in str(run):
+            assert (trained, validated) == (known, set())
+        else:
+            assert (trained, validated) == (set(SAMPLES["train"]), set(SAMPLES["val"]))
+    assert set.union(*left_out) == known
+    assert not set.intersection(*left_out)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_tables_set_ours_beside_the_published_numbers(imported: Imported) -> None:
+    rows = rows_of(imported.results / "tables/table1.csv")
+    first = rows[0]
+    assert (first["row"], first["split"], first["Aff-Wild2"]) == ("L D + W", "val", "0.5544")
+    assert (first["replicates"], first["samples"]) == ("2", "2")
+    assert first["deviation"]
+    assert rows[3]["deviation"] == "", "one seed"
+    own = {(row["row"], row["split"]) for row in rows_of(imported.results / "tables/table_own.csv")}
+    assert own == {("folded", "out of fold"), ("mixed", "val")}
+    for suffix in ("md", "html"):
+        assert "0.5544" in (imported.results / f"tables/table1.{suffix}").read_text()
+
+
+def test_every_number_leads_to_its_checkpoint(imported: Imported) -> None:
+    manifest = json.loads((imported.results / "manifest.json").read_text())
+    tables = {number["table"] for number in manifest["numbers"]}
+    assert tables == {"evaluate/ccc", "table1", "table_own"}
+    for number in manifest["numbers"]:
+        for name in number["from"]:
+            runs = [name]
+            if name in manifest["ensembles"]:
+                runs = [r for t in ("valence", "arousal") for r in manifest["ensembles"][name][t]]
+            for run in runs:
+                model = manifest["models"][run]
+                checkpoint = imported.results / model["checkpoint"]["file"]
+                assert file_digest(checkpoint) == model["checkpoint"]["sha256"]
+                assert load_model(checkpoint).seed == model["seed"]
+                assert set(model["features"]) <= set(manifest["features"])
+    row = rows_of(imported.results / "tables/table1.csv")[0]
+    (number,) = [
+        n
+        for n in manifest["numbers"]
+        if (n["table"], n["row"], n["target"]) == ("table1", "L D + W", "valence")
+    ]
+    assert f"{number['ccc']:.6f}" == row["ours"]
+
+
+def test_an_altered_submission_is_made_again(imported: Imported) -> None:
+    path = imported.results / "submissions/folded/g.txt"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"0.", b"0.0", 1))
+    done = imported.project.snakemake(configs=CONFIGS)
+    assert done.code == 0, done.text
+    assert "write_submission" in done.rules
+    assert "train_encoder" not in done.rules
+    assert path.read_bytes() == before
+
+
+def test_a_table_without_its_preset_says_what_to_add(imported: Imported) -> None:
+    outcome = imported.project.snakemake("table5", configs=CONFIGS)
+    assert outcome.code == 1
+    assert "--configfile config/paper/table5.yaml -- table5" in outcome.text
+
+
+def test_a_damaged_feature_file_fails_its_sample_by_name(imported: Imported) -> None:
+    path = imported.project.root / "own/data/features/test_affectnet.h5"
+    with h5py.File(path, "a") as file:
+        file["h/fts"][3, 1] = np.nan
+    outcome = imported.project.snakemake(configs=CONFIGS)
+    assert outcome.code == 1
+    assert "h: import_densenet: own/data/features/test_affectnet.h5: densenet of frame 3" in (
+        outcome.text
+    )

@@ -1,0 +1,24 @@
+"""This script gives samples without video a timeline: a frame for each row of a feature."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from circumplex.feature_files import open_feature, write_timeline
+from circumplex.jobs import ShardJob
+from circumplex.store import Request
+
+
+def main(job: ShardJob, source: Path, feature: str) -> None:
+    """Make what is stale of the shard."""
+
+    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+        rows = open_feature(source, feature, request.sample)
+        write_timeline(rows, output, fps=job.stage.options["fps"], metadata=metadata)
+
+    job.run(make)
+
+
+if __name__ == "__main__":
+    tracked = snakemake.params.stage
+    main(ShardJob.start(snakemake), Path(tracked["source"]), tracked["feature"])
