@@ -21,8 +21,8 @@ rule summarise_quality:
         "../../envs/light.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("summarise_quality"),
+        runtime=time_limit("summarise_quality"),
     params:
         stage=stage("summarise_quality"),
     message:

@@ -70,6 +70,8 @@ def _report(plan: Plan, seconds: float) -> None:
     if plan.extracts(Modality.VISUAL):
         stages += ["align_faces", "fill_frames"]
     stages += [feature.stage for feature in plan.features if not feature.imported]
+    if plan.timeline == "extract_frames":
+        stages.append("summarise_quality")
     jobs = dict.fromkeys(stages, shards)
     imported = sum(feature.imported for feature in plan.features)
     if imported:
