@@ -8,6 +8,7 @@ import wave as wave_format
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from clips import Sound, damage, noise, write_video
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import align_faces
 import extract_audio
@@ -24,6 +27,7 @@ import extract_frames
 import fill_frames
 import read_labels
 import summarise_quality
+from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.jobs import ShardJob
 from circumplex.quality import read_quality
 from circumplex.samples import Sample, Split
@@ -142,6 +146,24 @@ def crops(folder: Path, write: Callable[[Path], object]) -> None:
     write(folder / "00002.jpg")
 
 
+def unknown(path: Path, codec: bytes) -> None:
+    """A format that nobody decodes."""
+    clip(path.with_suffix(".mkv"), sound=Sound("mp2")).replace(path)
+    content = path.read_bytes()
+    assert codec in content
+    path.write_bytes(content.replace(codec, codec[:-2] + b"99"))
+
+
+def leaping(path: Path) -> None:
+    """Two seconds of sound, the second a day after the first."""
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for start in (0, 86_400 * 8000):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 8000), 5000, np.int16), layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 8000, Fraction(1, 8000), start
+            container.mux(stream.encode(frame))
+
+
 @dataclass(frozen=True)
 class Case:
     """A file and what must become of it: ``ok``, or the stage that says so and what it says."""
@@ -183,6 +205,17 @@ CASES = {
         damaged_everywhere, "extract_frames", "no frame of the video decodes"
     ),
     "damaged sound": Case(sound_of_noise, "extract_audio", "nothing of the sound decodes"),
+    "unknown picture": Case(
+        lambda path: unknown(path, b"V_MPEG4/ISO/ASP"),
+        "extract_frames",
+        "nothing here decodes the format of the video",
+    ),
+    "unknown sound": Case(
+        lambda path: unknown(path, b"A_MPEG/L2"),
+        "extract_audio",
+        "nothing here decodes the format of the audio",
+    ),
+    "sound that leaps": Case(leaping, "extract_frames", "the sound jump by 86399 s"),
     "wave without sound": Case(
         lambda path: wave(path, 0), "extract_frames", "nothing of the sound decodes"
     ),
@@ -359,6 +392,48 @@ def test_what_is_absent_is_marked(run):
     assert run.entries("fill_frames")["tiny"].status is Status.ABSENT, "no face in it"
     assert run.entries("extract_frames")["one frame"].status is Status.OK
     assert len(run.rows("extract_frames", "one frame")) == 1
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    kinds = [
+        *(("a.mp4", "libx264", Sound()), ("a.mkv", "mpeg4", Sound("flac"))),
+        *(("a.avi", "mpeg4", Sound("pcm_s16le")), ("a.ts", "mpeg2video", Sound("mp2"))),
+    ]
+    paths = [clip(folder / name, codec, frames=6, sound=sound) for name, codec, sound in kinds]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(["a.mp4", "a.mkv", "a.avi", "a.ts"]),
+    edits=st.lists(
+        st.tuples(st.floats(0, 1), st.booleans(), st.binary(min_size=1, max_size=4)),
+        min_size=1,
+        max_size=20,
+    ),
+)
+def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edits):
+    content = bytearray(whole_files[name])
+    for place, in_header, value in edits:
+        start = int(place * (min(800, len(content)) if in_header else len(content)))
+        content[start : start + len(value)] = value
+    folder = tmp_path_factory.mktemp("edited")
+    media, timeline = folder / name, folder / "timeline.parquet"
+    media.write_bytes(content)
+    try:
+        extract_frames.extract_frames(media, timeline, {})
+    except SampleError:
+        assert not timeline.exists()
+        return
+    time_s = pq.read_table(timeline)["time_s"].to_numpy()
+    assert time_s[0] == 0
+    assert (np.diff(time_s) > 0).all()
+    try:
+        extract_audio.extract_audio(media, folder / "a.wav", clock=timeline)
+    except (SampleError, ModalityAbsent):
+        assert not (folder / "a.wav").exists()
 
 
 def test_a_bad_sample_that_is_mended_is_made(tmp_path):

@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.files import replacing
-from circumplex.media import JUMP_BACK_S, demux, open_media, reraise_out_of_memory, seconds
+from circumplex.media import (
+    JUMP_BACK_S,
+    LONGEST_GAP_S,
+    check_decodable,
+    demux,
+    jump_message,
+    open_media,
+    reraise_out_of_memory,
+    seconds,
+)
 from circumplex.table import read_metadata
 
 LOG = logging.getLogger(__name__)
@@ -27,7 +36,6 @@ SAMPLE_RATE = 16_000
 # Containers round timestamps to 1 ms or so; only what departs further is a gap or an overlap.
 # Half of the 10 ms within which sound and picture must agree.
 TOLERANCE_S = 0.005
-LONGEST_GAP_S = 3600.0
 
 
 def extract_audio(media: Path, output: Path, *, clock: Path | None) -> None:
@@ -50,6 +58,7 @@ def extract_audio(media: Path, output: Path, *, clock: Path | None) -> None:
     with open_media(media) as container:
         if not container.streams.audio:
             raise ModalityAbsent("the file has no audio stream")
+        check_decodable(container.streams.audio[0])
         with replacing(output) as temporary, wave.open(str(temporary), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
@@ -139,10 +148,7 @@ class _Line:
         place = round((stamp_s - (self._start_s or 0.0)) * SAMPLE_RATE)
         gap = place - self.written
         if gap > LONGEST_GAP_S * SAMPLE_RATE:
-            raise SampleError(
-                f"the timestamps of the sound jump by {gap / SAMPLE_RATE:.0f} s: mend them with "
-                "`ffmpeg -i FILE -af aresample=async=1 NEW_FILE`"
-            )
+            raise SampleError(jump_message(gap / SAMPLE_RATE))
         for start in range(0, max(gap, 0), SAMPLE_RATE):
             self._file.writeframes(bytes(2 * min(SAMPLE_RATE, gap - start)))
         self.written += max(gap, 0)

@@ -47,6 +47,7 @@ DECODER_THREADS = 2
 SMALLEST_STEP_S = 0.001
 JUMP_BACK_S = 1.0
 NOMINAL_RATE = 25.0
+LONGEST_GAP_S = 3600.0
 PICTURES_THAT_ARE_NO_VIDEO = (
     Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 )
@@ -267,8 +268,22 @@ def _display_matrix(picture: AvFrame) -> _Matrix | None:
 def _video_stream(container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & PICTURES_THAT_ARE_NO_VIDEO:
+            check_decodable(stream)
             return stream
     raise ModalityAbsent("the file has no video stream")
+
+
+def check_decodable(stream: Any) -> None:
+    """Refuse a stream in a format that FFmpeg has no decoder for.
+
+    Raises:
+        SampleError: there is no decoder.
+    """
+    if stream.codec_context is None:
+        raise SampleError(
+            f"nothing here decodes the format of the {stream.type}: convert the file with "
+            "`ffmpeg -i FILE NEW_FILE`, or copy it again if it is damaged"
+        )
 
 
 def _facts(
@@ -400,6 +415,7 @@ def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]
     if not container.streams.audio:
         raise SampleError("the file holds neither video nor sound: give a media file")
     stream = container.streams.audio[0]
+    check_decodable(stream)
     frame, end_s = 0, 0.0
     start_s: float | None = None
     for packet in demux(container, stream):
@@ -412,6 +428,8 @@ def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]
             stamp_s = seconds(block.pts, block.time_base)
             if stamp_s is not None:
                 start_s = stamp_s if start_s is None else start_s
+                if stamp_s - start_s > end_s + LONGEST_GAP_S:
+                    raise SampleError(jump_message(stamp_s - start_s - end_s))
                 end_s = max(end_s, stamp_s - start_s)
             end_s += block.samples / block.sample_rate
             while frame / rate < end_s - 1e-9:
@@ -419,6 +437,14 @@ def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]
                 frame += 1
     if frame == 0:
         raise SampleError("nothing of the sound decodes: the file is damaged; copy it again")
+
+
+def jump_message(gap_s: float) -> str:
+    """What to say of timestamps of the sound that leave so large a gap."""
+    return (
+        f"the timestamps of the sound jump by {gap_s:.0f} s: mend them with "
+        "`ffmpeg -i FILE -af aresample=async=1 NEW_FILE`"
+    )
 
 
 def reraise_out_of_memory(error: FFmpegError) -> None:
