@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from clips import Sound, damage, noise, write_video
+from clips import Sound, damage, noise, overwrite, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +27,7 @@ import extract_frames
 import fill_frames
 import read_labels
 import summarise_quality
+from circumplex import media
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.jobs import ShardJob
 from circumplex.quality import read_quality
@@ -201,6 +202,9 @@ CASES = {
     ),
     "truncated": Case(truncated, **FAILS),
     "first bytes": Case(lambda path: (clip(path), cut(path, 0.01)), **FAILS),
+    "header that asks for all memory": Case(
+        lambda path: overwrite(clip(path), b"stts", 4, b"\xff\xff\xff\xff"), **FAILS
+    ),
     "damaged everywhere": Case(
         damaged_everywhere, "extract_frames", "no frame of the video decodes"
     ),
@@ -420,10 +424,10 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edit
         start = int(place * (min(800, len(content)) if in_header else len(content)))
         content[start : start + len(value)] = value
     folder = tmp_path_factory.mktemp("edited")
-    media, timeline = folder / name, folder / "timeline.parquet"
-    media.write_bytes(content)
+    path, timeline = folder / name, folder / "timeline.parquet"
+    path.write_bytes(content)
     try:
-        extract_frames.extract_frames(media, timeline, {})
+        extract_frames.extract_frames(path, timeline, {})
     except SampleError:
         assert not timeline.exists()
         return
@@ -431,9 +435,16 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edit
     assert time_s[0] == 0
     assert (np.diff(time_s) > 0).all()
     try:
-        extract_audio.extract_audio(media, folder / "a.wav", clock=timeline)
+        extract_audio.extract_audio(path, folder / "a.wav", clock=timeline)
     except (SampleError, ModalityAbsent):
         assert not (folder / "a.wav").exists()
+
+
+def test_a_lack_of_memory_fails_the_job(monkeypatch, tmp_path):
+    overwrite(clip(tmp_path / "a.mp4"), b"stts", 4, b"\xff\xff\xff\xff")
+    monkeypatch.setattr(media, "ENOUGH_BYTES", 1 << 62)  # more than there is
+    with pytest.raises(MemoryError):
+        extract_frames.extract_frames(tmp_path / "a.mp4", tmp_path / "t.parquet", {})
 
 
 def test_a_bad_sample_that_is_mended_is_made(tmp_path):

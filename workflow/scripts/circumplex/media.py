@@ -48,6 +48,7 @@ SMALLEST_STEP_S = 0.001
 JUMP_BACK_S = 1.0
 NOMINAL_RATE = 25.0
 LONGEST_GAP_S = 3600.0
+ENOUGH_BYTES = 1 << 28
 PICTURES_THAT_ARE_NO_VIDEO = (
     Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 )
@@ -448,9 +449,15 @@ def jump_message(gap_s: float) -> str:
 
 
 def reraise_out_of_memory(error: FFmpegError) -> None:
-    """A lack of memory is no defect of the input and must fail the job."""
+    """A lack of memory is no defect of the input and must fail the job.
+
+    A damaged header that asks for more than any machine has is one: there is memory left then.
+    """
     if isinstance(error, MemoryError):
-        raise error
+        try:
+            bytearray(ENOUGH_BYTES)
+        except MemoryError:
+            raise error from None
 
 
 def _write_image(path: Path, image: NDArray[np.uint8]) -> None:
