@@ -12,8 +12,10 @@ from facenet_pytorch import MTCNN
 from circumplex.alignment import ARCFACE_TEMPLATE
 from circumplex.errors import ModalityAbsent, RequestError
 from circumplex.faces import CropFormat, FaceDetector, FaceOptions, Faces, align_faces
+from circumplex.fill import NoValid, fill_frames
 from circumplex.media import iter_frames
 from circumplex.subjects import Subject, intersection_over_union
+from circumplex.table import read_columns
 
 MEDIA = Path(__file__).parents[3] / "shared/media"
 LARGEST = Subject.parse("largest")
@@ -110,6 +112,11 @@ def test_frames_without_face_and_frames_that_failed(tmp_path):
         for column in ("probability", "box", "landmarks", "crop"):
             assert rows[number][column] is None
         assert rows[number]["detections"] == []
+    fill = tmp_path / "fill.parquet"
+    faces = tmp_path / "out" / "faces.parquet"
+    fill_frames(faces, fill, no_valid=NoValid.FAIL, metadata={})
+    sources = [0, 1, 2, 3, 3, 3, 7, 7, 8, 8, 10, 11]  # of two as near, the earlier one
+    assert read_columns(fill, ["source_frame"])[0].tolist() == sources
 
 
 def test_batches_shrink_with_the_frames_area_and_never_mix_sizes(tmp_path):

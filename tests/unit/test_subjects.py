@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from circumplex.errors import RequestError
 from circumplex.subjects import Choice, Subject, Tracker, intersection_over_union, look
@@ -132,6 +134,20 @@ def test_two_frames_of_one_person_only():
 def test_unreadable_subject(text):
     with pytest.raises(RequestError, match="subject"):
         Subject.parse(text)
+
+
+@given(
+    st.text(max_size=12) | st.lists(st.floats(), max_size=5).map(lambda v: ",".join(map(str, v)))
+)
+def test_any_subject_is_read_or_refused(text):
+    try:
+        subject = Subject.parse(text)
+    except RequestError:
+        return
+    if subject.box is not None:
+        x0, y0, x1, y1 = subject.box
+        assert x0 < x1
+        assert y0 < y1
 
 
 def test_readable_subject():
