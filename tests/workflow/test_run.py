@@ -1,5 +1,6 @@
 """The main job on the tiny corpus: from videos to submission files and a report."""
 
+import base64
 import csv
 import json
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from conftest import Outcome, Project
 
+from circumplex.quality import read_quality, read_sheet
 from circumplex.submissions import check_submission, read_submission
 from circumplex.table import count_rows, read_columns, read_metadata
 
@@ -88,6 +90,30 @@ def test_filled_frames_take_the_feature_of_their_source(
     assert not valid.all(), "clip01 holds a stretch without a face"
     assert valid[source].all()
     np.testing.assert_array_equal(values, values[source])
+
+
+def test_every_sample_has_a_contact_sheet_and_its_numbers(
+    finished: tuple[Project, Outcome],
+) -> None:
+    project, _ = finished
+    sheets = (project.results / "contact_sheets/page001.html").read_text()
+    report = (project.results / "report.html").read_text()
+    assert 'href="contact_sheets/page001.html"' in report
+    for row in rows(project):
+        name = row["sample"]
+        table = project.results / f"summarise_quality/{name}.parquet"
+        quality = read_quality(table)
+        frames, valid, switches = read_columns(
+            project.results / f"align_faces/{name}.parquet", ["frame", "valid", "subject_switch"]
+        )
+        assert quality.frames == len(frames)
+        assert quality.valid_share == valid.mean()
+        assert quality.switches == switches.sum()
+        assert (quality.level_dbfs is None) == (name == "clip02"), "clip02 has no sound"
+        sheet = base64.b64encode(read_sheet(table) or b"").decode()
+        for page in (sheets, report):
+            assert f"data:image/jpeg;base64,{sheet}" in page
+            assert f"<b>{name}</b>" in page
 
 
 def test_a_second_run_does_nothing(finished: tuple[Project, Outcome]) -> None:
