@@ -7,7 +7,7 @@ DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
 
-.PHONY: demo corpus score test unit lint lock control modalities leaks estimate test-cluster clean
+.PHONY: demo corpus score test unit lint lock control modalities leaks estimate test-cluster clean cards
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -52,6 +52,9 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster; \
 	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
+
+cards: .venv/.locked ## the feature cards of docs/features.md
+	$(BIN)/python workflow/scripts/make_cards.py
 
 lock: .venv/.locked ## resolve requirements.in anew
 	$(BIN)/python tools/lock.py

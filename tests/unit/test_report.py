@@ -17,6 +17,8 @@ import pyarrow as pa
 import pytest
 
 from circumplex import report
+from circumplex.cards import make_card
+from circumplex.features import FEATURES
 from circumplex.prediction_tables import PredictionWriter
 from circumplex.quality import Quality, write_quality
 from circumplex.report import ReportInputs, ReportSample, write_report
@@ -257,6 +259,11 @@ def make_inputs(folder: Path) -> ReportInputs:
             }
         },
         facts={"Circumplex": "0.1.0", "Date": "2024-05-01", "Configuration": "demo.yaml"},
+        cards=(
+            make_card(FEATURES["vggish"], "random:2", (), "0.05 CPU seconds a second of video"),
+            make_card(FEATURES["iresnet"], "published:glint360k_r100", (), "8 CPU seconds"),
+            make_card(FEATURES["egemaps"], "", ("Loudness_sma3", f"{HOSTILE}_sma3"), ""),
+        ),
     )
 
 
@@ -288,6 +295,18 @@ def test_random_weights_come_before_everything_else(page: Page) -> None:
     title, _, rest = start.partition("These results were made with seeded random weights for: ")
     assert title.split("</script>")[-1].strip() == ""  # the title alone stands before
     assert rest.startswith("iresnet (random:1), vggish (random:2). They say nothing about")
+
+
+def test_features_are_shown_with_weights_licence_columns_and_cost(page: Page) -> None:
+    text = " ".join(page.sections["features"].split())
+    assert "random:2, a seeded random stand-in" in text
+    assert "glintr100.onnx (sha256 4ab1d6435d63...)" in text
+    assert "non-commercial research only" in text
+    assert "0.05 CPU seconds a second of video" in text
+    assert f"Loudness_sma3, {HOSTILE}_sma3" in text
+    assert "512 unnamed values" in text
+    assert "openSMILE 3, feature set eGeMAPSv01b" in text
+    assert "eGeMAPSv01b, low-level descriptorsnoneaudEERING" in text
 
 
 def test_no_box_without_random_weights(tmp_path: Path) -> None:
@@ -351,7 +370,7 @@ def test_every_section_is_in_the_contents(page: Page) -> None:
         assert page.sections[section].strip()
     assert list(page.sections) == [
         *("", "failures", "scores", "corpus", "sheets"),
-        *("traces", "training", "submissions", "facts"),
+        *("traces", "training", "submissions", "features", "facts"),
     ]
 
 

@@ -3,15 +3,20 @@
 import csv
 import platform
 from collections import defaultdict
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circumplex.cards import Card, describe_cost, make_card, measure_costs
+from circumplex.features import FEATURES
 from circumplex.files import read_json
 from circumplex.logs import set_up
+from circumplex.quality import read_quality
 from circumplex.report import ReportInputs, ReportSample, write_report
 from circumplex.samples import Sample, read_samples
 from circumplex.store import Entry, Status, read_index
+from circumplex.table import read_metadata
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -45,6 +50,34 @@ def describe(
     )
 
 
+def feature_cards(
+    weights: Mapping[str, str],
+    results: Path,
+    entries: Mapping[str, Mapping[str, Mapping[str, Entry]]],
+) -> tuple[Card, ...]:
+    """The cards of the features in use, with what they cost in this run.
+
+    Args:
+        weights: by feature, the config's choice.
+        results: folder of the run.
+        entries: by stage, shard and sample.
+    """
+
+    def files(stage: str) -> dict[str, Path]:
+        shards = entries.get(stage, {}).values()
+        found = {name: entry for shard in shards for name, entry in shard.items()}
+        return {n: results / e.file for n, e in found.items() if e.status is Status.OK}
+
+    video_s = {n: read_quality(path).duration_s for n, path in files("summarise_quality").items()}
+    costs = measure_costs(results, entries, video_s)
+    cards = []
+    for name, choice in weights.items():
+        table = next(iter(files(FEATURES[name].stage).values()), None)
+        columns = read_metadata(table).get("columns", []) if table else []
+        cards.append(make_card(FEATURES[name], choice, columns, describe_cost(costs.get(name))))
+    return tuple(cards)
+
+
 def main(snakemake: "Snakemake") -> None:
     """Gather what the stages made and write the page."""
     set_up(snakemake.log[0], "make_report")
@@ -52,8 +85,10 @@ def main(snakemake: "Snakemake") -> None:
     output = Path(snakemake.output.page)
     results = output.parent
     entries: dict[str, dict[str, Entry]] = defaultdict(dict)
+    by_stage: dict[str, dict[str, dict[str, Entry]]] = defaultdict(dict)
     for index in map(Path, snakemake.input.indexes):
-        for name, entry in read_index(index).items():
+        by_stage[index.parent.name][index.stem] = read_index(index)
+        for name, entry in by_stage[index.parent.name][index.stem].items():
             entries[name][index.parent.name] = entry
     failures: dict[str, list[tuple[str, str]]] = defaultdict(list)
     with Path(snakemake.input.failures).open(encoding="utf-8", newline="") as file:
@@ -82,6 +117,7 @@ def main(snakemake: "Snakemake") -> None:
         training_logs=dict(zip(tracked["runs"], map(Path, snakemake.input.epochs), strict=False)),
         submissions={Path(m).stem: read_json(Path(m)) for m in snakemake.input.submissions},
         facts=facts,
+        cards=feature_cards(tracked["features"], results, by_stage),
     )
     sheets = [Path(path) for path in snakemake.output.sheets]
     for former in set(sheets[0].parent.glob("*.html")) - set(sheets):

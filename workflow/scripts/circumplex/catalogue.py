@@ -52,21 +52,27 @@ class Published:
         name: as in ``weights: published:<name>``.
         path: file or folder below the cache that an extractor reads.
         revision: of the publisher's release.
+        licence: of the weights.
+        trained_on: data sets.
         files: all that is to be fetched.
     """
 
     name: str
     path: str
     revision: str
+    licence: str
+    trained_on: str
     files: tuple[PublishedFile, ...]
 
 
 @dataclass(frozen=True)
 class FeatureWeights:
-    """What the catalogue says of an extractor's weights.
+    """What the catalogue says of an extractor and its weights.
 
     Attributes:
-        network: its name.
+        network: its name, and which of its values.
+        input: what a value is computed from.
+        row: what a row of the extractor's own table stands for.
         published: entry that is its own; none where the authors did not publish it.
         start: entry that its training may be started from.
         address: where to get or to ask for it.
@@ -77,6 +83,8 @@ class FeatureWeights:
     """
 
     network: str
+    input: str
+    row: str
     published: str | None
     start: str | None
     address: str
@@ -88,7 +96,7 @@ class FeatureWeights:
 
 @cache
 def feature_weights(path: Path = CATALOGUE) -> Mapping[str, FeatureWeights]:
-    """What is known of the weights of each extractor that has any."""
+    """What is known of each extractor."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {name: FeatureWeights(**entry) for name, entry in content["features"].items()}
 
@@ -102,6 +110,8 @@ def published_weights(path: Path = CATALOGUE) -> Mapping[str, Published]:
             name=name,
             path=entry["path"],
             revision=entry["revision"],
+            licence=entry["licence"],
+            trained_on=entry["trained_on"],
             files=tuple(PublishedFile(**file) for file in entry["files"]),
         )
         for name, entry in content["published"].items()

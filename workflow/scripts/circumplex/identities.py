@@ -336,6 +336,9 @@ class Identities:
             ensembles=list(self._plan.ensembles),
             runs=[run.path for run in self._plan.runs],
             random_weights=self.random_weights(),
+            features={
+                f.name: self._plan.weight_choices(f).get("weights", "") for f in self._plan.features
+            },
             excluded=self._plan.config.get("exclude", []),
         )
 

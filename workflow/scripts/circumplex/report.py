@@ -17,6 +17,7 @@ import jinja2
 import numpy as np
 import pyarrow.parquet as pq
 
+from circumplex.cards import Card
 from circumplex.files import write_text
 from circumplex.metrics import Target
 from circumplex.prediction_tables import PredictionTable
@@ -92,6 +93,7 @@ class ReportInputs:
         submissions: name -> manifest with ``ensemble``, ``format``, ``folder``, ``files`` (name ->
             SHA-256) and ``missing`` samples.
         facts: versions, configuration, date, hardware.
+        cards: of the features in use.
     """
 
     title: str
@@ -102,6 +104,7 @@ class ReportInputs:
     training_logs: Mapping[str, Path]
     submissions: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, str]
+    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -296,6 +299,7 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
         trainings=list(_trainings(inputs.training_logs)),
         submissions=dict(inputs.submissions),
         facts=dict(inputs.facts),
+        cards=inputs.cards,
         colours={target.value: colour for target, colour in COLOURS.items()},
     )
     template = environment.get_template(SHEETS_TEMPLATE)
