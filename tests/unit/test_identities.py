@@ -291,3 +291,18 @@ def test_schemas_close_every_object_and_describe_every_column():
         check(schema)
         if path.name.startswith("samples"):
             assert all(column["description"] for column in schema["properties"].values())
+
+
+def test_imported_features_are_keyed_by_file_and_sample(identities, tmp_path):
+    (tmp_path / "all.h5").write_text("one")
+    changes = {"features": {**RANDOM["features"], "densenet": {"import": str(tmp_path / "all.h5")}}}
+    before = identities(**changes).stage("import_densenet", SHARD)
+    keys = [json.dumps(key) for key in before["samples"].values()]
+    assert len(set(keys)) == len(keys) == len(ROWS), "one file holds all: names tell them apart"
+    (tmp_path / "all.h5").write_text("two")
+    after = identities(**changes).stage("import_densenet", SHARD)
+    assert all(before["samples"][s] != after["samples"][s] for s in before["samples"])
+    made = identities(**changes)
+    assert "import_densenet" in made.sample_stages()
+    assert "extract_densenet" not in made.sample_stages()
+    assert "densenet" not in made.random_weights()

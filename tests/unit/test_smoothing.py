@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circumplex.errors import RequestError
-from circumplex.smoothing import Convention, SmoothingSpec, moving_mean, smooth
+from circumplex.smoothing import Convention, SmoothingSpec, moving_mean, search_windows, smooth
 
 
 def paper_loop(column, w):
@@ -78,3 +78,40 @@ def test_refusals():
         smooth(np.array([[np.nan, 0]]), SmoothingSpec())
     with pytest.raises(RequestError):
         SmoothingSpec(valence=-1)
+
+
+def wandering(frames=400):
+    draw = np.random.default_rng(3)
+    truth = np.cumsum(draw.normal(0, 0.03, size=(frames, 2)), axis=0).clip(-0.9, 0.9)
+    return truth, truth + draw.normal(0, 0.3, size=truth.shape)
+
+
+def test_windows_are_those_of_the_best_ccc():
+    truth, raw = wandering()
+    annotation = truth.copy()
+    annotation[50:60] = np.nan
+    tried = {"valence": [0, 8, 400], "arousal": [400, 8]}
+    held_out = [("a", raw[:250], annotation[:250]), ("b", raw[250:], annotation[250:])]
+    found = search_windows(SmoothingSpec(), tried, held_out)
+    assert found.samples == ("a", "b")
+    for column, target in enumerate(("valence", "arousal")):
+        slow = {}
+        for window in tried[target]:
+            spec = SmoothingSpec(valence=window, arousal=window)
+            pieces = [smooth(values, spec)[:, column] for _, values, _ in held_out]
+            valid = ~np.isnan(annotation[:, column])
+            x, y = np.concatenate(pieces)[valid], annotation[valid, column]
+            covariance = np.mean((x - x.mean()) * (y - y.mean()))
+            slow[window] = 2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+        assert found.scores[target] == pytest.approx(slow)
+        assert getattr(found.spec, target) == max(slow, key=slow.__getitem__) == 8
+
+
+def test_without_annotation_or_candidates_windows_stay():
+    truth, raw = wandering(20)
+    nothing = np.full_like(truth, np.nan)
+    spec = SmoothingSpec(valence=3, arousal=4)
+    assert search_windows(spec, {"valence": [9]}, [("a", raw, nothing)]).spec == spec
+    assert search_windows(spec, {"valence": [9]}, []).samples == ()
+    assert search_windows(spec, {}, [("a", raw, truth)]).spec == spec
+    assert search_windows(spec, {"valence": [9]}, [("a", raw, truth)]).spec.arousal == 4

@@ -17,6 +17,7 @@ from circumplex.checkpoints import load_model
 from circumplex.digests import file_digest
 from circumplex.prediction_tables import PredictionTable
 from circumplex.submissions import read_submission
+from circumplex.table import read_columns, read_metadata
 
 NAMES = {"densenet": "affectnet", "fau": "FAU_situ", "wav2vec2": "wav2vec"}
 FEATURES = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")
@@ -26,6 +27,7 @@ SAMPLES = {
     "test": ["g", "h"],
 }
 DIMENSION = 4
+TRANSFORMER = "transformer_D_WC"
 ONE = {"encoder": "lstm", "features": ["densenet"], "seeds": [0]}
 SMALL = {
     "samples": "own/samples.tsv",
@@ -47,7 +49,12 @@ SMALL = {
     },
     "ensembles": {
         "main": {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"]},
-        "folded": {"valence": ["folded"], "arousal": ["folded"]},
+        "folded": {"valence": ["folded"], "arousal": ["folded"], "method": "stacked_ridge"},
+        "weighted": {
+            "valence": ["lstm_D_W", "transformer_D_WC"],
+            "arousal": ["lstm_D_W", "transformer_D_WC"],
+            "method": "ccc_weighted",
+        },
         "mixed": {"valence": ["mixed"], "arousal": ["mixed"]},
     },
     "submissions": {
@@ -55,6 +62,7 @@ SMALL = {
         "folded": {"ensemble": "folded", "format": "abaw3"},
         "mixed": {"ensemble": "mixed", "format": "abaw3"},
     },
+    "smoothing": {"search": {"valence": [0, 10, 20], "arousal": [50]}},
     "tables": {
         "table_own": {
             "title": "Submissions",
@@ -125,6 +133,17 @@ def test_no_extractor_runs_and_no_video_is_needed(imported: Imported) -> None:
     assert "video" not in (imported.project.root / "own/samples.tsv").read_text().split("\n", 1)[1]
 
 
+def test_every_sample_has_its_own_features(imported: Imported) -> None:
+    for split, samples in SAMPLES.items():
+        for sample in samples:
+            for name in FEATURES:
+                source = f"own/data/features/{split}_{NAMES.get(name, name)}.h5"
+                with h5py.File(imported.project.root / source) as file:
+                    expected = file[f"{sample}/fts"][()]
+                path = imported.results / f"import_{name}" / f"{sample}.parquet"
+                np.testing.assert_array_equal(read_columns(path, [name])[0], expected)
+
+
 def test_a_second_run_does_nothing(imported: Imported) -> None:
     again = imported.project.snakemake(configs=CONFIGS)
     assert again.code == 0
@@ -163,6 +182,24 @@ def test_no_model_is_scored_on_what_it_learned_from(imported: Imported) -> None:
             assert (trained, validated) == (set(SAMPLES["train"]), set(SAMPLES["val"]))
     assert set.union(*left_out) == known
     assert not set.intersection(*left_out)
+
+
+def test_windows_are_chosen_on_validation_alone(imported: Imported) -> None:
+    held_out = {"lstm_D_W/official/seed0": SAMPLES["val"], "mixed/mix/seed0": []}
+    for run, expected in held_out.items():
+        metadata = read_metadata(imported.results / f"smooth_predictions/{run}.parquet")
+        assert sorted(metadata["searched_on"]) == expected
+        chosen = metadata["smoothing"]["valence"]
+        scores = metadata["search"]["valence"]
+        assert chosen == (int(max(scores, key=scores.get)) if expected else 20)
+        assert metadata["smoothing"]["arousal"] == 50
+
+
+def test_fitted_ensembles_say_what_was_fitted(imported: Imported) -> None:
+    for name, experiments in (("folded", {"folded"}), ("weighted", {"lstm_D_W", TRANSFORMER})):
+        metadata = read_metadata(imported.results / f"ensemble_predictions/{name}.parquet")
+        for target in ("valence", "arousal"):
+            assert metadata["combination"][target]["weights"].keys() == experiments
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

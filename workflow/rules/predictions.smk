@@ -36,7 +36,8 @@ rule predict_frames:
 
 rule smooth_predictions:
     input:
-        f"{RESULTS}/predict_frames/{{run}}.parquet",
+        predictions=f"{RESULTS}/predict_frames/{{run}}.parquet",
+        read_labels=indexes("read_labels") if PLAN.window_search else [],
     output:
         f"{RESULTS}/smooth_predictions/{{run}}.parquet",
     log:
@@ -50,7 +51,7 @@ rule smooth_predictions:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=IDENTITIES.plain("smooth_predictions", smoothing=PLAN.smoothing),
+        stage=lambda wildcards: IDENTITIES.smoothing(wildcards.run),
     message:
         "smooth_predictions {wildcards.run}"
     script:
@@ -69,6 +70,9 @@ rule ensemble_predictions:
     input:
         valence=members_of("valence"),
         arousal=members_of("arousal"),
+        read_labels=lambda wildcards: (
+            indexes("read_labels") if PLAN.fits(wildcards.ensemble) else []
+        ),
     output:
         f"{RESULTS}/ensemble_predictions/{{ensemble}}.parquet",
     log:
@@ -95,6 +99,16 @@ rule export_ensemble:
             f"{RESULTS}/index/train_encoder/{run.path}.json"
             for run in PLAN.all_members(wildcards.ensemble)
         ],
+        smoothed=lambda wildcards: [
+            f"{RESULTS}/smooth_predictions/{run.path}.parquet"
+            for run in PLAN.all_members(wildcards.ensemble)
+            if PLAN.window_search
+        ],
+        fitted=lambda wildcards: (
+            f"{RESULTS}/ensemble_predictions/{wildcards.ensemble}.parquet"
+            if PLAN.fits(wildcards.ensemble)
+            else []
+        ),
     output:
         f"{RESULTS}/exports/{{ensemble}}/ensemble.json",
     log:

@@ -1,13 +1,15 @@
-"""This script averages the smoothed predictions of an ensemble's models, target by target."""
+"""This script combines the smoothed predictions of an ensemble's models, target by target."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circumplex.ensembles import mean_prediction
+from circumplex.ensemble_job import Member, TargetEnsemble
+from circumplex.ensembles import Method
 from circumplex.logs import set_up
 from circumplex.prediction_tables import TARGET_COLUMNS, PredictionTable, PredictionWriter
+from circumplex.scores import labels_tables
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -21,28 +23,37 @@ def main(snakemake: "Snakemake") -> None:
     """
     set_up(snakemake.log[0], "ensemble_predictions")
     tracked = snakemake.params.stage
-    members = [
-        [
-            (experiment, PredictionTable(Path(path)))
-            for experiment, path in zip(
-                tracked["members"][target], snakemake.input[target], strict=True
+    output = Path(snakemake.output[0])
+    labels = labels_tables(snakemake.input.read_labels, output.parents[1])
+    fitted_on = {sample: labels[sample] for sample in tracked["fitted_on"] if sample in labels}
+    ensembles = []
+    for column, target in enumerate(TARGET_COLUMNS):
+        described = zip(tracked["members"][target], snakemake.input[target], strict=True)
+        members = [Member(e, fold, PredictionTable(Path(path))) for (e, fold), path in described]
+        ensembles.append(
+            TargetEnsemble(
+                column,
+                tuple(members),
+                Method(tracked["method"]),
+                tracked["alpha"],
+                fitted_on,
+                tracked["combination"].get(target),
             )
-        ]
-        for target in TARGET_COLUMNS
-    ]
-    tables = [table for of_target in members for _, table in of_target]
-    metadata = {"stage": "ensemble_predictions", "members": tracked["members"]}
-    with PredictionWriter(Path(snakemake.output[0]), metadata) as output:
+        )
+    tables = [member.table for ensemble in ensembles for member in ensemble.members]
+    fitted = {t: e.record() for t, e in zip(TARGET_COLUMNS, ensembles, strict=True)}
+    metadata = {
+        "stage": "ensemble_predictions",
+        "members": tracked["members"],
+        "method": tracked["method"],
+        "combination": {target: record for target, record in fitted.items() if record},
+    }
+    with PredictionWriter(output, metadata) as writer:
         for sample in sorted({sample for table in tables for sample in table.samples}):
-            columns = []
-            for column, of_target in enumerate(members):
-                having = [(e, table) for e, table in of_target if sample in table]
-                if {e for e, _ in having} == {e for e, _ in of_target}:
-                    values = [table.values(sample)[:, column] for _, table in having]
-                    columns.append(mean_prediction(values))
-            if len(columns) == len(TARGET_COLUMNS):
+            columns = [ensemble.predict(sample) for ensemble in ensembles]
+            if all(column is not None for column in columns):
                 time_s = next(table for table in tables if sample in table).time_s(sample)
-                output.write(sample, time_s, np.stack(columns, axis=1))
+                writer.write(sample, time_s, np.stack(columns, axis=1))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 from circumplex.exports import write_export
 from circumplex.logs import set_up
 from circumplex.store import read_index
+from circumplex.table import read_metadata
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
 
 
 def main(snakemake: "Snakemake") -> None:
-    """Write the folder; `export: <folder>` in a config predicts with it."""
+    """Write the folder; `export: <folder>` in a config predicts with it.
+
+    What was chosen or fitted on held-out annotations goes along: there will be none to repeat it.
+    """
     set_up(snakemake.log[0], "export_ensemble")
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
@@ -21,7 +25,13 @@ def main(snakemake: "Snakemake") -> None:
     for run, index in zip(tracked["runs"], snakemake.input.models, strict=True):
         (entry,) = read_index(Path(index)).values()
         models[run] = results / entry.file
-    write_export(output.parent, tracked["description"], models)
+    description = dict(tracked["description"])
+    if snakemake.input.smoothed:
+        chosen = [read_metadata(Path(path))["smoothing"] for path in snakemake.input.smoothed]
+        description["windows"] = dict(zip(tracked["runs"], chosen, strict=True))
+    if snakemake.input.fitted:
+        description["combination"] = read_metadata(Path(snakemake.input.fitted))["combination"]
+    write_export(output.parent, description, models)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,50 @@
 """This script clips and smooths the predictions of one model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from circumplex.dataset import read_labels_table
 from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable, PredictionWriter
-from circumplex.smoothing import Convention, SmoothingSpec, smooth
+from circumplex.scores import labels_tables
+from circumplex.smoothing import Convention, SmoothingSpec, search_windows, smooth
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
 
 
 def main(snakemake: "Snakemake") -> None:
-    """Write the post-processed predictions."""
+    """Write the post-processed predictions.
+
+    Where windows are searched, they are chosen on the model's validation samples alone, and the
+    table's metadata says which were tried and what they scored.
+    """
     set_up(snakemake.log[0], "smooth_predictions")
-    options = snakemake.params.stage["smoothing"]
+    tracked = snakemake.params.stage
+    options = tracked["smoothing"]
+    output = Path(snakemake.output[0])
     spec = SmoothingSpec(**{**options, "convention": Convention(options["convention"])})
-    table = PredictionTable(Path(snakemake.input[0]))
-    metadata = {"stage": "smooth_predictions", "smoothing": options}
-    with PredictionWriter(Path(snakemake.output[0]), metadata) as output:
+    table = PredictionTable(Path(snakemake.input.predictions))
+    labels = labels_tables(snakemake.input.read_labels, output.parents[3])
+    searched = [s for s in tracked["searched_on"] if s in table and s in labels]
+
+    def held_out() -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
+        for sample in searched:
+            yield sample, table.values(sample), read_labels_table(labels[sample])
+
+    search = search_windows(spec, tracked["search"], held_out())
+    spec = search.spec
+    chosen = {"convention": spec.convention, "valence": spec.valence, "arousal": spec.arousal}
+    metadata = {"stage": "smooth_predictions", "smoothing": chosen}
+    if tracked["search"]:
+        metadata |= {"search": search.scores, "searched_on": search.samples}
+    with PredictionWriter(output, metadata) as writer:
         for sample in table.samples:
-            output.write(sample, table.time_s(sample), smooth(table.values(sample), spec))
+            writer.write(sample, table.time_s(sample), smooth(table.values(sample), spec))
 
 
 if __name__ == "__main__":

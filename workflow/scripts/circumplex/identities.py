@@ -17,7 +17,7 @@ from circumplex.features import Feature
 from circumplex.files import read_json
 from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
-from circumplex.plan import TARGETS, Plan, Run
+from circumplex.plan import MEAN, TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
 from circumplex.store import damaged_samples, index_files
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
@@ -25,6 +25,8 @@ from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 logger = logging.getLogger(__name__)
 
 LOCK = "requirements.lock"
+ALPHA = 0.01
+"""Ridge penalty of stacking, in the unit of the predictions' variance (ours)."""
 MAX_DIFFERENCE = 30
 """Frames that decoding and the organisers' list may differ by; Aff-Wild2's annotations do."""
 RAW_COLUMNS: Mapping[str, Sequence[str]] = {
@@ -148,7 +150,8 @@ class Identities:
 
     def _import_key(self, sample: Sample, feature: Feature) -> dict[str, str]:
         files = self._import_sources(sample, feature.name)
-        return {path.name: self._cache.digest(path) for path in files}
+        # The name too: one file may hold all samples.
+        return {"sample": sample.sample, **{p.name: self._cache.digest(p) for p in files}}
 
     def options(self, stage: str) -> dict[str, Any]:
         """What of the config changes a stage's numbers; weights by identity, not by path."""
@@ -213,13 +216,39 @@ class Identities:
         samples = [sample.sample for sample in self._plan.samples]
         return self.plain("predict_frames", run=path, features=features, samples=samples)
 
+    def smoothing(self, path: str) -> dict[str, Any]:
+        """Tracked parameter of ``smooth_predictions``: windows, or those to choose from."""
+        plan = self._plan
+        smoothing, search = plan.smoothing, plan.window_search
+        if plan.export is not None:
+            smoothing = plan.export.get("windows", {}).get(path, smoothing)
+        strategy = plan.experiments[self._run(path).experiment]["strategy"]
+        return self.plain(
+            "smooth_predictions",
+            smoothing=smoothing,
+            search=search,
+            searched_on=plan.held_out([strategy]) if search else [],
+        )
+
     def ensemble(self, name: str) -> dict[str, Any]:
-        """Tracked parameter of ``ensemble_predictions``: experiment of each member."""
+        """Tracked parameter of ``ensemble_predictions``: experiment and fold of each member."""
+        plan = self._plan
+        spec = plan.ensembles[name]
         members = {
-            target: [run.experiment for run in self._plan.members(name, target)]
+            target: [[run.experiment, run.fold] for run in plan.members(name, target)]
             for target in TARGETS
         }
-        return self.plain("ensemble_predictions", ensemble=name, members=members)
+        strategies = {plan.experiments[r.experiment]["strategy"] for r in plan.all_members(name)}
+        given = {} if plan.export is None else plan.export.get("combination", {})
+        return self.plain(
+            "ensemble_predictions",
+            ensemble=name,
+            members=members,
+            method=spec.get("method", MEAN),
+            alpha=spec.get("alpha", ALPHA),
+            fitted_on=plan.held_out(strategies) if plan.fits(name) else [],
+            combination=given,
+        )
 
     def export(self, name: str) -> dict[str, Any]:
         """Tracked parameter of ``export_ensemble``: the description to write."""

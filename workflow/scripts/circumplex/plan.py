@@ -5,7 +5,7 @@ Imported while the workflow is parsed: standard library, yaml and jsonschema onl
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -23,6 +23,7 @@ from circumplex.validation import suggestion, validate
 from circumplex.weight_choices import PUBLISHED, RANDOM, WEIGHT_KEYS
 
 TARGETS = ("valence", "arousal")
+MEAN = "mean"
 CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
 
 
@@ -286,7 +287,25 @@ class Plan:
     def smoothing(self) -> dict[str, Any]:
         """Post-processing of predictions: the export's own, or the config's."""
         source = self.export if self.export is not None else self.config
-        return dict(source["smoothing"])
+        return {key: value for key, value in source["smoothing"].items() if key != "search"}
+
+    @property
+    def window_search(self) -> dict[str, list[int]]:
+        """Windows to try by target; none under an export, which has them chosen."""
+        return {} if self.export is not None else dict(self.config["smoothing"].get("search", {}))
+
+    def fits(self, ensemble: str) -> bool:
+        """Whether weights of an ensemble are fitted on held-out annotations."""
+        return self.export is None and self.ensembles[ensemble].get("method", MEAN) != MEAN
+
+    def held_out(self, strategies: Collection[str]) -> list[str]:
+        """Annotated samples that models of these strategies may have left out of their training.
+
+        Never of the test set: nothing is chosen or fitted on that.
+        """
+        if Strategy.KFOLD in strategies:
+            return [sample.sample for sample in self.in_split(Split.TRAIN, Split.VAL)]
+        return [sample.sample for sample in self.in_split(Split.VAL)]
 
     def training_values(self, experiment: str) -> dict[str, Any]:
         """Values for `circumplex.training.training_spec`: defaults overlaid by the experiment's."""
@@ -353,6 +372,7 @@ class Plan:
                         f"config: ensemble {name} has no model for {target}: its seeds "
                         f"{self.ensembles[name].get('seeds')} are none of its experiments'"
                     )
+            self._check_method(name)
         for name, submission in self.submissions.items():
             _known([submission["ensemble"]], self.ensembles, f"submission {name}: ensemble")
         self._check_lists()
@@ -366,6 +386,22 @@ class Plan:
                     f"config: features.{name}.pca and postprocess: quantised go together: "
                     + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
                 )
+
+    def _check_method(self, ensemble: str) -> None:
+        method = self.ensembles[ensemble].get("method", MEAN)
+        members = self.all_members(ensemble)
+        strategies = {self.experiments[run.experiment]["strategy"] for run in members}
+        allowed = set(Strategy)
+        if method == "ccc_weighted":
+            allowed = {Strategy.OFFICIAL, Strategy.KFOLD}
+        elif method == "stacked_ridge":
+            allowed = {Strategy.KFOLD}
+        if strategies - allowed:
+            raise RequestError(
+                f"config: ensemble {ensemble}: method {method} is fitted on predictions of samples "
+                f"held out by strategy {' or '.join(sorted(allowed))}, but a member has strategy "
+                f"{', '.join(sorted(strategies - allowed))}"
+            )
 
     def _check_imports(self) -> None:
         for name, options in self.config["features"].items():
