@@ -8,6 +8,7 @@ from circumplex.catalogue import feature_weights, missing_weights, published_wei
 from circumplex.digests import DigestCache
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
+from circumplex.features import FEATURES
 from circumplex.identities import Identities
 from circumplex.plan import Plan
 
