@@ -28,7 +28,8 @@ def test_a_card_says_all_that_was_asked(name):
     text = section(name)
     for row in ("values a frame", "input", "time base", "network", "licence", "citation", "cost"):
         assert f"\n| {row} | " in text, row
-    assert f"| values a frame | {FEATURES[name].dimension} |" in text
+    dimension = FEATURES[name].dimension or CONFIG[name]["dimension"]
+    assert f"| values a frame | {dimension} |" in text
     assert ("random:<seed>" in text) == ("weights" in CONFIG[name])
     assert ("| address |" in text) == ("weights" in CONFIG[name])
     for key, value in CONFIG[name].items():
@@ -53,7 +54,7 @@ def test_columns_are_opensmiles(name, feature_set, levels):
 
 
 def test_published_weights_bring_their_own_licence():
-    card = make_card(FEATURES["iresnet"], "published:glint360k_r100", (), "")
+    card = make_card(FEATURES["iresnet"], {"weights": "published:glint360k_r100"}, (), "")
     assert "non-commercial" in card.licence
     assert "Glint360K" in card.trained_on
     assert published_weights()["glint360k_r100"].files[0].sha256[:12] in card.weights
@@ -61,11 +62,11 @@ def test_published_weights_bring_their_own_licence():
 
 
 def test_a_stand_in_is_called_one():
-    card = make_card(FEATURES["vggish"], "random:3", (), "")
+    card = make_card(FEATURES["vggish"], {"weights": "random:3"}, (), "")
     assert card.is_random
     assert card.weights.startswith("random:3, a seeded random stand-in")
     assert "random" in card.trained_on
-    assert make_card(FEATURES["egemaps"], "", ("a",), "").weights == ""
+    assert make_card(FEATURES["egemaps"], {}, ("a",), "").weights == ""
 
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"

@@ -260,9 +260,16 @@ def make_inputs(folder: Path) -> ReportInputs:
         },
         facts={"Circumplex": "0.1.0", "Date": "2024-05-01", "Configuration": "demo.yaml"},
         cards=(
-            make_card(FEATURES["vggish"], "random:2", (), "0.05 CPU seconds a second of video"),
-            make_card(FEATURES["iresnet"], "published:glint360k_r100", (), "8 CPU seconds"),
-            make_card(FEATURES["egemaps"], "", ("Loudness_sma3", f"{HOSTILE}_sma3"), ""),
+            make_card(
+                FEATURES["vggish"],
+                {"weights": "random:2"},
+                (),
+                "0.05 CPU seconds a second of video",
+            ),
+            make_card(
+                FEATURES["iresnet"], {"weights": "published:glint360k_r100"}, (), "8 CPU seconds"
+            ),
+            make_card(FEATURES["egemaps"], {}, ("Loudness_sma3", f"{HOSTILE}_sma3"), ""),
         ),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from circumplex.cards import make_card, render_markdown
-from circumplex.extractors import compare, egemaps
+from circumplex.extractors import compare, egemaps, mfcc
 from circumplex.features import FEATURES
 from circumplex.files import write_text
 from circumplex.resources import needs
@@ -23,11 +23,12 @@ MACHINE = "2 cores with AVX-512, float32, 30 frames/s, start-up apart"
 def page() -> str:
     """The page as it should be."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["features"]
-    columns = {module.build({}).name: module.build({}).columns for module in (egemaps, compare)}
+    named = [egemaps.build({}), compare.build({}), mfcc.build(config["mfcc"])]
+    columns = {extractor.name: extractor.columns for extractor in named}
     cards = [
         make_card(
             feature,
-            config[feature.name].get("weights", ""),
+            config[feature.name],
             columns.get(feature.name, ()),
             f"{needs()[feature.stage].cpu_s:g} CPU seconds a second of video ({MACHINE})",
         )

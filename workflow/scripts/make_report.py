@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from circumplex.cards import Card, describe_cost, make_card, measure_costs
 from circumplex.features import FEATURES
@@ -51,14 +51,14 @@ def describe(
 
 
 def feature_cards(
-    weights: Mapping[str, str],
+    features: Mapping[str, Mapping[str, Any]],
     results: Path,
     entries: Mapping[str, Mapping[str, Mapping[str, Entry]]],
 ) -> tuple[Card, ...]:
     """The cards of the features in use, with what they cost in this run.
 
     Args:
-        weights: by feature, the config's choice.
+        features: by name, weights and dimension.
         results: folder of the run.
         entries: by stage, shard and sample.
     """
@@ -71,10 +71,10 @@ def feature_cards(
     video_s = {n: read_quality(path).duration_s for n, path in files("summarise_quality").items()}
     costs = measure_costs(results, entries, video_s)
     cards = []
-    for name, choice in weights.items():
+    for name, options in features.items():
         table = next(iter(files(FEATURES[name].stage).values()), None)
         columns = read_metadata(table).get("columns", []) if table else []
-        cards.append(make_card(FEATURES[name], choice, columns, describe_cost(costs.get(name))))
+        cards.append(make_card(FEATURES[name], options, columns, describe_cost(costs.get(name))))
     return tuple(cards)
 
 

@@ -70,26 +70,30 @@ class Card:
     cost: str
 
 
-def make_card(feature: Feature, weights: str, columns: Sequence[str], cost: str) -> Card:
+def make_card(
+    feature: Feature, options: Mapping[str, Any], columns: Sequence[str], cost: str
+) -> Card:
     """The card of a feature.
 
     Args:
         feature: which.
-        weights: choice of the config; empty without a network.
+        options: of the config: ``weights``, if it has a network, and ``dimension``, if that is
+            not fixed.
         columns: names of its values.
         cost: in words.
     """
     known = feature_weights()[feature.name]
+    weights = options.get("weights", "")
     published = weights.startswith(PUBLISHED)
     source = published_weights()[weights.removeprefix(PUBLISHED)] if published else known
     random = weights.startswith(RANDOM)
     return Card(
         name=feature.name,
         modality=feature.modality.value,
-        dimension=feature.dimension,
+        dimension=feature.dimension or options["dimension"],
         known=known,
         time_base=f"a row is {known.row}; {FRAMINGS[feature.framing]}",
-        weights=describe_weights(weights),
+        weights=describe_weights(weights) if weights else "",
         trained_on="nothing: the weights are random" if random else source.trained_on,
         licence=source.licence,
         is_random=random,

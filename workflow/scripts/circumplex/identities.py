@@ -366,7 +366,11 @@ class Identities:
             runs=[run.path for run in self._plan.runs],
             random_weights=self.random_weights(),
             features={
-                f.name: self._plan.weight_choices(f).get("weights", "") for f in self._plan.features
+                f.name: {
+                    **self._plan.weight_choices(f),
+                    "dimension": self.packs(f.name)["options"]["dimension"],
+                }
+                for f in self._plan.features
             },
             excluded=self._plan.config.get("exclude", []),
         )
