@@ -7,7 +7,7 @@ DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
 
-.PHONY: demo corpus score test unit lint lock control modalities leaks estimate test-cluster clean cards
+.PHONY: demo corpus score test unit lint lock control modalities leaks estimate tune cards test-cluster clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ score: .venv/.locked ## CCC of the demo's submission on the withheld test annota
 
 estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
 	$(BIN)/python workflow/scripts/estimate.py --configfile $(CONFIGS)
+
+tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
+	$(BIN)/python workflow/scripts/tune.py --configfile $(CONFIGS)
 
 leaks: corpus ## what box positions or clip means alone would score
 	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results

@@ -70,12 +70,8 @@ def test_python_files_keep_to_the_rules(path):
     assert not dynamic, "the code digest follows static imports only"
 
 
-COMMANDS = {
-    "make_sheet",
-    "check_submission",
-    "estimate",
-    "make_cards",
-}  # run by people, not by rules
+# Run by people, not by rules.
+COMMANDS = {"make_sheet", "check_submission", "estimate", "tune", "make_cards"}
 
 
 @pytest.mark.parametrize("path", THIN, ids=lambda p: p.name)

@@ -71,7 +71,7 @@ class BackboneExtractor:
             found = network(torch.zeros(1, 3, side, side, device=device)).shape[-1]
         check_dimension(name, dimension, found)
         normalised = Normalised(network, mean, deviation).to(device)
-        self._network = Inference(normalised, arithmetic, device)
+        self.network = Inference(normalised, arithmetic, device)
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3) as (side, side, 3)."""
@@ -79,5 +79,8 @@ class BackboneExtractor:
 
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB images (batch, side, side, 3) to features (batch, dimension)."""
-        images = self._network.upload(inputs).permute(0, 3, 1, 2)
-        return np.asarray(self._network(images).cpu().numpy())
+        return np.asarray(self.network(self.batch(inputs)).cpu().numpy())
+
+    def batch(self, inputs: NDArray[np.uint8]) -> torch.Tensor:
+        """The network's input."""
+        return self.network.upload(inputs).permute(0, 3, 1, 2)

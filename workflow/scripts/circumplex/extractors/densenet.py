@@ -87,7 +87,7 @@ class DenseNetExtractor:
         self.batch_size = options.batch_size
         network = build_network(densenet.DenseNetBC, options.weights, device)
         embedding = Embedding(network, options.mean, options.deviation)
-        self._network = Inference(embedding, options.arithmetic, device)
+        self.network = Inference(embedding, options.arithmetic, device)
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3) as grey image (64, 64)."""
@@ -95,8 +95,11 @@ class DenseNetExtractor:
 
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Grey images (batch, 64, 64) to features (batch, 342)."""
-        images = self._network.upload(inputs).unsqueeze(1)
-        return np.asarray(self._network(images).cpu().numpy())
+        return np.asarray(self.network(self.batch(inputs)).cpu().numpy())
+
+    def batch(self, inputs: NDArray[np.uint8]) -> torch.Tensor:
+        """The network's input."""
+        return self.network.upload(inputs).unsqueeze(1)
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> DenseNetExtractor:

@@ -106,7 +106,7 @@ class IResNetExtractor:
         self.name = name
         self.batch_size = options.batch_size
         network = build_network(FACTORIES[options.depth], options.weights, device, read_state)
-        self._network = Inference(Embedding(network), options.arithmetic, device)
+        self.network = Inference(Embedding(network), options.arithmetic, device)
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3), as it is."""
@@ -114,8 +114,11 @@ class IResNetExtractor:
 
     def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB crops (batch, 112, 112, 3) to features (batch, 512)."""
-        faces = self._network.upload(inputs).permute(0, 3, 1, 2)
-        return np.asarray(self._network(faces).cpu().numpy())
+        return np.asarray(self.network(self.batch(inputs)).cpu().numpy())
+
+    def batch(self, inputs: NDArray[np.uint8]) -> torch.Tensor:
+        """The network's input."""
+        return self.network.upload(inputs).permute(0, 3, 1, 2)
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> IResNetExtractor:

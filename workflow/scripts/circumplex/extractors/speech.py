@@ -177,13 +177,15 @@ class SpeechExtractor:
         self._stride, self._field = stride_and_field(config.conv_kernel, config.conv_stride)
         self._kept = self._tokens(f"{name}.window_s", window_s)
         self._context = self._tokens(f"{name}.context_s", context_s)
+        tokens = self._kept + 2 * self._context
+        self.samples = (tokens - 1) * self._stride + self._field  # of a full pass
         self._normalise = normalise
         # Not compiled: passes of short sound have any length.
         module: Any = module_of(model, device)
         # Sound has more than the 8 bits of a bfloat16: the convolutions that read it keep them.
         module.feature_extractor = Exact(module.feature_extractor)
         network = Tokens(module, layer)
-        self._network = Inference(network, Arithmetic(precision), device)
+        self.network = Inference(network, Arithmetic(precision), device)
 
     def _tokens(self, key: str, seconds: float) -> int:
         tokens = seconds * SAMPLE_RATE / self._stride
@@ -206,7 +208,11 @@ class SpeechExtractor:
 
     def embed(self, waves: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalised sound (1, samples) to hidden states (1, tokens, dimension)."""
-        return np.asarray(self._network(self._network.upload(waves)).cpu().numpy())
+        return np.asarray(self.network(self.batch(waves)).cpu().numpy())
+
+    def batch(self, waves: NDArray[np.float32]) -> torch.Tensor:
+        """The network's input."""
+        return self.network.upload(waves)
 
     def _passes(self, wave: Path) -> Iterator[Pass]:
         with WaveFile(wave) as file:

@@ -99,6 +99,7 @@ class VGGishExtractor:
 
     name = "vggish"
     dimension = vggish.FEATURES
+    samples = vggish.EXAMPLE_SAMPLES  # of an example
     columns: tuple[str, ...] = ()
 
     def __init__(self, options: Options, device: str) -> None:
@@ -106,7 +107,7 @@ class VGGishExtractor:
         self._hop = round(options.hop_s * 100) * SAMPLE_RATE // 100  # samples
         self._front_end = vggish.LogMel().to(device)
         network = build_network(vggish.VGGish, options.weights, device)
-        self._network = Inference(network, options.arithmetic, device)
+        self.network = Inference(network, options.arithmetic, device)
         self._postprocess: torch.nn.Module = torch.nn.Identity()
         if options.pca is not None:
             self._postprocess = build_network(vggish.Postprocessor, options.pca, device, read_pca)
@@ -141,9 +142,14 @@ class VGGishExtractor:
     def embed(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Sounds (batch, 15600) in [-1, 1] to features (batch, 128)."""
         with torch.inference_mode():
-            examples = self._front_end(self._network.upload(inputs))
-            values: torch.Tensor = self._postprocess(self._network(examples))
+            values: torch.Tensor = self._postprocess(self.network(self.batch(inputs)))
         return np.asarray(values.cpu().numpy())
+
+    def batch(self, inputs: NDArray[np.float32]) -> torch.Tensor:
+        """The network's input: log-mel examples."""
+        with torch.inference_mode():
+            examples: torch.Tensor = self._front_end(self.network.upload(inputs))
+        return examples
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> VGGishExtractor:

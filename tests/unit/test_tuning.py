@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from circumplex.extractors import densenet
+from circumplex.tuning import PLAIN, Trial, compare, recommend, tune
+from circumplex.tuning_inputs import crops_of, inputs_of, made_crops, sound_of
+
+
+def trial(seconds, cosine=1.0, same_bits=True, **settings):
+    return Trial({**PLAIN, **settings}, seconds, 1.0, 1.0, cosine, 0.0, same_bits)
+
+
+def test_the_fastest_setting_that_keeps_the_features():
+    plain, last = trial(10.0), trial(8.0, channels_last=True)
+    half = trial(4.0, cosine=0.99991, precision="bfloat16")
+    rough = trial(2.0, cosine=0.9998, precision="bfloat16")
+    moving = trial(1.0, same_bits=False, compile=True)
+    unknown = trial(1.0, cosine=float("nan"))
+    assert recommend([plain, last, half, rough, moving, unknown]) is half
+    assert recommend([plain, trial(9.8)]) is plain, "not worth another setting"
+    with pytest.raises(ValueError, match="no setting"):
+        recommend([rough])
+
+
+def test_agreement_by_hand():
+    reference = np.float32([[3, 4], [0, 2], [0, 0]])
+    found = np.float32([[3, 4], [0.2, 2], [0, 0]])
+    cosine, error = compare(found, reference)
+    assert cosine == pytest.approx(2 / np.hypot(0.2, 2))
+    assert error == pytest.approx(0.1)
+    assert compare(reference, reference) == (pytest.approx(1), 0)
+
+
+def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr("circumplex.tuning.LEAST_SECONDS", 0)
+    monkeypatch.setattr("circumplex.tuning.LEAST_BATCHES", 1)
+    options = {"weights": {"random": 0}, "batch_size": 2, "precision": "float32"}
+    options["channels_last"] = True
+    trials = list(tune(densenet.build, options, "cpu", lambda e: inputs_of(e, tmp_path)))
+    settings = [(t.settings["precision"], t.settings["channels_last"]) for t in trials]
+    assert settings[0] == ("float32", False)
+    assert len(set(settings)) == len(settings) == 4
+    assert all(t.offered and t.seconds > 0 for t in trials)
+    assert trials[0].cosine == pytest.approx(1)
+    assert max(t.error for t in trials[2:]) > 1e-3 > trials[1].error
+
+
+def test_made_inputs_fill_a_batch(tmp_path):
+    assert made_crops(3).shape == (3, 112, 112, 3)
+    assert crops_of(tmp_path, 2).shape == (2, 112, 112, 3)
+    assert sound_of(tmp_path, 5000).shape == (5000,)
