@@ -104,4 +104,4 @@ def test_a_bug_in_reading_fails_the_job_and_keeps_what_is_done(tmp_path):
 def test_a_sample_that_nothing_was_said_of_is_a_bug(tmp_path):
     shard = Shard(tmp_path, {"a": [1]})
     with pytest.raises(ValueError, match="double: nothing was said of"):
-        shard.run(lambda tasks: iter(()))
+        shard.run(make_all=lambda _: [])

@@ -94,5 +94,6 @@ def _rows(
     for piece, values in pieces:
         if piece.problem is not None:
             raise piece.problem
-        if piece.rows is not None:
-            yield piece.rows, values
+        if piece.rows is None:
+            return  # not a piece further: that would be the next sample's
+        yield piece.rows, values
