@@ -54,12 +54,14 @@ def start(tmp_path, monkeypatch):
     return of
 
 
-def test_a_job_of_raw_files(start, tmp_path):
+def test_a_job_of_raw_files(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the locks of devices lie
     sheet = write_sheet(tmp_path / "samples.tsv", ROWS)
     stage = {"samples": {"train0": {"video": "1"}, "test0": {"video": "2"}}}
     job = start(stage, {"sheet": str(sheet)}, files=["train0.mp4"], gpu=1)
     assert job.stage.results == tmp_path / "results"
-    assert (job.device, job.threads, job.weights) == ("cuda", 3, {})
+    assert (job.device, job.threads, job.weights) == ("cuda:0", 3, {})
     assert job.indexes == {}
     assert job.sheet["train0"].video == tmp_path / "train0.mp4"
     seen = []
