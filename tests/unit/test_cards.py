@@ -8,10 +8,12 @@ from made_requests import ROOT
 import make_cards
 from circumplex.cards import Cost, describe_cost, make_card, measure_costs
 from circumplex.catalogue import published_weights
-from circumplex.features import FEATURES
+from circumplex.features import FEATURES, Feature
+from circumplex.modalities import Modality
 from circumplex.store import Entry, Status
 
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+STAGES = {name: feature.stage for name, feature in FEATURES.items()}
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["features"]
 
 
@@ -69,6 +71,16 @@ def test_a_stand_in_is_called_one():
     assert make_card(FEATURES["egemaps"], {}, ("a",), "").weights == ""
 
 
+def test_an_imported_feature_is_called_so():
+    feature = Feature("own", Modality.VISUAL, 7, imported=True)
+    card = make_card(feature, {"dimension": 7, "imported": True}, (), describe_cost(None))
+    assert (card.dimension, card.weights, card.modality) == (7, "", "visual")
+    assert "imported" in card.known.network
+    assert "as imported" in card.time_base
+    replaced = make_card(Feature("fau", Modality.VISUAL, 512, imported=True), {}, (), "")
+    assert "imported" in replaced.known.network, "not the extractor of that name"
+
+
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
 
@@ -102,7 +114,7 @@ def test_cost_is_of_the_jobs_that_made_all_and_of_the_samples_that_they_made(tmp
     run.job("extract_egemaps", "000", "NA", {"a": OK})
     run.job("extract_compare", "000", 1.0, {"a": FAILED})
     video_s = {"a": 10.0, "b": 100.0, "c": 4.0, "d": 6.0, "e": 50.0}
-    costs = measure_costs(tmp_path, run.entries, video_s)
+    costs = measure_costs(tmp_path, STAGES, run.entries, video_s)
     assert costs == {"vggish": Cost(8.0, 20.0)}
     assert costs["vggish"].per_second == pytest.approx(0.4)
     assert describe_cost(costs["vggish"]).startswith("0.4 CPU seconds a second of video")
@@ -112,4 +124,4 @@ def test_cost_is_of_the_jobs_that_made_all_and_of_the_samples_that_they_made(tmp
 
 def test_cost_without_benchmarks_is_unknown(tmp_path):
     entries = {"extract_vggish": {"000": {"a": Entry(OK)}}}
-    assert measure_costs(tmp_path, entries, {"a": 1.0}) == {}
+    assert measure_costs(tmp_path, STAGES, entries, {"a": 1.0}) == {}

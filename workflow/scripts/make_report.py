@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circumplex.cards import Card, describe_cost, make_card, measure_costs
-from circumplex.features import FEATURES
+from circumplex.features import Feature
 from circumplex.files import read_json
 from circumplex.logs import set_up
+from circumplex.modalities import Framing, Modality
 from circumplex.quality import read_quality
 from circumplex.report import ReportInputs, ReportSample, write_report
 from circumplex.samples import Sample, read_samples
@@ -58,7 +59,7 @@ def feature_cards(
     """The cards of the features in use, with what they cost in this run.
 
     Args:
-        features: by name, weights and dimension.
+        features: by name, what each is in this run.
         results: folder of the run.
         entries: by stage, shard and sample.
     """
@@ -69,12 +70,24 @@ def feature_cards(
         return {n: results / e.file for n, e in found.items() if e.status is Status.OK}
 
     video_s = {n: read_quality(path).duration_s for n, path in files("summarise_quality").items()}
-    costs = measure_costs(results, entries, video_s)
+    known = {
+        name: Feature(
+            name,
+            Modality(options["modality"]),
+            options["dimension"],
+            Framing(options["framing"]) if options["framing"] else None,
+            imported=options["imported"],
+        )
+        for name, options in features.items()
+    }
+    stages = {name: feature.stage for name, feature in known.items()}
+    costs = measure_costs(results, stages, entries, video_s)
     cards = []
-    for name, options in features.items():
-        table = next(iter(files(FEATURES[name].stage).values()), None)
+    for name, feature in known.items():
+        table = next(iter(files(feature.stage).values()), None)
         columns = read_metadata(table).get("columns", []) if table else []
-        cards.append(make_card(FEATURES[name], options, columns, describe_cost(costs.get(name))))
+        cost = describe_cost(costs.get(name))
+        cards.append(make_card(feature, features[name], columns, cost))
     return tuple(cards)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.catalogue import FeatureWeights, feature_weights, published_weights
-from circumplex.features import FEATURES, Feature
+from circumplex.features import Feature
 from circumplex.modalities import Framing
 from circumplex.store import Entry, Status
 from circumplex.weight_choices import PUBLISHED, RANDOM
@@ -18,6 +18,18 @@ FRAMINGS: Mapping[Framing | None, str] = {
     Framing.MEAN: "a frame takes the mean of the rows with their centre in it, else the nearest",
     Framing.NEAREST: "a frame takes the row whose centre is nearest to its middle",
 }
+IMPORTED = FeatureWeights(
+    network="imported from files of your own",
+    input="not known here",
+    row="a frame",
+    published=None,
+    start=None,
+    address="",
+    trained_on="not known here",
+    licence="not known here",
+    citation="not known here",
+    note="",
+)
 COUNTS = re.compile(r"(\d+) made, (\d+) taken from the store")
 
 
@@ -82,7 +94,7 @@ def make_card(
         columns: names of its values.
         cost: in words.
     """
-    known = feature_weights()[feature.name]
+    known = IMPORTED if feature.imported else feature_weights()[feature.name]
     weights = options.get("weights", "")
     published = weights.startswith(PUBLISHED)
     source = published_weights()[weights.removeprefix(PUBLISHED)] if published else known
@@ -90,9 +102,11 @@ def make_card(
     return Card(
         name=feature.name,
         modality=feature.modality.value,
-        dimension=feature.dimension or options["dimension"],
+        dimension=feature.dimension or int(options["dimension"]),
         known=known,
-        time_base=f"a row is {known.row}; {FRAMINGS[feature.framing]}",
+        time_base="a row a frame, as imported"
+        if feature.imported
+        else f"a row is {known.row}; {FRAMINGS[feature.framing]}",
         weights=describe_weights(weights) if weights else "",
         trained_on="nothing: the weights are random" if random else source.trained_on,
         licence=source.licence,
@@ -118,6 +132,7 @@ def describe_weights(choice: str) -> str:
 
 def measure_costs(
     results: Path,
+    stages: Mapping[str, str],
     entries: Mapping[str, Mapping[str, Mapping[str, Entry]]],
     video_s: Mapping[str, float],
 ) -> dict[str, Cost]:
@@ -127,6 +142,7 @@ def measure_costs(
 
     Args:
         results: folder of the run.
+        stages: by feature, the stage that makes it.
         entries: by stage, shard and sample.
         video_s: length of each sample's video in seconds.
 
@@ -134,15 +150,15 @@ def measure_costs(
         By feature; only those of which some job is known whole.
     """
     costs = {}
-    for feature in FEATURES.values():
+    for feature, stage in stages.items():
         jobs = [
             cost
-            for shard, samples in entries.get(feature.stage, {}).items()
-            if (cost := _job_cost(results, feature.stage, shard, samples, video_s))
+            for shard, samples in entries.get(stage, {}).items()
+            if (cost := _job_cost(results, stage, shard, samples, video_s))
         ]
         total = Cost(sum(job.cpu_s for job in jobs), sum(job.video_s for job in jobs))
         if total.video_s > 0:
-            costs[feature.name] = total
+            costs[feature] = total
     return costs
 
 

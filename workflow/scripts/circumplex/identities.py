@@ -369,6 +369,9 @@ class Identities:
                 f.name: {
                     **self._plan.weight_choices(f),
                     "dimension": self.packs(f.name)["options"]["dimension"],
+                    "modality": f.modality.value,
+                    "framing": f.framing,
+                    "imported": f.imported,
                 }
                 for f in self._plan.features
             },
