@@ -99,7 +99,9 @@ class Run:
             text = f"{HEADER}9.9\t0:00:09\t1\t1\t1\t1\t0\t0\t50\t{cpu_s}\n"
             log = f"2026-01-01 INFO circumplex.store: {stage}: {counts.format(made=made)}\n"
             path.write_text(text if kind == "benchmarks" else log)
-        entries = {name: Entry(status) for name, status in samples.items()}
+        entries = {
+            name: Entry(status, file=f"store/{name.upper()}") for name, status in samples.items()
+        }
         self.entries.setdefault(stage, {})[shard] = entries
 
 
@@ -117,9 +119,18 @@ def test_cost_is_of_the_jobs_that_made_all_and_of_the_samples_that_they_made(tmp
     costs = measure_costs(tmp_path, STAGES, run.entries, video_s)
     assert costs == {"vggish": Cost(8.0, 20.0)}
     assert costs["vggish"].per_second == pytest.approx(0.4)
-    assert describe_cost(costs["vggish"]).startswith("0.4 CPU seconds a second of video")
-    assert "20 s of video" in describe_cost(costs["vggish"])
+    assert describe_cost(costs["vggish"]).startswith("0.4 CPU s a second of video")
+    assert "over 20 s" in describe_cost(costs["vggish"])
     assert "from the store" in describe_cost(None)
+
+
+def test_what_samples_share_is_counted_once(tmp_path):
+    run = Run(tmp_path)
+    samples = {"a": OK, "A": OK, "b": OK}
+    run.job("extract_vggish", "000", 6.0, samples, "2 made, 1 taken from the store")
+    run.job("extract_wav2vec2", "000", 6.0, samples, "1 made, 2 taken from the store")
+    costs = measure_costs(tmp_path, STAGES, run.entries, {"a": 10.0, "A": 10.0, "b": 20.0})
+    assert costs == {"vggish": Cost(6.0, 30.0)}
 
 
 def test_cost_without_benchmarks_is_unknown(tmp_path):

@@ -1,12 +1,14 @@
 """The networks against the same arithmetic written out with plain functions."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.models.densenet import _DenseBlock, _Transition
 
 from circumplex.networks import densenet, iresnet, vggish
 
@@ -158,6 +160,30 @@ def test_densenet_computes_what_its_blocks_say() -> None:
     torch.testing.assert_close(features, densenet_by_hand(images, state), rtol=1e-3, atol=1e-4)
     logits = features @ state["classifier.weight"].T + state["classifier.bias"]
     torch.testing.assert_close(network(images), logits)
+
+
+@torch.inference_mode()
+def test_densenet_is_torchvisions_blocks_behind_a_stem_of_its_own() -> None:
+    network = densenet.DenseNetBC()
+    state = unlike_initial(network, seed=2)
+    block = partial(_DenseBlock, num_layers=16, bn_size=4, growth_rate=12, drop_rate=0.0)
+    parts = {
+        "denseblock1": block(num_input_features=24),
+        "transition1": _Transition(216, 108),
+        "denseblock2": block(num_input_features=108),
+        "transition2": _Transition(300, 150),
+        "denseblock3": block(num_input_features=150),
+    }
+    images = torch.randn(2, 1, 64, 64)
+    x = F.conv2d(images, state["features.conv0.weight"], stride=2, padding=1)
+    for name, part in parts.items():
+        own = f"features.{name}."
+        part.load_state_dict(
+            {key.removeprefix(own): value for key, value in state.items() if key.startswith(own)}
+        )
+        x = part.eval()(x)
+    x = norm(x, state, "features.norm3").relu().mean((2, 3))
+    torch.testing.assert_close(network.embed(images), x, rtol=1e-4, atol=1e-5)
 
 
 def test_densenet_has_nothing_beyond_what_is_computed() -> None:

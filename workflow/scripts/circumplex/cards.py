@@ -138,7 +138,8 @@ def measure_costs(
 ) -> dict[str, Cost]:
     """Cost of each feature by the benchmarks of the jobs that computed it.
 
-    A job that took anything from the store is left out: its time says nothing of the work.
+    A job that took from the store what an earlier one made is left out: its time says nothing of
+    the work.
 
     Args:
         results: folder of the run.
@@ -174,14 +175,16 @@ def _job_cost(
     if not (log.is_file() and benchmark.is_file()):
         return None
     made = COUNTS.findall(log.read_text(encoding="utf-8"))
-    whole = [name for name, entry in samples.items() if entry.status is Status.OK]
-    if not made or made[-1] != (str(len(whole)), "0") or not whole:
+    done = {name: entry for name, entry in samples.items() if entry.status is Status.OK}
+    # Samples of equal content, two people of one film say, share a file that is made once.
+    files = {entry.file: name for name, entry in done.items()}
+    if not files or not made or made[-1] != (str(len(files)), str(len(done) - len(files))):
         return None
     with benchmark.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     if len(rows) != 1 or not _is_number(rows[0].get("cpu_time", "")):
         return None  # too short a job has no CPU time
-    return Cost(float(rows[0]["cpu_time"]), sum(video_s.get(name, 0.0) for name in whole))
+    return Cost(float(rows[0]["cpu_time"]), sum(video_s.get(name, 0.0) for name in files.values()))
 
 
 def _is_number(text: str) -> bool:
@@ -191,11 +194,9 @@ def _is_number(text: str) -> bool:
 def describe_cost(cost: Cost | None) -> str:
     """A measured cost in words."""
     if cost is None:
-        return "not measured: this run took it from the store"
-    return (
-        f"{cost.per_second:.2g} CPU seconds a second of video, start-up included "
-        f"({cost.video_s:.0f} s of video)"
-    )
+        return "not measured: taken from the store"
+    measured = f"over {cost.video_s:.0f} s, start-up included"
+    return f"{cost.per_second:.2g} CPU s a second of video ({measured})"
 
 
 def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
