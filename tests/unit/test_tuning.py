@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from circumplex.extractors import densenet
-from circumplex.tuning import PLAIN, Trial, compare, recommend, tune
+from circumplex.tuning import PLAIN, Trial, Tuner, compare, recommend
 from circumplex.tuning_inputs import crops_of, inputs_of, made_crops, sound_of
 
 
@@ -36,7 +36,7 @@ def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
     monkeypatch.setattr("circumplex.tuning.LEAST_BATCHES", 1)
     options = {"weights": {"random": 0}, "batch_size": 2, "precision": "float32"}
     options["channels_last"] = True
-    trials = list(tune(densenet.build, options, "cpu", lambda e: inputs_of(e, tmp_path)))
+    trials = list(Tuner(densenet.build, options, "cpu", lambda e: inputs_of(e, tmp_path)).trials())
     settings = [(t.settings["precision"], t.settings["channels_last"]) for t in trials]
     assert settings[0] == ("float32", False)
     assert len(set(settings)) == len(settings) == 4

@@ -17,7 +17,7 @@ from circumplex.errors import CircumplexError
 from circumplex.extractors import densenet, fau, iresnet, speech, timm, vggish, vit, wav2vec2
 from circumplex.features import FEATURES
 from circumplex.plan import Plan
-from circumplex.tuning import LEAST_COSINE, Build, Trial, recommend, tune
+from circumplex.tuning import LEAST_COSINE, Build, Trial, Tuner, recommend
 from circumplex.tuning_inputs import inputs_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +75,8 @@ def _tune(plan: Plan, name: str, device: str) -> tuple[Trial, Trial]:
     print(f"\n{name}\n{HEADER}", flush=True)
     trials: list[Trial] = []
     options = extractor_options(plan, name)
-    for trial in tune(DEEP[name], options, device, lambda e: inputs_of(e, plan.results)):
+    tuner = Tuner(DEEP[name], options, device, lambda e: inputs_of(e, plan.results))
+    for trial in tuner.trials():
         trials.append(trial)
         print(_line(trial, trials[0]), flush=True)
     return trials[0], recommend(trials)

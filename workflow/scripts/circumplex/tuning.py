@@ -85,80 +85,77 @@ def compare(found: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple
     return float(cosine.min(initial=1)), float(error.max(initial=0))
 
 
-def batch_seconds(extractor: DeepExtractor, inputs: NDArray[Any]) -> float:
-    """Median seconds of a batch in the network alone; its input lies ready."""
-    batch = extractor.batch(inputs)
-    taken: list[float] = []
-    while len(taken) < LEAST_BATCHES or sum(taken) < LEAST_SECONDS:
-        start = time.perf_counter()
-        extractor.network(batch).cpu()
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken))
+@dataclass(frozen=True)
+class Tuner:
+    """Tries an extractor's settings.
 
-
-def try_settings(
-    build: Build,
-    options: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    device: str,
-    make_inputs: MakeInputs,
-    reference: NDArray[np.float32] | None,
-) -> tuple[Trial, NDArray[np.float32]]:
-    """Measure one setting.
-
-    Args:
+    Attributes:
         build: makes the extractor.
         options: of the extractor.
-        settings: of the options, to try.
         device: PyTorch's name of it.
         make_inputs: gives one full batch for an extractor.
-        reference: features of the plain setting; none for these to be it.
-
-    Returns:
-        The trial and the features.
+        clock: tells seconds.
     """
-    begin = time.perf_counter()
-    extractor = build({**options, **settings}, device)
-    load_s = time.perf_counter() - begin
-    inputs = make_inputs(extractor)
-    begin = time.perf_counter()
-    found = extractor.embed(inputs)
-    first_s = time.perf_counter() - begin
-    order = np.random.default_rng(0).permutation(len(inputs))
-    same_bits = np.array_equal(extractor.embed(inputs[order]), found[order])
-    cosine, error = compare(found, found if reference is None else reference)
-    seconds = batch_seconds(extractor, inputs)
-    trial = Trial(settings, seconds, load_s, first_s, cosine, error, same_bits)
-    return trial, found
 
+    build: Build
+    options: Mapping[str, Any]
+    device: str
+    make_inputs: MakeInputs
+    clock: Callable[[], float] = time.perf_counter
 
-def tune(
-    build: Build, options: Mapping[str, Any], device: str, make_inputs: MakeInputs
-) -> Iterator[Trial]:
-    """Measure the settings worth trying, the plain one first.
+    def trials(self) -> Iterator[Trial]:
+        """Measure the settings worth trying, the plain one first.
 
-    Eager in all precisions and layouts; compiled in both layouts of the precision that was
-    fastest, since compiling takes minutes.
-    """
-    plain, reference = try_settings(build, options, settings_of(options), device, make_inputs, None)
-    yield plain
-    eager = [plain]
-    for settings in _distinct(
-        settings_of(options, precision=precision.value, channels_last=channels_last)
-        for precision in Precision
-        for channels_last in (False, True)
-    ):
-        if settings != plain.settings:
-            trial, _ = try_settings(build, options, settings, device, make_inputs, reference)
-            yield trial
-            eager.append(trial)
-    if "compile" in options:
-        fastest = recommend(eager).settings
+        Eager in all precisions and layouts; compiled in both layouts of the precision that was
+        fastest, since compiling takes minutes.
+        """
+        plain, reference = self._try(self._settings(), None)
+        yield plain
+        eager = [plain]
         for settings in _distinct(
-            settings_of(options, **{**fastest, "compile": True, "channels_last": channels_last})
+            self._settings(precision=precision.value, channels_last=channels_last)
+            for precision in Precision
             for channels_last in (False, True)
         ):
-            yield try_settings(build, options, settings, device, make_inputs, reference)[0]
+            if settings != plain.settings:
+                eager.append(self._try(settings, reference)[0])
+                yield eager[-1]
+        if "compile" in self.options:
+            fastest = {**recommend(eager).settings, "compile": True}
+            for settings in _distinct(
+                self._settings(**{**fastest, "channels_last": channels_last})
+                for channels_last in (False, True)
+            ):
+                yield self._try(settings, reference)[0]
+
+    def _settings(self, **settings: Any) -> dict[str, Any]:
+        return {k: value for k, value in {**PLAIN, **settings}.items() if k in self.options}
+
+    def _try(
+        self, settings: Mapping[str, Any], reference: NDArray[np.float32] | None
+    ) -> tuple[Trial, NDArray[np.float32]]:
+        begin = self.clock()
+        extractor = self.build({**self.options, **settings}, self.device)
+        load_s = self.clock() - begin
+        inputs = self.make_inputs(extractor)
+        begin = self.clock()
+        found = extractor.embed(inputs)
+        first_s = self.clock() - begin
+        order = np.random.default_rng(0).permutation(len(inputs))
+        same_bits = np.array_equal(extractor.embed(inputs[order]), found[order])
+        cosine, error = compare(found, found if reference is None else reference)
+        seconds = self._batch_seconds(extractor, inputs)
+        return Trial(settings, seconds, load_s, first_s, cosine, error, same_bits), found
+
+    def _batch_seconds(self, extractor: DeepExtractor, inputs: NDArray[Any]) -> float:
+        """Median of a batch in the network alone; its input lies ready."""
+        batch = extractor.batch(inputs)
+        taken: list[float] = []
+        while len(taken) < LEAST_BATCHES or sum(taken) < LEAST_SECONDS:
+            start = self.clock()
+            extractor.network(batch).cpu()
+            taken.append(self.clock() - start)
+        return float(np.median(taken))
 
 
 def _distinct(settings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
