@@ -114,6 +114,15 @@ def test_a_second_project_fetches_nothing(server, tmp_path):
     assert len(manners.asked) == 1
 
 
+def test_a_full_cache_is_not_written_to(server, tmp_path):
+    address, _ = server
+    fetch(entry(address), tmp_path, QUICK)
+    (tmp_path / ".fetching.lock").unlink(missing_ok=True)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    assert fetch(entry(address), tmp_path, QUICK) == {"w.pth": SHA256}
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+
 def test_two_processes_at_once_fetch_it_once(server, tmp_path):
     address, manners = server
     found = []

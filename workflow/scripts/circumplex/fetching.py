@@ -73,6 +73,8 @@ def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> di
         RequestError: no network, a server that does not give the file that the catalogue states,
             or a file in the cache that is not it; the message says what to put where.
     """
+    if found := _all_there(entry, cache):
+        return found  # touches nothing: a shared cache may be another's, and read-only
     cache.mkdir(parents=True, exist_ok=True)
     digests: dict[str, str] = {}
     with FileLock(cache / ".fetching.lock"):
@@ -90,6 +92,15 @@ def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> di
                 write_json(cache / LOCK_NAME, {**lock, file.name: sha256})
             digests[file.name] = sha256
     return digests
+
+
+def _all_there(entry: Published, cache: Path) -> dict[str, str] | None:
+    """Digests of an entry that was fetched or recorded before; none if any file is yet to do."""
+    lock = read_lock(cache)
+    if not all(file.name in lock and (cache / file.name).is_file() for file in entry.files):
+        return None
+    digests = {file.name: digest_of(cache / file.name) for file in entry.files}
+    return digests if digests.items() <= lock.items() else None
 
 
 def digest_of(path: Path) -> str:
