@@ -7,7 +7,7 @@ from made_requests import ROOT, ROWS, config_of, overlay, request_config, write_
 from circumplex.catalogue import feature_weights, missing_weights, published_weights
 from circumplex.digests import DigestCache
 from circumplex.errors import RequestError
-from circumplex.exports import check_identities
+from circumplex.exports import check_identities, write_export
 from circumplex.features import FEATURES
 from circumplex.identities import Identities
 from circumplex.plan import Plan
@@ -307,3 +307,34 @@ def test_imported_features_are_keyed_by_file_and_sample(identities, tmp_path):
     assert "import_densenet" in made.sample_stages()
     assert "extract_densenet" not in made.sample_stages()
     assert "densenet" not in made.random_weights()
+
+
+def test_an_export_predicts_with_what_was_chosen_and_fitted(identities, tmp_path):
+    changes = {
+        "smoothing": {"search": {"valence": [0, 10]}},
+        "ensembles": {"main": {"method": "ccc_weighted"}},
+    }
+    made = identities(**changes)
+    run = "lstm_D_W/official/seed0"
+    validation = [row["sample"] for row in ROWS if row["split"] == "val"]
+    assert made.smoothing(run)["search"] == {"valence": [0, 10]}
+    assert made.smoothing(run)["searched_on"] == validation
+    assert made.ensemble("main")["fitted_on"] == validation
+    tracked = made.export("main")
+    chosen = {"convention": "paper", "valence": 10, "arousal": 50}
+    fitted = {"valence": {"weights": {"a": 1.0}, "intercept": 0.0}}
+    description = {
+        **tracked["description"],
+        "windows": {run: chosen},
+        "combination": fitted,
+    }
+    models = {path: tmp_path / "model.pt" for path in tracked["runs"]}
+    (tmp_path / "model.pt").write_text("weights")
+    write_export(tmp_path / "export", description, models)
+    there = identities(**changes, export=str(tmp_path / "export"))
+    assert there.smoothing(run)["smoothing"] == chosen
+    assert there.smoothing(run)["search"] == {}
+    assert there.smoothing("lstm_D_W/official/seed1")["smoothing"]["valence"] == 20
+    assert there.ensemble("main")["method"] == "ccc_weighted"
+    assert there.ensemble("main")["combination"] == fitted
+    assert there.ensemble("main")["fitted_on"] == []

@@ -68,6 +68,9 @@ class Identities:
             for feature in self._plan.features:
                 if feature.imported:
                     self._import_key(sample, feature)
+        for name in self._plan.submissions:
+            for path in self.list_files(name):
+                self._cache.digest(Path(path))
         missing = self.weight_problems()
         self._cache.save()
         if self._plan.export is not None and not missing:
