@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import timm
 import torch
-from made_requests import ROOT, request_config
+import yaml
+from made_requests import ROOT, config_of, request_config
 from PIL import Image
 from safetensors.torch import save_file
 from scipy.fft import dct
@@ -33,12 +34,15 @@ from transformers import (
     WavLMModel,
 )
 
+from circumplex.catalogue import feature_weights
 from circumplex.digests import DigestCache
 from circumplex.errors import ModalityAbsent, RequestError
 from circumplex.extractors import mfcc, speech, vit
 from circumplex.extractors import timm as backbones
+from circumplex.features import FEATURES
 from circumplex.identities import Identities
 from circumplex.plan import Plan
+from circumplex.resources import needs
 
 RATE = 16_000
 SMALL = {
@@ -382,6 +386,41 @@ def test_mfcc_refuses(tmp_path):
 
 
 # In the workflow
+
+
+def test_every_feature_has_all_its_parts():
+    """What docs/extractors.md asks for."""
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    described = schema["properties"]["features"]["properties"]
+    config = config_of()["features"]
+    scripts = ROOT / "workflow/scripts"
+    for name, feature in FEATURES.items():
+        assert (scripts / f"circumplex/extractors/{name}.py").is_file(), name
+        assert (
+            f"from circumplex.extractors import {name}\n"
+            in (scripts / f"{feature.stage}.py").read_text()
+        )
+        assert f"\nrule {feature.stage}:\n" in rules
+        assert set(described[name]["required"]) == set(config[name])
+        assert ("dimension" in config[name]) == (feature.dimension is None)
+        assert feature.stage in needs()
+        assert name in feature_weights()
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        (backbones, {"architecture": ARCHITECTURE}),
+        (vit, {}),
+        (speech, {"layer": "last"}),
+    ],
+)
+def test_a_second_network_of_a_kind_has_a_name_of_its_own(module, options):
+    options = {"weights": {"random": 0}, "dimension": 512, **options}
+    assert module.build(options, "cpu", "other").name == "other"
+    with pytest.raises(RequestError, match=r"features\.other\.surplus"):
+        module.build({**options, "surplus": 1}, "cpu", "other")
 
 
 ADDED = ["timm", "vit", "speech", "mfcc"]

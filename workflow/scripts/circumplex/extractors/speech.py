@@ -65,17 +65,17 @@ class Options:
     precision: Precision
 
     @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
+    def parse(cls, options: Mapping[str, Any], name: str = "speech") -> Self:
+        """Read the config's slice of the feature called ``name``.
 
         Raises:
             RequestError: an unknown key or a value out of range.
         """
-        reader = OptionReader("speech", options)
+        reader = OptionReader(name, options)
         parsed = cls(
             weights=Weights.parse(reader.raw("weights")),
             dimension=reader.positive("dimension", 768),
-            layer=parse_layer(reader),
+            layer=parse_layer(reader, name),
             window_s=reader.positive("window_s", 20.0),
             context_s=reader.positive("context_s", 2.0),
             precision=reader.choice("precision", Precision.FLOAT32),
@@ -84,7 +84,7 @@ class Options:
         return parsed
 
 
-def parse_layer(reader: OptionReader) -> Layer:
+def parse_layer(reader: OptionReader, name: str) -> Layer:
     """The option ``layer``.
 
     Raises:
@@ -96,7 +96,7 @@ def parse_layer(reader: OptionReader) -> Layer:
     if value in list(Pooled):
         return Pooled(value)
     raise RequestError(
-        f"features.speech.layer: {value!r} is neither last, nor mean, nor a number from 0"
+        f"features.{name}.layer: {value!r} is neither last, nor mean, nor a number from 0"
     )
 
 
@@ -269,12 +269,12 @@ def load_speech_model(weights: Weights, model_class: Any, example: str) -> PreTr
     return model
 
 
-def random_model(options: Options) -> PreTrainedModel:
+def random_model(options: Options, name: str) -> PreTrainedModel:
     """A small HuBERT of the dimension, for trials."""
     size = options.dimension
     if size % 16:
         raise RequestError(
-            f"features.speech.dimension: {size} is no multiple of 16, as a random stand-in needs"
+            f"features.{name}.dimension: {size} is no multiple of 16, as a random stand-in needs"
         )
     config = HubertConfig(
         hidden_size=size,
@@ -287,22 +287,22 @@ def random_model(options: Options) -> PreTrainedModel:
     return model
 
 
-def build(options: Mapping[str, Any], device: str = "cpu") -> SpeechExtractor:
-    """The extractor of the config's slice.
+def build(options: Mapping[str, Any], device: str = "cpu", name: str = "speech") -> SpeechExtractor:
+    """The extractor of the config's slice of the feature called ``name``.
 
     Raises:
         RequestError: the options make no sense, or the weights are missing or do not fit.
     """
-    parsed = Options.parse(options)
+    parsed = Options.parse(options, name)
     normalise = True
     if parsed.weights.is_random:
-        model = random_model(parsed)
+        model = random_model(parsed, name)
     else:
         model = load_speech_model(parsed.weights, AutoModel, "facebook/hubert-base-ls960")
         described = read_preprocessor(parsed.weights.checked_file())
         normalise = bool(described.get("do_normalize", True))
     extractor = SpeechExtractor(
-        "speech",
+        name,
         model,
         layer=parsed.layer,
         normalise=normalise,
@@ -311,5 +311,5 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> SpeechExtractor:
         precision=parsed.precision,
         device=device,
     )
-    check_dimension("speech", parsed.dimension, extractor.dimension)
+    check_dimension(name, parsed.dimension, extractor.dimension)
     return extractor

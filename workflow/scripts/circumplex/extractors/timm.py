@@ -35,13 +35,13 @@ class Options:
     arithmetic: Arithmetic
 
     @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
+    def parse(cls, options: Mapping[str, Any], name: str = "timm") -> Self:
+        """Read the config's slice of the feature called ``name``.
 
         Raises:
             RequestError: an unknown key, network or tag, or a value out of range.
         """
-        reader = OptionReader("timm", options)
+        reader = OptionReader(name, options)
         parsed = cls(
             weights=Weights.parse(reader.raw("weights")),
             architecture=str(reader.raw("architecture")),
@@ -54,7 +54,7 @@ class Options:
             "." in parsed.architecture and not timm.is_model_pretrained(parsed.architecture)
         ):
             raise RequestError(
-                f"features.timm.architecture: timm has no {parsed.architecture!r}; "
+                f"features.{name}.architecture: timm has no {parsed.architecture!r}; "
                 "timm.list_models(pretrained=True) names all"
             )
         return parsed
@@ -72,13 +72,13 @@ def read_state(path: Path, network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value for name, value in load_state(path).items() if not name.startswith(heads)}
 
 
-def build(options: Mapping[str, Any], device: str = "cpu") -> BackboneExtractor:
-    """The extractor of the config's slice.
+def build(options: Mapping[str, Any], device: str = "cpu", name: str = "timm") -> BackboneExtractor:
+    """The extractor of the config's slice of the feature called ``name``.
 
     Raises:
         RequestError: the options make no sense, or the weights are missing or do not fit.
     """
-    parsed = Options.parse(options)
+    parsed = Options.parse(options, name)
 
     def make() -> torch.nn.Module:
         network: torch.nn.Module = timm.create_model(parsed.architecture, num_classes=0)
@@ -87,7 +87,7 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> BackboneExtractor:
     network = build_network(make, parsed.weights, device, read_state)
     described = timm.data.resolve_model_data_config(network)
     return BackboneExtractor(
-        "timm",
+        name,
         network,
         side=described["input_size"][-1],
         resample=Image.Resampling[described["interpolation"].upper()],

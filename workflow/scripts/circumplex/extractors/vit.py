@@ -53,13 +53,13 @@ class Options:
     arithmetic: Arithmetic
 
     @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
+    def parse(cls, options: Mapping[str, Any], name: str = "vit") -> Self:
+        """Read the config's slice of the feature called ``name``.
 
         Raises:
             RequestError: an unknown key or a value out of range.
         """
-        reader = OptionReader("vit", options)
+        reader = OptionReader(name, options)
         parsed = cls(
             weights=Weights.parse(reader.raw("weights")),
             dimension=reader.positive("dimension", 384),
@@ -87,11 +87,11 @@ class Pooler(torch.nn.Module):
         return tokens[:, -patches:].mean(dim=1)  # class and register tokens come first
 
 
-def random_model(options: Options) -> PreTrainedModel:
+def random_model(options: Options, name: str) -> PreTrainedModel:
     """A small DINOv2 of the dimension, for trials."""
     if options.dimension % 4:
         raise RequestError(
-            f"features.vit.dimension: {options.dimension} is no multiple of 4, as a random "
+            f"features.{name}.dimension: {options.dimension} is no multiple of 4, as a random "
             "stand-in needs"
         )
     config = Dinov2Config(hidden_size=options.dimension, num_hidden_layers=2, num_attention_heads=4)
@@ -106,16 +106,16 @@ def input_side(described: Mapping[str, Any]) -> int:
     return int(size if isinstance(size, int) else next(iter(size.values())))
 
 
-def build(options: Mapping[str, Any], device: str = "cpu") -> BackboneExtractor:
-    """The extractor of the config's slice.
+def build(options: Mapping[str, Any], device: str = "cpu", name: str = "vit") -> BackboneExtractor:
+    """The extractor of the config's slice of the feature called ``name``.
 
     Raises:
         RequestError: the options make no sense, or the weights are missing or do not fit.
     """
-    parsed = Options.parse(options)
+    parsed = Options.parse(options, name)
 
     if parsed.weights.is_random:
-        model, described = random_model(parsed), RANDOM_DESCRIPTION
+        model, described = random_model(parsed, name), RANDOM_DESCRIPTION
     else:
         model = load_pretrained(
             parsed.weights,
@@ -132,7 +132,7 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> BackboneExtractor:
             f"weights {parsed.weights.file} are of a {config.model_type} model, none of {kinds}"
         )
     return BackboneExtractor(
-        "vit",
+        name,
         Pooler(module_of(model, device), parsed.pooling, config.patch_size),
         side=input_side(described),
         resample=Image.Resampling(described["resample"]),
