@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circumplex.errors import RequestError
-from circumplex.folds import label_histogram, make_folds
+from circumplex.folds import label_histogram, make_folds, whole_groups
 
 
 def corpus(count, seed=0):
@@ -49,6 +49,30 @@ def test_inserted_samples_move_no_other_when_former_folds_are_given():
     assert {s: after[s] for s in rest} == before
     gone = {s: groups[s] for s in rest[3:]}
     assert make_folds(gone, frames, labels, 5, 0, previous=before) == {s: before[s] for s in gone}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(6, 30), st.data(), st.integers(2, 4), st.integers(0, 3))
+def test_a_sample_added_or_taken_away_anywhere_moves_no_other(count, data, k, seed):
+    groups, frames, labels = corpus(count, seed)
+    name = data.draw(st.sampled_from(list(groups)))
+    rest = {s: g for s, g in groups.items() if s != name}
+    if len(set(rest.values())) < k:
+        return
+    before = make_folds(rest, frames, labels, k, seed)
+    added = make_folds(groups, frames, labels, k, seed, previous=whole_groups(before, groups))
+    assert {s: added[s] for s in rest} == before
+    of_group = {before[s] for s in rest if rest[s] == groups[name]}
+    assert not of_group or {added[name]} == of_group, "it joins its group"
+    gone = make_folds(rest, frames, labels, k, seed, previous=whole_groups(added, rest))
+    assert gone == before
+
+
+def test_groups_that_were_joined_are_assigned_anew():
+    former = {"a": 0, "b": 1, "c": 1, "gone": 0}
+    groups = {"a": "one", "b": "one", "c": "two", "d": "two"}
+    assert whole_groups(former, groups) == {"c": 1}
+    assert whole_groups({}, groups) == {}
 
 
 def test_balance_in_frames_and_labels():

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circumplex.files import write_json
-from circumplex.folds import label_histogram, make_folds
+from circumplex.files import read_json, write_json
+from circumplex.folds import label_histogram, make_folds, whole_groups
 from circumplex.logs import set_up
 from circumplex.store import Status, read_index
 from circumplex.table import read_columns
@@ -16,24 +16,29 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: "Snakemake") -> None:
-    """Write the fold, from 1, of each sample that has labels."""
+    """Write the fold, from 1, of each sample that has labels.
+
+    Former folds of the same count and seed are kept, as long as no group has come to be split.
+    """
     set_up(snakemake.log[0], "make_folds")
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
-    labels = {}
+    frames, histograms = {}, {}
     for index in snakemake.input.read_labels:
         for sample, entry in read_index(Path(index)).items():
             if entry.status is Status.OK:
                 columns = read_columns(output.parent / entry.file, ["valence", "arousal"])
-                labels[sample] = np.stack(columns, axis=1)
-    groups = {sample: group for sample, group in tracked["groups"] if sample in labels}
-    folds = make_folds(
-        groups,
-        {sample: len(labels[sample]) for sample in groups},
-        {sample: label_histogram(labels[sample]) for sample in groups},
-        tracked["count"],
-        tracked["seed"],
-    )
+                frames[sample] = len(columns[0])
+                histograms[sample] = label_histogram(np.stack(columns, axis=1))
+    groups = {sample: group for sample, group in tracked["groups"] if sample in frames}
+    count, seed = tracked["count"], tracked["seed"]
+    # Beside the DAG: Snakemake removes a job's former output, and a sample that is added, wherever
+    # in the sheet, must not move the others.
+    record = output.with_name(f".folds-{count}-{seed}.json")
+    former = read_json(record) if record.is_file() else {}
+    kept = whole_groups(former, groups)
+    folds = make_folds(groups, frames, histograms, count, seed, previous=kept)
+    write_json(record, {**former, **folds})
     write_json(output, {sample: fold + 1 for sample, fold in folds.items()})
 
 

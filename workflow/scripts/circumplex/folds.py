@@ -89,6 +89,20 @@ def make_folds(
     return {sample: of_group[group] for sample, group in groups.items()}
 
 
+def whole_groups(former: Mapping[str, int], groups: Mapping[str, str]) -> dict[str, int]:
+    """Of a former assignment, what splits none of the groups as they are now.
+
+    Args:
+        former: fold of each sample of an earlier run.
+        groups: group of each sample.
+    """
+    folds: dict[str, set[int]] = {}
+    for sample, group in groups.items():
+        if sample in former:
+            folds.setdefault(group, set()).add(former[sample])
+    return {s: f for s, f in former.items() if len(folds.get(groups.get(s, ""), ())) == 1}
+
+
 def _kept(groups: Mapping[str, str], previous: Mapping[str, int], k: int) -> dict[str, int]:
     kept: dict[str, int] = {}
     for sample, group in groups.items():
