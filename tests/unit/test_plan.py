@@ -278,3 +278,28 @@ def test_the_seven_features():
     assert sum(fixed.values()) == 2415
     for feature in FEATURES.values():
         assert (feature.framing is None) == (feature.modality is Modality.VISUAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"train0": 6}', "puts train0 in fold 6, but folds.count is 5"),
+        ('{"train0": 0}', "fold 0"),
+        ("{", "is no make_folds.json"),
+        ("[1]", "is no make_folds.json"),
+        (None, "is no make_folds.json"),
+    ],
+)
+def test_folds_that_cannot_be_kept(tmp_path, plan, text, message):
+    former = tmp_path / "former.json"
+    if text is not None:
+        former.write_text(text)
+    with pytest.raises(RequestError, match=message):
+        plan(**one(strategy="kfold"), folds={"keep": str(former)})
+
+
+def test_kept_folds(tmp_path, plan):
+    (tmp_path / "former.json").write_text('{"train0": 5, "gone": 1}')
+    keep = {"keep": str(tmp_path / "former.json")}
+    assert plan(**one(strategy="kfold"), folds=keep).kept_folds == {"train0": 5, "gone": 1}
+    assert plan(**one(strategy="kfold")).kept_folds == {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circumplex.files import read_json, write_json
+from circumplex.files import write_json
 from circumplex.folds import label_histogram, make_folds, whole_groups
 from circumplex.logs import set_up
 from circumplex.store import Status, read_index
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(snakemake: "Snakemake") -> None:
     """Write the fold, from 1, of each sample that has labels.
 
-    Former folds of the same count and seed are kept, as long as no group has come to be split.
+    Folds that the config keeps stay, as long as no group has come to be split.
     """
     set_up(snakemake.log[0], "make_folds")
     tracked = snakemake.params.stage
@@ -31,14 +31,15 @@ def main(snakemake: "Snakemake") -> None:
                 frames[sample] = len(columns[0])
                 histograms[sample] = label_histogram(np.stack(columns, axis=1))
     groups = {sample: group for sample, group in tracked["groups"] if sample in frames}
-    count, seed = tracked["count"], tracked["seed"]
-    # Beside the DAG: Snakemake removes a job's former output, and a sample that is added, wherever
-    # in the sheet, must not move the others.
-    record = output.with_name(f".folds-{count}-{seed}.json")
-    former = read_json(record) if record.is_file() else {}
-    kept = whole_groups(former, groups)
-    folds = make_folds(groups, frames, histograms, count, seed, previous=kept)
-    write_json(record, {**former, **folds})
+    former = {sample: fold - 1 for sample, fold in tracked["keep"].items()}
+    folds = make_folds(
+        groups,
+        frames,
+        histograms,
+        tracked["count"],
+        tracked["seed"],
+        previous=whole_groups(former, groups),
+    )
     write_json(output, {sample: fold + 1 for sample, fold in folds.items()})
 
 

@@ -198,7 +198,14 @@ class Identities:
         """Tracked parameter of ``make_folds``; the order of samples counts."""
         known = self._plan.in_split(Split.TRAIN, Split.VAL)
         groups = [[sample.sample, sample.group] for sample in known]
-        return self.plain("make_folds", groups=groups, **self._plan.config["folds"])
+        config = self._plan.config["folds"]
+        return self.plain(
+            "make_folds",
+            groups=groups,
+            count=config["count"],
+            seed=config["seed"],
+            keep=self._plan.kept_folds,
+        )
 
     def training(self, path: str) -> dict[str, Any]:
         """Tracked parameter of ``train_encoder``."""

@@ -16,6 +16,7 @@ from circumplex.catalogue import Published, published_weights
 from circumplex.errors import RequestError
 from circumplex.exports import read_export
 from circumplex.features import FEATURES, Feature
+from circumplex.files import read_json
 from circumplex.modalities import Modality
 from circumplex.samples import Sample, Split, read_samples, shard_of
 from circumplex.submission_lists import listed_samples
@@ -229,6 +230,30 @@ class Plan:
         """Folds of the k-fold strategy."""
         source = self.export if self.export is not None else self.config
         return int(source["folds"]["count"])
+
+    @cached_property
+    def kept_folds(self) -> dict[str, int]:
+        """Folds of an earlier run that samples keep, from 1; empty unless the config names them.
+
+        Raises:
+            RequestError: no such file, or not of this number of folds.
+        """
+        path = self.config["folds"].get("keep")
+        if path is None:
+            return {}
+        try:
+            folds = dict(read_json(Path(path)))
+            wrong = [s for s, fold in folds.items() if fold not in range(1, self.fold_count + 1)]
+        except (OSError, ValueError, TypeError) as error:
+            raise RequestError(
+                f"config: folds.keep: {path} is no make_folds.json: {error}"
+            ) from error
+        if wrong:
+            raise RequestError(
+                f"config: folds.keep: {path} puts {wrong[0]} in fold {folds[wrong[0]]}, but "
+                f"folds.count is {self.fold_count}"
+            )
+        return folds
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -484,6 +509,9 @@ class Plan:
                 "add some, or use strategy kfold or train_val_mix"
             )
         groups = {sample.group for sample in [*training, *validation]}
+        if Strategy.KFOLD in strategies:
+            # Read here, so that a file that is none stops the run before any job.
+            _ = self.kept_folds
         if Strategy.KFOLD in strategies and self.fold_count > len(groups):
             raise RequestError(
                 f"config: folds.count is {self.fold_count}, but training and validation have only "
