@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import Project
 
-RESULT_RULES = {"ensemble_predictions", "evaluate", "write_submission", "make_report"}
+RESULT_RULES = {
+    *("ensemble_predictions", "evaluate", "write_submission", "make_report"),
+    "make_manifest",  # names each score's files by digest
+}
 AFTER_TRAINING = {"predict_frames", "smooth_predictions", "check_failures", *RESULT_RULES}
 
 
