@@ -54,7 +54,7 @@ def test_the_tiny_run_survives_a_cluster(finished: tuple[Project, Outcome], fres
     # The tests' polling may be brisker than a real cluster's administrators would like.
     command += ["--slurm-init-seconds-before-status-checks", "2"]
     command += ["--seconds-between-status-checks", "2", "--latency-wait", "10"]
-    command += ["--set-resources", "extract_densenet:mem_mb=attempt*500"]
+    command += ["--set-resources", "extract_densenet:mem_mb=attempt*700"]
     command += ["--configfile", *CONFIGS]
     log = fresh.root / "slurm_run.txt"
     with log.open("w") as file:
