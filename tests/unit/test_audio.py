@@ -316,7 +316,7 @@ def test_blocks_of_any_size_are_the_same_sound(tmp_path):
 def late_clip() -> Path:
     media = Path(__file__).parents[3] / "shared/media/face_then_none_vfr_late_audio.mov"
     if not media.is_file():
-        pytest.skip("../shared/media is not there")
+        pytest.skip("the real clips do not lie beside this checkout, in ../shared/media")
     return media
 
 

@@ -214,7 +214,7 @@ def test_nothing_in_noise_or_in_tiny_pictures(detector):
 def portrait():
     path = MEDIA / "astronaut.png"
     if not path.is_file():
-        pytest.skip("../shared/media is not there")
+        pytest.skip("the real clips do not lie beside this checkout, in ../shared/media")
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
 
 
@@ -253,7 +253,7 @@ def test_face_cut_by_the_edge(detector, portrait):
 def test_real_clip_of_two(tmp_path, detector):
     clip = MEDIA / "two_faces_25fps.mp4"
     if not clip.is_file():
-        pytest.skip("../shared/media is not there")
+        pytest.skip("the real clips do not lie beside this checkout, in ../shared/media")
     centres = {}
     for side in ("left", "right"):
         output = tmp_path / f"{side}.parquet"

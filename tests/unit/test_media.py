@@ -294,7 +294,7 @@ def test_no_picture_waits_for_the_garbage_collector(tmp_path):
 def test_real_clips():
     media = Path(__file__).parents[3] / "shared/media"
     if not media.is_dir():
-        pytest.skip("../shared/media is not there")
+        pytest.skip("the real clips do not lie beside this checkout, in ../shared/media")
     counts = {path.name: sum(1 for _ in iter_frames(path)) for path in media.glob("t*.m*")}
     assert counts
     assert set(counts.values()) == {75}
