@@ -9,16 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
-
 from circumplex.errors import CircumplexError, SampleError
 from circumplex.media import open_media
 from circumplex.modalities import Modality
 from circumplex.plan import Plan
+from circumplex.presets import plan_of
 from circumplex.resources import DEFAULT_SECONDS, estimate
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,11 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="estimate: %(message)s")
-    config = load_configfile(str(ROOT / "config.yaml"))
-    for preset in options.configfile:
-        update_config(config, load_configfile(str(preset)))
     try:
-        plan = Plan.make(config)
+        plan = plan_of(options.configfile)
     except CircumplexError as error:
         print(f"estimate: {error}", file=sys.stderr)
         return 1

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
 
 from circumplex.errors import CircumplexError
 from circumplex.extractors import densenet, fau, iresnet, speech, timm, vggish, vit, wav2vec2
 from circumplex.features import FEATURES
 from circumplex.plan import Plan
+from circumplex.presets import plan_of
 from circumplex.tuning import LEAST_COSINE, Build, Trial, Tuner, recommend
 from circumplex.tuning_inputs import inputs_of
 
-ROOT = Path(__file__).resolve().parents[2]
 DEEP: Mapping[str, Build] = {
     "densenet": densenet.build,
     "iresnet": iresnet.build,
@@ -46,11 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="cores; default: compute.threads.extract")
     parser.add_argument("--device", default="cpu", help="PyTorch's name, such as cuda:0")
     options = parser.parse_args(arguments)
-    config = load_configfile(str(ROOT / "config.yaml"))
-    for preset in options.configfile:
-        update_config(config, load_configfile(str(preset)))
     try:
-        plan = Plan.make(config)
+        plan = plan_of(options.configfile)
         torch.set_num_threads(options.threads or plan.config["compute"]["threads"]["extract"])
         names = options.features or [f.name for f in plan.features if f.name in DEEP]
         chosen = {name: _tune(plan, name, options.device) for name in names}
