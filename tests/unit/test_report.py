@@ -21,7 +21,8 @@ from circumplex.cards import make_card
 from circumplex.features import FEATURES
 from circumplex.prediction_tables import PredictionWriter
 from circumplex.quality import Quality, write_quality
-from circumplex.report import ReportInputs, ReportSample, write_report
+from circumplex.report import ReportInputs, write_report
+from circumplex.report_corpus import ReportSample
 from circumplex.report_figures import (
     Curve,
     Series,

@@ -14,7 +14,8 @@ from circumplex.files import read_json
 from circumplex.logs import set_up
 from circumplex.modalities import Framing, Modality
 from circumplex.quality import read_quality
-from circumplex.report import ReportInputs, ReportSample, write_report
+from circumplex.report import ReportInputs, write_report
+from circumplex.report_corpus import ReportSample
 from circumplex.samples import Sample, read_samples
 from circumplex.store import Entry, Status, read_index
 from circumplex.table import read_metadata
