@@ -41,7 +41,7 @@ from circumplex.extractors import mfcc, speech, vit
 from circumplex.extractors import timm as backbones
 from circumplex.features import FEATURES
 from circumplex.identities import Identities
-from circumplex.plan import Plan
+from circumplex.planning import make_plan
 from circumplex.resources import needs
 
 RATE = 16_000
@@ -438,7 +438,7 @@ def test_a_pack_has_the_dimension_that_the_config_declares(tmp_path):
         "experiments": {"x": experiment},
         "ensembles": {"main": {"valence": ["x"], "arousal": ["x"]}},
     }
-    plan = Plan.make(request_config(tmp_path, changes))
+    plan = make_plan(request_config(tmp_path, changes))
     made = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "digests.json"))
     dimensions = {name: made.packs(name)["options"]["dimension"] for name in ADDED}
     assert dimensions == {"timm": 512, "vit": 384, "speech": 768, "mfcc": 13}
@@ -447,7 +447,7 @@ def test_a_pack_has_the_dimension_that_the_config_declares(tmp_path):
 
 
 def test_networks_that_no_experiment_uses_need_no_weights(tmp_path):
-    plan = Plan.make(request_config(tmp_path))
+    plan = make_plan(request_config(tmp_path))
     assert not set(ADDED) & {feature.name for feature in plan.features}
     made = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "digests.json"))
     assert not any(problem.startswith(tuple(ADDED)) for problem in made.weight_problems())

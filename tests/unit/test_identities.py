@@ -10,7 +10,7 @@ from circumplex.errors import RequestError
 from circumplex.exports import check_identities, write_export
 from circumplex.features import FEATURES
 from circumplex.identities import Identities
-from circumplex.plan import Plan
+from circumplex.planning import make_plan
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 RANDOM = {
@@ -30,7 +30,7 @@ def identities(tmp_path):
 
     def make(**changes):
         config = overlay(request_config(tmp_path, RANDOM), {"shards": 1, **changes})
-        return Identities(Plan.make(config), SCRIPTS, DigestCache(tmp_path / "digests.json"))
+        return Identities(make_plan(config), SCRIPTS, DigestCache(tmp_path / "digests.json"))
 
     return make
 

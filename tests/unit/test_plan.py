@@ -6,7 +6,8 @@ from made_requests import ROWS, config_of, overlay, request_config, write_sheet
 from circumplex.errors import RequestError
 from circumplex.features import FEATURES
 from circumplex.modalities import Modality
-from circumplex.plan import TARGETS, Plan, Run
+from circumplex.plan import TARGETS, Run
+from circumplex.planning import make_plan
 from circumplex.samples import Split
 
 EXPERIMENT = {"encoder": "lstm", "features": ["fau"], "strategy": "official", "seeds": [0]}
@@ -14,7 +15,7 @@ EXPERIMENT = {"encoder": "lstm", "features": ["fau"], "strategy": "official", "s
 
 @pytest.fixture
 def plan(tmp_path):
-    return lambda **changes: Plan.make(request_config(tmp_path, changes))
+    return lambda **changes: make_plan(request_config(tmp_path, changes))
 
 
 def one(**changes):
@@ -121,7 +122,7 @@ def test_junk_anywhere_is_refused_or_makes_a_whole_plan(tmp_path, junk):
             inner = inner[key]
         inner[path[-1]] = junk
         try:
-            plan = Plan.make(config)
+            plan = make_plan(config)
         except RequestError:
             refused += 1
             continue
@@ -150,16 +151,16 @@ def test_junk_anywhere_is_refused_or_makes_a_whole_plan(tmp_path, junk):
 def test_sheets_that_cannot_serve(tmp_path, rows, changes, message):
     write_sheet(tmp_path / "samples.tsv", rows)
     with pytest.raises(RequestError, match=message):
-        Plan.make(request_config(tmp_path, changes))
+        make_plan(request_config(tmp_path, changes))
 
 
 def test_as_many_folds_as_groups_will_do(tmp_path):
     write_sheet(tmp_path / "samples.tsv", ROWS[:5])
-    plan = Plan.make(request_config(tmp_path, one(strategy="kfold")))
+    plan = make_plan(request_config(tmp_path, one(strategy="kfold")))
     assert [run.fold for run in plan.runs] == [f"fold{k}" for k in range(1, 6)]
     assert set(plan.roles(plan.runs[0]).values()) == {"pool"}
     with pytest.raises(RequestError, match="only 4 groups"):
-        Plan.make(request_config(tmp_path, one(strategy="kfold") | {"exclude": ["train0"]}))
+        make_plan(request_config(tmp_path, one(strategy="kfold") | {"exclude": ["train0"]}))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_training_reads_what_the_plan_writes(plan):
 def test_the_config_is_not_changed(tmp_path):
     config = request_config(tmp_path)
     before = copy.deepcopy(config)
-    plan = Plan.make(config)
+    plan = make_plan(config)
     for name in plan.experiments:
         assert plan.training_values(name) == plan.training_values(name)
     assert config == before

@@ -12,7 +12,7 @@ from made_requests import ROOT, ROWS, config_of, write_sheet
 
 from circumplex.digests import DigestCache, code_digest, read_pins
 from circumplex.identities import Identities
-from circumplex.plan import Plan
+from circumplex.planning import make_plan
 from circumplex.training import training_spec
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -32,8 +32,7 @@ RULES = {
 PARSED = [
     *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
     *("features", "modalities", "files", "errors", "weight_choices", "submission_lists"),
-    "import_sources",
-    "resources",
+    *("import_sources", "planning", "repairs", "resources"),
 ]
 
 
@@ -104,7 +103,7 @@ def names(tmp_path_factory):
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
-    plan = Plan.make(config)
+    plan = make_plan(config)
     identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
     return {
         "PLAN": plan,
@@ -144,7 +143,7 @@ PRESETS = [[], ["demo"], ["demo", "tiny"], ["paper/published_code"], TABLES, ["d
 def test_shipped_configs_pass(presets, tmp_path):
     config = config_of(*presets)
     config["samples"] = str(write_sheet(tmp_path / "samples.tsv", ROWS))
-    plan = Plan.make(config)
+    plan = make_plan(config)
     assert plan.runs
     assert plan.submissions
     for name in plan.experiments:

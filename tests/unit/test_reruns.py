@@ -12,7 +12,7 @@ from made_requests import ROOT, ROWS, config_of, write_sheet
 
 from circumplex.digests import DigestCache, code_digest
 from circumplex.identities import Identities
-from circumplex.plan import Plan
+from circumplex.planning import make_plan
 
 SCRIPTS = ROOT / "workflow/scripts"
 RULE = re.compile(
@@ -58,7 +58,7 @@ def test_an_edited_module_makes_the_rules_stale_that_import_it(module, graph, tm
 
 def tracked(config, folder):
     """Every rule's tracked parameter, over all its wildcards."""
-    plan = Plan.make(config)
+    plan = make_plan(config)
     identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
     wildcards = {
         "shard": list(plan.shards),

@@ -6,7 +6,7 @@ import pytest
 from circumplex.digests import file_digest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.files import read_json, write_json, write_text
-from circumplex.identities import remove_damaged_indexes
+from circumplex.repairs import remove_damaged_indexes
 from circumplex.store import (
     Entry,
     Request,

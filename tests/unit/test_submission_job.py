@@ -10,9 +10,9 @@ from made_requests import ROOT, ROWS, request_config, write_sheet
 from circumplex.digests import file_digest
 from circumplex.errors import RequestError
 from circumplex.files import write_json
-from circumplex.identities import remove_altered_submissions
-from circumplex.plan import Plan
+from circumplex.planning import make_plan
 from circumplex.prediction_tables import PredictionTable, PredictionWriter
+from circumplex.repairs import remove_altered_submissions
 from circumplex.submission_job import Submission
 from circumplex.submission_lists import listed_samples, read_list
 from circumplex.submissions import (
@@ -184,7 +184,7 @@ def plan(tmp_path):
     def make(lines, **changes):
         write_sheet(tmp_path / "samples.tsv", [*ROWS, {**ROWS[-1], "sample": "test1"}])
         spec = {"list": str(listed(tmp_path, lines)), **changes}
-        return Plan.make(request_config(tmp_path, {"submissions": {"main": spec}}))
+        return make_plan(request_config(tmp_path, {"submissions": {"main": spec}}))
 
     return make
 

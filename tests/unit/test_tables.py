@@ -15,7 +15,7 @@ from circumplex.features import FEATURES
 from circumplex.identities import Identities
 from circumplex.manifest import score_numbers, table_numbers, trained
 from circumplex.metrics import Target
-from circumplex.plan import Plan
+from circumplex.planning import make_plan
 from circumplex.store import Entry, Status, write_index
 from circumplex.tables import PUBLISHED, make_lines, notes, write_csv, write_html, write_markdown
 
@@ -228,7 +228,7 @@ def test_presets_hold_the_papers_numbers_and_features():
 def plan_of(tmp_path, *presets, **changes):
     config = config_of(*presets)
     places = request_config(tmp_path)
-    return Plan.make({**config, **{k: places[k] for k in ("samples", "results")}, **changes})
+    return make_plan({**config, **{k: places[k] for k in ("samples", "results")}, **changes})
 
 
 def test_replicates_are_seeds_and_folds(tmp_path):

@@ -10,19 +10,17 @@ from circumplex.digests import DigestCache, MISSING, code_digest
 from circumplex.errors import RequestError
 from circumplex.features import FEATURES
 from circumplex.modalities import Modality
-from circumplex.plan import TARGETS, Plan, Strategy
+from circumplex.plan import TARGETS, Strategy
+from circumplex.planning import make_plan
 from circumplex.resources import guessed_seconds, memory_mb, minutes
-from circumplex.identities import (
-    Identities,
-    remove_altered_submissions,
-    remove_damaged_indexes,
-)
+from circumplex.identities import Identities
+from circumplex.repairs import remove_altered_submissions, remove_damaged_indexes
 from circumplex.samples import Split
 
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 
 try:
-    PLAN = Plan.make(config)
+    PLAN = make_plan(config)
     IDENTITIES = Identities(PLAN, SCRIPTS, DigestCache(PLAN.results / ".digests.json"))
     if workflow.is_main_process:
         # A compute node must not judge files that other jobs are writing.

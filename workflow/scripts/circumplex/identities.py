@@ -3,7 +3,6 @@
 Imported while the workflow is parsed: standard library, yaml and jsonschema only.
 """
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +13,11 @@ from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, r
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
 from circumplex.features import Feature
-from circumplex.files import read_json
 from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
 from circumplex.plan import MEAN, TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
-from circumplex.store import damaged_samples, index_files
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
-
-logger = logging.getLogger(__name__)
 
 LOCK = "requirements.lock"
 ALPHA = 0.01
@@ -480,36 +475,3 @@ class Identities:
             identity[f"{stage} options"] = self.options(stage)
             identity[f"{stage} code"] = self.code(stage)
         return identity
-
-
-def remove_damaged_indexes(results: Path) -> None:
-    """Remove the index of a shard that was altered by hand, or whose files were.
-
-    The index says something untrue then; without it Snakemake makes the shard's stage again, which
-    takes from the store all that is intact.
-    """
-    for index in index_files(results):
-        stage = index.relative_to(results / "index").parts[0]
-        try:
-            damaged = damaged_samples(results, stage, index)
-        except (ValueError, KeyError, TypeError):
-            damaged = [f"the index {index.name}"]
-        if damaged:
-            names = ", ".join(damaged)
-            logger.warning("%s: missing or altered, made again: %s", stage, names)
-            index.unlink()
-
-
-def remove_altered_submissions(results: Path) -> None:
-    """Remove the manifest of a submission whose files are not those it names: made again then."""
-    for manifest in sorted((results / "write_submission").glob("[!.]*.json")):
-        try:
-            made = read_json(manifest)
-            folder = results / made["folder"]
-            found = {p.name: file_digest(p) for p in folder.glob("*") if p.is_file()}
-            intact = found == made["files"]
-        except (ValueError, KeyError, TypeError):
-            intact = False
-        if not intact:
-            logger.warning("submission %s: missing or altered, made again", manifest.stem)
-            manifest.unlink()

@@ -9,6 +9,7 @@ from snakemake.utils import update_config
 
 from circumplex.errors import RequestError
 from circumplex.plan import Plan
+from circumplex.planning import make_plan
 
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
 
@@ -25,4 +26,4 @@ def plan_of(presets: Iterable[Path]) -> Plan:
             update_config(config, load_configfile(str(path)))
         except (OSError, WorkflowError) as error:
             raise RequestError(f"config file {path} cannot be read: {error}") from error
-    return Plan.make(config)
+    return make_plan(config)
