@@ -81,7 +81,7 @@ def test_densenet_mirrors_and_shifts_by_whole_pixels() -> None:
     mirrored = DenseNetInput(pad=0, flip=1, rotation_deg=0).augmented(_image(), None, _rng())[0]
     np.testing.assert_array_equal(mirrored, plain[:, ::-1])
     seen = set()
-    padded = np.pad(plain, 8)
+    padded = np.pad(plain, 8, constant_values=131)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (64, 64))
     for seed in range(30):
         shifted = DenseNetInput(flip=0, rotation_deg=0).augmented(_image(), None, _rng(seed))[0]
@@ -97,7 +97,8 @@ def test_densenet_turns_by_at_most_fifteen_degrees() -> None:
     spot[30:34, 54:58] = 255
     angles = []
     for seed in range(200):
-        turned = DenseNetInput(pad=0, flip=0).augmented(spot, None, _rng(seed))[0].astype(float)
+        black = DenseNetInput(mean=0.0, pad=0, flip=0)
+        turned = black.augmented(spot, None, _rng(seed))[0].astype(float)
         rows, columns = np.indices(turned.shape)
         y, x = ((i * turned).sum() / turned.sum() - 31.5 for i in (rows, columns))
         angles.append(np.degrees(np.arctan2(y, x)))

@@ -99,6 +99,17 @@ def test_units_are_asked_by_number(table: Path) -> None:
     assert stills.units().shape == (COUNT, len(PAPER_UNITS))
 
 
+def test_units_are_present_from_a_value_on(tmp_path: Path) -> None:
+    path = tmp_path / "units.parquet"
+    values = [0.0, 1.0, 1.5, 2.0, 5.0, NAN]
+    rows = (Still("a", StillSplit.TRAIN, action_units=(value,)) for value in values)
+    description = SetDescription("made", "disfa", action_units=(12,), present_from=2.0)
+    write_stills(path, description, rows)
+    stills = read_stills(path)
+    assert stills.description == description
+    np.testing.assert_array_equal(stills.present((12,))[:, 0], [0, 0, 0, 1, 1, NAN])
+
+
 def test_an_empty_table_has_all_columns(tmp_path: Path) -> None:
     path = tmp_path / "empty.parquet"
     assert write_stills(path, SetDescription("none", "au_csv"), []) == 0

@@ -42,13 +42,15 @@ class StillInput(Protocol):
 class DenseNetInput:
     """Grey 64x64 images, as the extractor ``densenet`` makes them (section 3.2.1).
 
-    Augmentation is that of the authors' FER+ code: a random crop of the image padded with black, a
-    horizontal flip, a rotation; here in one bilinear resampling.
+    Augmentation is that of the authors' FER+ code: a random crop of the padded image, a horizontal
+    flip, a rotation; here in one bilinear resampling. What lies beyond the image is the mean grey,
+    as there, where padding follows normalisation. Their code turns images about the lower right
+    corner; we turn them about the middle.
 
     Attributes:
         mean: of the grey values.
         deviation: their standard deviation.
-        pad: black pixels on each side before the crop: the largest shift.
+        pad: pixels added on each side before the crop: the largest shift.
         flip: probability of a mirror image.
         rotation_deg: largest rotation either way, in degrees.
     """
@@ -71,7 +73,8 @@ class DenseNetInput:
         angle = rng.uniform(-self.rotation_deg, self.rotation_deg)
         shift = rng.integers(-self.pad, self.pad, size=2, endpoint=True)
         matrix = _jitter(size, angle, 1.0, shift, mirror=rng.random() < self.flip)
-        return np.asarray(cv2.warpAffine(grey, matrix[:2], (size, size)), np.uint8)[None]
+        changed = cv2.warpAffine(grey, matrix[:2], (size, size), borderValue=round(self.mean))
+        return np.asarray(changed, np.uint8)[None]
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """See `StillInput`."""

@@ -61,6 +61,14 @@ ROWS_PER_GROUP = 4096
 INLINE_ROWS_PER_GROUP = 32
 
 
+class Target(StrEnum):
+    """What an expression network is trained on (Barsoum et al., 2016, for FER+)."""
+
+    MAJORITY = "majority"  # the label
+    PROBABILITY = "probability"  # a class drawn from the votes, anew in each epoch
+    CROSS_ENTROPY = "cross_entropy"  # the votes as a distribution
+
+
 class StillSplit(StrEnum):
     """What the images of a row are for."""
 
@@ -80,6 +88,8 @@ class SetDescription:
         classes: names of the set's expression classes, the first ones of `EXPRESSIONS`; empty
             where it has none.
         action_units: numbers of the set's action units; empty where it has none.
+        present_from: least value of an action unit that counts as present.
+        target: what its expressions are meant to be trained on.
         licence: what the user must know before use.
         code: digest of the code that made the table.
         input: digest of what it was made from.
@@ -90,6 +100,8 @@ class SetDescription:
     root: str = ""
     classes: tuple[str, ...] = ()
     action_units: tuple[int, ...] = ()
+    present_from: float = 1.0
+    target: Target = Target.MAJORITY
     licence: str = ""
     code: str = ""
     input: str = ""
@@ -98,7 +110,7 @@ class SetDescription:
     def parse(cls, values: Mapping[str, Any]) -> "SetDescription":
         """Of a table's metadata."""
         lists = {key: tuple(values[key]) for key in ("classes", "action_units")}
-        return cls(**{**values, **lists})
+        return cls(**{**values, **lists, "target": Target(values["target"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +263,11 @@ class Stills:
             if unit in own:
                 found[:, column] = self.action_units[:, own[unit]]
         return found
+
+    def present(self, wanted: Sequence[int] = PAPER_UNITS) -> NDArray[np.float32]:
+        """The same as 1 and 0: present or not; NaN stays."""
+        units = self.units(wanted)
+        return np.where(np.isnan(units), units, units >= self.description.present_from)
 
     def name(self, index: int) -> str:
         """Of an image, as messages call it."""
