@@ -254,7 +254,7 @@ def test_experiments_outrank_defaults(plan):
 
 
 def test_training_reads_what_the_plan_writes(plan):
-    from circumplex.training import training_spec
+    from circumplex.training_spec import training_spec
 
     made = plan()
     for name, experiment in made.experiments.items():

@@ -13,7 +13,7 @@ from made_requests import ROOT, ROWS, config_of, write_sheet
 from circumplex.digests import DigestCache, code_digest, read_pins
 from circumplex.identities import Identities
 from circumplex.planning import make_plan
-from circumplex.training import training_spec
+from circumplex.training_spec import training_spec
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 PINS = read_pins(ROOT / "requirements.lock")

@@ -301,7 +301,7 @@ def test_senseless_tables_are_refused(tmp_path, row, message):
 
 
 def test_the_published_code_preset(tmp_path):
-    from circumplex.training import training_spec
+    from circumplex.training_spec import training_spec
 
     plan = plan_of(tmp_path, "paper/table1", "paper/published_code")
     lstm = training_spec(plan.training_values("lstm_D_W"))

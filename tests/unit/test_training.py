@@ -12,16 +12,15 @@ from circumplex.losses import Reduction
 from circumplex.metrics import CccAccumulator, Target, ccc
 from circumplex.normalisation import Normalisation
 from circumplex.prediction import Predictor, predict_sample
-from circumplex.training import (
-    NonFinite,
+from circumplex.training import NonFinite, train
+from circumplex.training_spec import (
     Order,
     Precision,
     Selection,
-    discard,
-    train,
     training_spec,
     training_values,
 )
+from circumplex.training_state import WorkFolder
 
 TRAIN = {f"t{i}": frames for i, frames in enumerate((60, 41, 100, 33, 20, 77))}
 VAL = {"v0": 50, "v1": 20, "v2": 61}
@@ -161,7 +160,7 @@ def test_a_finished_run_is_not_repeated_and_discard_leaves_nothing(toy, tmp_path
     first = bytes_of(run(toy, tmp_path / "w", spec()), tmp_path / "1.pt")
     again = run(toy, tmp_path / "w", spec(), on_epoch=killer(1))
     assert bytes_of(again, tmp_path / "2.pt") == first
-    discard(tmp_path / "w")
+    WorkFolder(tmp_path / "w").discard()
     assert not (tmp_path / "w").exists()
 
 

@@ -7,8 +7,8 @@ import torch
 from toy_data import Toy
 
 from circumplex.store import Entry, Status, write_index
-from circumplex.training import training_spec, training_values
 from circumplex.training_job import TrainingJob
+from circumplex.training_spec import training_spec, training_values
 
 LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
 

@@ -306,7 +306,7 @@ class Plan:
         return [sample.sample for sample in self.in_split(Split.VAL)]
 
     def training_values(self, experiment: str) -> dict[str, Any]:
-        """Values for `circumplex.training.training_spec`: defaults overlaid by the experiment's."""
+        """Values for `training_spec.training_spec`: the defaults and the experiment's over them."""
         spec = self.experiments[experiment]
         kind, used = spec["encoder"], spec["features"]
         encoder = {**self.config["encoders"][kind], **spec.get("encoder_options", {})}

@@ -6,8 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from circumplex.checkpoints import (
-    TrainedModel,
-    load_tensors,
-    pack_scalings,
-    save_tensors,
-    unpack_scalings,
-)
+from circumplex.checkpoints import TrainedModel, pack_scalings, unpack_scalings
 from circumplex.dataset import LabelReader, PackReader, SegmentLoader
 from circumplex.digests import value_digest
-from circumplex.encoders import (
-    EncoderKind,
-    EncoderSpec,
-    Network,
-    carry,
-    encoder_spec,
-    read_enum,
-    spec_values,
-)
+from circumplex.encoders import Network, carry
 from circumplex.errors import CircumplexError, RequestError
-from circumplex.losses import Reduction, ccc_loss
+from circumplex.losses import ccc_loss
 from circumplex.metrics import CccAccumulator, Target, annotated
 from circumplex.modalities import MissingModality
 from circumplex.normalisation import Normalisation, Scaling, fit_scaling
@@ -46,195 +31,14 @@ from circumplex.segments import (
     steps_in_step,
     steps_of_segments,
 )
+from circumplex.training_spec import Order, Precision, Selection, TrainingSpec, training_values
+from circumplex.training_state import EpochLog, WorkFolder, best_epochs, kept_epochs
 
 _LOG = logging.getLogger(__name__)
-_STATE = "state.pt"
 
 
 class NonFinite(CircumplexError):
     """A loss, prediction or weight is NaN or infinite; names the sample where there is one."""
-
-
-class Order(StrEnum):
-    """How batches are made: videos walked side by side, or segments drawn from all videos."""
-
-    IN_STEP = "in_step"
-    DRAWN = "drawn"
-
-
-class Selection(StrEnum):
-    """Which epochs' weights are kept for each target.
-
-    `BEST`: the epoch of the highest validation CCC; `LAST`: the last; `EPOCHS`: a chosen range,
-    all ensembled, as in Train-Val-Mix.
-    """
-
-    BEST = "best"
-    LAST = "last"
-    EPOCHS = "epochs"
-
-
-class Precision(StrEnum):
-    """Arithmetic of the network; weights, optimiser and loss are float32 in both."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
-    """A model and how it is trained. Defaults are the paper's; see `training_spec`.
-
-    Attributes:
-        encoder: architecture.
-        visual: visual features, in the order of concatenation.
-        audio: audio features, after the visual ones; either may be empty, not both.
-        learning_rate: of Adam.
-        epochs: passes over the training samples.
-        batch_size: videos in step, or segments.
-        order: see `Order`.
-        bucket_batches: videos in step are sorted by length within so many batches; 1 for none.
-        betas: of Adam.
-        decay_after: epochs with the full learning rate, which then falls linearly to 0 just after
-            the last epoch; none for a constant rate.
-        clip_norm: gradient norm at which each sub-network is clipped; none for no clipping.
-        reduction: of the loss over valence and arousal.
-        normalisation: by feature; what it leaves out is not scaled.
-        selection: see `Selection`.
-        valence_epochs: first and last epoch, from 1, for `Selection.EPOCHS`.
-        arousal_epochs: the same.
-        precision: of the network's arithmetic.
-        missing_modality: see `MissingModality`; the caller leaves samples out.
-    """
-
-    encoder: EncoderSpec
-    visual: tuple[str, ...]
-    audio: tuple[str, ...]
-    learning_rate: float
-    epochs: int = 30
-    batch_size: int = 16
-    order: Order = Order.IN_STEP
-    bucket_batches: int = 8
-    betas: tuple[float, float] = (0.9, 0.999)
-    decay_after: int | None = None
-    clip_norm: float | None = None
-    reduction: Reduction = Reduction.SUM
-    normalisation: Mapping[str, Normalisation] = field(default_factory=dict)
-    selection: Selection = Selection.BEST
-    valence_epochs: tuple[int, int] = (11, 16)
-    arousal_epochs: tuple[int, int] = (16, 25)
-    precision: Precision = Precision.FLOAT32
-    missing_modality: MissingModality = MissingModality.ZEROS_WITH_MASK
-
-    def __post_init__(self) -> None:
-        chosen = self.features
-        if not chosen:
-            raise RequestError("a model needs at least one feature, visual or audio")
-        if len(set(chosen)) < len(chosen):
-            raise RequestError(f"a feature is chosen twice: {', '.join(chosen)}")
-        foreign = [feature for feature in self.normalisation if feature not in chosen]
-        if foreign:
-            raise RequestError(f"normalisation of {', '.join(foreign)}, which the model lacks")
-        if min(self.epochs, self.batch_size, self.bucket_batches) < 1:
-            raise RequestError("epochs, batch_size and bucket_batches must be 1 or more")
-        if self.order is Order.DRAWN and self.encoder.kind is EncoderKind.LSTM:
-            raise RequestError("an LSTM carries its state over a video: order must be in_step")
-        if self.selection is Selection.EPOCHS:
-            for first, last in (self.valence_epochs, self.arousal_epochs):
-                if not 1 <= first <= last <= self.epochs:
-                    raise RequestError(
-                        f"epochs {first} to {last} are chosen, but training has 1 to {self.epochs}"
-                    )
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Chosen features in the order of concatenation."""
-        return (*self.visual, *self.audio)
-
-    def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, from 1."""
-        if self.decay_after is None or epoch <= self.decay_after:
-            return self.learning_rate
-        past, span = epoch - self.decay_after, self.epochs - self.decay_after
-        return self.learning_rate * (1 - past / (span + 1))
-
-    def kept_epochs(self, target: Target) -> range:
-        """Epochs kept for a target under `Selection.EPOCHS`."""
-        first, last = self.valence_epochs if target is Target.VALENCE else self.arousal_epochs
-        return range(first, last + 1)
-
-
-def training_spec(values: Mapping[str, Any]) -> TrainingSpec:
-    """Spec from a config mapping; what it leaves out has the paper's value for its encoder.
-
-    Args:
-        values: the attributes of `TrainingSpec`, ``encoder`` a mapping for `encoder_spec`.
-
-    Raises:
-        RequestError: unknown key or value, or a senseless combination.
-    """
-    encoder = encoder_spec(values.get("encoder", {}))
-    published: dict[EncoderKind, dict[str, Any]] = {
-        EncoderKind.LSTM: {"learning_rate": 3e-4, "order": Order.IN_STEP},
-        EncoderKind.TRANSFORMER: {"learning_rate": 2e-4, "order": Order.DRAWN},
-    }
-    merged: dict[str, Any] = {"visual": (), "audio": (), **published[encoder.kind], **values}
-    known = [f.name for f in fields(TrainingSpec)]
-    unknown = [key for key in merged if key not in known]
-    if unknown:
-        raise RequestError(f"training: unknown {', '.join(unknown)}; known: {', '.join(known)}")
-    enums = {
-        "order": Order,
-        "reduction": Reduction,
-        "selection": Selection,
-        "precision": Precision,
-        "missing_modality": MissingModality,
-    }
-    for key, enum in enums.items():
-        if key in merged:
-            merged[key] = read_enum(enum, merged[key], key)
-    for key in ("visual", "audio", "betas", "valence_epochs", "arousal_epochs"):
-        if key in merged:
-            merged[key] = tuple(merged[key])
-    merged["normalisation"] = {
-        feature: read_enum(Normalisation, kind, f"normalisation of {feature}")
-        for feature, kind in merged.get("normalisation", {}).items()
-    }
-    return TrainingSpec(**{**merged, "encoder": encoder})
-
-
-def training_values(spec: TrainingSpec) -> dict[str, Any]:
-    """A spec as plain values, fit for JSON and for `training_spec` again."""
-    return {
-        **spec_values(spec),
-        "encoder": spec_values(spec.encoder),
-        "normalisation": {key: value.value for key, value in spec.normalisation.items()},
-    }
-
-
-@dataclass(frozen=True)
-class EpochLog:
-    """What an epoch came to.
-
-    Attributes:
-        epoch: from 1.
-        learning_rate: of the epoch.
-        train_loss: mean over its updates.
-        updates: optimiser steps; batches without two annotated frames are skipped.
-        val_valence: CCC of raw predictions on the validation samples; NaN without any.
-        val_arousal: the same.
-        train_seconds: in training steps.
-        val_seconds: in the validation pass.
-    """
-
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    updates: int
-    val_valence: float
-    val_arousal: float
-    train_seconds: float
-    val_seconds: float
 
 
 @dataclass(frozen=True)
@@ -282,7 +86,7 @@ def train(
         val_samples: to choose epochs by; may be empty unless ``spec.selection`` is best.
         seed: of initial weights, dropout and order.
         work: folder for the resumable state; a state of other arguments is dropped. The caller
-            removes it (`discard`) once the model is saved.
+            removes it (`WorkFolder.discard`) once the model is saved.
         fold: which fold is left out, if any.
         device: where to train; the CPU by default.
         metadata: put on record in the model; another metadata does not resume.
@@ -302,7 +106,8 @@ def train(
     digest = _run_digest(
         spec, reader, labels, train_samples, val_samples, [seed, fold, str(device), metadata]
     )
-    saved = _saved_state(work, digest)
+    folder = WorkFolder(work)
+    saved = folder.resume(digest)
     scalings = (
         unpack_scalings(saved["scalings"])
         if saved
@@ -346,47 +151,33 @@ def train(
                     val_seconds=time.perf_counter() - trained,
                 )
             )
-            kept = _kept_epochs(spec, log)
-            if any(epoch in epochs for epochs in kept.values()):
-                save_tensors(network.state_dict(), _epoch_file(work, epoch))
+            kept = {e for epochs in kept_epochs(spec, log).values() for e in epochs}
+            if epoch in kept:
+                folder.save_weights(epoch, network)
             if epoch == spec.epochs or time.monotonic() - written >= state_interval_s:
-                save_tensors(
-                    {
-                        "digest": digest,
-                        "network": network.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "scalings": pack_scalings(scalings),
-                        "log": [asdict(row) for row in log],
-                    },
-                    work / _STATE,
-                )
+                state = {
+                    "digest": digest,
+                    "network": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "scalings": pack_scalings(scalings),
+                    "log": [asdict(row) for row in log],
+                }
+                folder.save(state, kept)
                 written = time.monotonic()
-                _remove_epochs(work, but={e for epochs in kept.values() for e in epochs})
             if on_epoch:
                 on_epoch(log[-1])
-    kept = _kept_epochs(spec, log)
-    weights = {
-        epoch: load_tensors(_epoch_file(work, epoch))
-        for epoch in {e for epochs in kept.values() for e in epochs}
-    }
+    chosen = kept_epochs(spec, log)
+    weights = {e: folder.load_weights(e) for epochs in chosen.values() for e in epochs}
     model = TrainedModel(
         spec=training_values(spec),
         dimensions={feature: reader.dimension(feature) for feature in spec.features},
         scalings=scalings,
-        checkpoints={t: [(epoch, weights[epoch]) for epoch in kept[t]] for t in Target},
+        checkpoints={t: [(epoch, weights[epoch]) for epoch in chosen[t]] for t in Target},
         seed=seed,
         fold=fold,
         metadata=metadata or {},
     )
-    return TrainingResult(model, tuple(log), _best(log))
-
-
-def discard(work: Path) -> None:
-    """Remove the resumable state of a training whose model is saved."""
-    _remove_epochs(work, but=set())
-    (work / _STATE).unlink(missing_ok=True)
-    if work.is_dir() and not any(work.iterdir()):
-        work.rmdir()
+    return TrainingResult(model, tuple(log), best_epochs(log))
 
 
 def fit_scalings(
@@ -532,25 +323,6 @@ def _check_samples(
     return frames
 
 
-def _kept_epochs(spec: TrainingSpec, log: Sequence[EpochLog]) -> dict[Target, list[int]]:
-    """Epochs to keep for each target, as far as training has come."""
-    if spec.selection is Selection.BEST:
-        return {target: [epoch] for target, (epoch, _) in _best(log).items()}
-    if spec.selection is Selection.LAST:
-        return {target: [len(log)] for target in Target}
-    return {t: [e for e in spec.kept_epochs(t) if e <= len(log)] for t in Target}
-
-
-def _best(log: Sequence[EpochLog]) -> dict[Target, tuple[int, float]]:
-    """For each target the first epoch of the highest validation CCC."""
-    best = {}
-    for target, key in ((Target.VALENCE, "val_valence"), (Target.AROUSAL, "val_arousal")):
-        row = max(log, key=lambda row: getattr(row, key))
-        if not math.isnan(getattr(row, key)):
-            best[target] = (row.epoch, float(getattr(row, key)))
-    return best
-
-
 def _run_digest(
     spec: TrainingSpec,
     reader: PackReader,
@@ -565,28 +337,6 @@ def _run_digest(
         for samples in (train_samples, val_samples)
     ]
     return value_digest([training_values(spec), contents, torch.__version__, rest])
-
-
-def _saved_state(work: Path, digest: str) -> dict[str, Any] | None:
-    if not (work / _STATE).is_file():
-        return None
-    saved = load_tensors(work / _STATE)
-    if saved["digest"] == digest:
-        return saved
-    _LOG.info("starting anew: the saved state belongs to another training")
-    discard(work)
-    return None
-
-
-def _epoch_file(work: Path, epoch: int) -> Path:
-    return work / f"epoch-{epoch:04d}.pt"
-
-
-def _remove_epochs(work: Path, but: set[int]) -> None:
-    kept = {_epoch_file(work, epoch) for epoch in but}
-    for path in work.glob("epoch-*.pt"):
-        if path not in kept:
-            path.unlink()
 
 
 def _seed_epoch(seed: int, fold: int | None, epoch: int) -> np.random.Generator:

@@ -20,7 +20,9 @@ from circumplex.logs import set_up
 from circumplex.modalities import MissingModality
 from circumplex.packs import index_paths
 from circumplex.store import Request, Stage, Status, read_index, run_shard
-from circumplex.training import EpochLog, discard, train, training_spec
+from circumplex.training import train
+from circumplex.training_spec import training_spec
+from circumplex.training_state import EpochLog, WorkFolder
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -169,7 +171,7 @@ class TrainingJob:
             )
         log = [curve_row(row) for row in result.log]
         save_model(replace(result.model, metadata={**record, "log": log}), output)
-        discard(work)
+        WorkFolder(work).discard()
 
 
 def curve_row(log: EpochLog) -> dict[str, float]:
