@@ -5,9 +5,16 @@
 For each extractor, with seeded random weights of full size, in one run: the bare forward pass in
 eager float32 (channels first); at the best setting that keeps the features (`circumplex.tuning`);
 and the whole rule at that setting, from the tables and waves of the stages before to the store's
-files and the index, in the steady state: loading and compiling are printed apart. Rates are in
-face crops, VGGish examples, or seconds of sound. The speech encoder's rule also computes the
-context of its windows, which the bare pass of a window does too; "useful" leaves it out.
+files and the index, in the steady state: loading and compiling are printed apart.
+
+The rule runs in rounds of a shard each, which begin and end with an idle network, and the bare best
+is measured by the same network before, between and after them, so that whatever else the machine
+does strikes both. Printed beside the rates: the cores that the process kept busy, which tells a
+disturbed run (with 2 threads, less than about 1.9 in the bare network) from a slow rule.
+
+Rates are in face crops, VGGish examples, or seconds of sound. The speech encoder's rule also
+computes the context of its windows, which the bare pass of a window does too; "useful" leaves it
+out.
 
 ``--clock cpu`` counts the CPU time of all threads instead: for a machine that others use as well.
 It shows no overlap, so use it with one thread.
@@ -21,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,26 +41,45 @@ from circumplex.extractors.audio import SAMPLE_RATE, extract_audio_feature
 from circumplex.jobs import ShardJob
 from circumplex.store import Entry, Problem, Request, Stage, Status, Task, run_shard_together
 from circumplex.table import TableWriter, count_rows, frame_schema
-from circumplex.tuning import Trial, Tuner, recommend
+from circumplex.tuning import LEAST_BATCHES, Trial, Tuner, recommend
 from circumplex.tuning_inputs import inputs_of, made_crops, made_sound
 from circumplex.visual_extraction import extract_faces
 
 NOWHERE = Path("nowhere")  # no run to take inputs from: made ones
-CLIP_FRAMES = 410  # no multiple of a batch
-CLIP_EXAMPLES = 401
+ROUNDS = 3
+CLIP_FRAMES = 345  # no multiple of a batch
+CLIP_EXAMPLES = 345
 CLIP_S = 160.0  # Aff-Wild2's mean
+BARE_S = 6.0  # seconds of the network alone before, between and after the rounds
 Clock = Callable[[], float]
 Extract = Callable[[ShardJob, Sequence[Task], Any], Iterator[tuple[Task, Problem | None]]]
 
 
+class Stretch(NamedTuple):
+    """A stretch of work."""
+
+    items: float
+    seconds: float
+    cpu_s: float
+
+
 @dataclass(frozen=True)
 class Whole:
-    """The rule in the steady state, apart from the seconds of loading and compiling."""
+    """The rule in the steady state, apart from the seconds of loading and compiling.
+
+    Attributes:
+        rows: written.
+        load_s: seconds to load.
+        first_s: seconds of the first batch, compiling included.
+        rounds: of the rule.
+        bare: the network alone, before, between and after the rounds.
+    """
 
     rows: int
-    seconds: float
     load_s: float
     first_s: float
+    rounds: Sequence[Stretch]
+    bare: Sequence[Stretch]
 
 
 def job_of(folder: Path) -> ShardJob:
@@ -103,28 +129,50 @@ def extract_speech(
         yield task, None
 
 
+def timed(work: Callable[[], float], clock: Clock) -> Stretch:
+    """Run what returns how many items it did."""
+    begin, cpu = clock(), time.process_time()
+    items = work()
+    return Stretch(items, clock() - begin, time.process_time() - cpu)
+
+
 def run_whole(
-    folder: Path, requests: Sequence[Request], extract: Extract, build: Any, clock: Clock
+    folder: Path, rounds: Sequence[Sequence[Request]], case: "Case", build: Any, clock: Clock
 ) -> Whole:
-    """Run the shard's job; one batch before the clock starts, for compiling."""
-    job = job_of(folder)
-    before: list[float] = []
+    """Load as the rule does, then alternate the network alone, warmed up, with shards."""
+    begin = time.perf_counter()
+    extractor = build()
+    inputs = inputs_of(extractor, NOWHERE)
+    loaded = time.perf_counter()
+    extractor.embed(inputs)
+    first_s = time.perf_counter() - loaded
+    batch = extractor.batch(inputs)
 
-    def make_all(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
-        begin = time.perf_counter()
-        extractor = build()
-        before.append(time.perf_counter() - begin)
-        inputs = inputs_of(extractor, NOWHERE)
-        begin = time.perf_counter()
-        extractor.embed(inputs)
-        before.append(time.perf_counter() - begin)
-        before.append(clock())
-        yield from extract(job, tasks, extractor)
+    def bare() -> float:
+        start, batches = clock(), 0
+        while batches < LEAST_BATCHES or clock() - start < BARE_S:
+            extractor.network(batch).cpu()
+            batches += 1
+        return batches * case.batch_items
 
-    run_shard_together(job.stage, job.index, requests, make_all)
-    end = clock()
+    def rule(requests: Sequence[Request]) -> float:
+        job = job_of(folder)
+        make_all = partial(case.extract, job, extractor=extractor)
+        run_shard_together(job.stage, job.index, requests, make_all)
+        return len(requests) * case.clip_items
+
+    alone, whole = [timed(bare, clock)], []
+    for requests in rounds:
+        whole.append(timed(partial(rule, requests), clock))
+        alone.append(timed(bare, clock))
     rows = sum(count_rows(path) for path in (folder / "extract").glob("*.parquet"))
-    return Whole(rows, end - before[2], before[0], before[1])
+    return Whole(rows, loaded - begin, first_s, whole, alone)
+
+
+def total(stretches: Sequence[Stretch]) -> tuple[float, float]:
+    """Items a second, and the cores kept busy."""
+    items, seconds, cpu_s = (sum(values) for values in zip(*stretches, strict=True))
+    return items / seconds, cpu_s / seconds
 
 
 @dataclass(frozen=True)
@@ -202,17 +250,24 @@ def measure(name: str, frames: int, clock: Clock) -> None:
         )
     best = recommend(trials)
     build = partial(case.build, {**case.options, **best.settings}, "cpu")
-    clips = -(-frames // CLIP_FRAMES) if name != "wav2vec2" else 1
-    with tempfile.TemporaryDirectory() as folder:
-        requests = [case.write(Path(folder), f"clip{k}", case.clip) for k in range(clips)]
-        whole = run_whole(Path(folder), requests, case.extract, build, clock)
-    plain, bare = case.batch_items / trials[0].seconds, case.batch_items / best.seconds
-    rate = clips * case.clip_items / whole.seconds
+    clips = -(-frames // (ROUNDS * CLIP_FRAMES)) if name != "wav2vec2" else 1  # a round
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
+        rounds = [
+            [case.write(folder, f"clip{k}{j}", case.clip) for j in range(clips)]
+            for k in range(ROUNDS)
+        ]
+        whole = run_whole(folder, rounds, case, build, clock)
+    plain = case.batch_items / trials[0].seconds
+    (bare, bare_cores), (rate, cores) = total(whole.bare), total(whole.rounds)
+    each = ", ".join(f"{one.items / one.seconds:.2f}" for one in whole.rounds)
     print(
-        f"  bare eager float32 {plain:.2f}/s; bare best {bare:.2f}/s ({bare / plain:.2f} times); "
-        f"whole rule {rate:.2f}/s over {clips * case.clip_items:.0f} items: {rate / bare:.3f} of "
-        f"bare best, {rate / plain:.2f} times eager float32; useful {case.useful * rate:.2f}/s; "
-        f"{whole.rows} rows written; load {whole.load_s:.1f} s, first batch {whole.first_s:.1f} s",
+        f"  load {whole.load_s:.1f} s, first batch {whole.first_s:.1f} s\n"
+        f"  bare eager float32 {plain:.2f}/s\n"
+        f"  bare best {bare:.2f}/s on {bare_cores:.2f} cores, {bare / plain:.2f} times the eager\n"
+        f"  whole rule {rate:.2f}/s ({each}) on {cores:.2f} cores, {whole.rows} rows written, "
+        f"useful {case.useful * rate:.2f}/s\n"
+        f"  whole rule {rate / bare:.3f} of bare best, {rate / plain:.2f} times the eager",
         flush=True,
     )
 

@@ -89,7 +89,7 @@ def server():
 
 def entry(address: str, **changes) -> Published:
     file = PublishedFile("w.pth", f"{address}/w.pth", size=len(CONTENT), sha256=SHA256)
-    return Published("w", "w.pth", "v1", "free", "noise", (replace(file, **changes),))
+    return Published("w", "w.pth", "v1", "free", "nobody", "noise", (replace(file, **changes),))
 
 
 def left(cache):

@@ -276,7 +276,8 @@ def test_the_catalogue_knows_every_network():
         entry = feature_weights()[name]
         assert entry.published is None
         assert entry.start == "glint360k_r100"
-        assert "never released" in entry.note
+        assert "only on request" in entry.note
+        assert "Glint360K R100" in entry.note
 
 
 def test_schemas_close_every_object_and_describe_every_column():

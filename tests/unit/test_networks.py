@@ -43,12 +43,12 @@ def prelu(x: torch.Tensor, state: State, name: str) -> torch.Tensor:
     return torch.where(x > 0, x, x * state[f"{name}.weight"].view(1, -1, 1, 1))
 
 
-def iresnet18_by_hand(x: torch.Tensor, state: State) -> torch.Tensor:
+def iresnet_by_hand(x: torch.Tensor, state: State, units: tuple[int, ...]) -> torch.Tensor:
     x = F.conv2d(x, state["conv1.weight"], padding=1)
     x = prelu(norm(x, state, "bn1"), state, "prelu")
-    for stage in (1, 2, 3, 4):
-        for unit in (0, 1):
-            name, stride = f"layer{stage}.{unit}", 2 - unit
+    for stage, count in enumerate(units, 1):
+        for unit in range(count):
+            name, stride = f"layer{stage}.{unit}", 1 if unit else 2
             y = F.conv2d(norm(x, state, f"{name}.bn1"), state[f"{name}.conv1.weight"], padding=1)
             y = prelu(norm(y, state, f"{name}.bn2"), state, f"{name}.prelu")
             y = F.conv2d(y, state[f"{name}.conv2.weight"], padding=1, stride=stride)
@@ -65,7 +65,7 @@ def test_iresnet_computes_what_its_units_say() -> None:
     network = iresnet.iresnet18()
     state = unlike_initial(network)
     faces = torch.rand(2, 3, 112, 112) * 2 - 1
-    expected = iresnet18_by_hand(faces, state)
+    expected = iresnet_by_hand(faces, state, (2, 2, 2, 2))
     torch.testing.assert_close(network(faces), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -229,29 +229,35 @@ def test_log_mel_follows_the_published_parameters(level: float) -> None:
     assert np.abs(example[0, 0].numpy() - by_hand).max() < 1e-5
 
 
-@torch.inference_mode()
-def test_vggish_is_named_and_computes_as_the_common_port() -> None:
-    network = vggish.VGGish()
-    state = unlike_initial(network)
-    convolutions, linears = (0, 3, 6, 8, 11, 13), (0, 2, 4)
-    assert {name.rsplit(".", 1)[0] for name in state} == {
-        *(f"features.{k}" for k in convolutions),
-        *(f"embeddings.{k}" for k in linears),
-    }
-    examples = torch.randn(2, 1, 96, 64)
-    x = examples
-    for k in convolutions:
+VGGISH_CONVOLUTIONS, VGGISH_LINEARS = (0, 3, 6, 8, 11, 13), (0, 2, 4)
+
+
+def vggish_by_hand(x: torch.Tensor, state: State) -> torch.Tensor:
+    for k in VGGISH_CONVOLUTIONS:
         x = F.conv2d(x, state[f"features.{k}.weight"], state[f"features.{k}.bias"], padding=1)
         x = x.relu()
         if k in (0, 3, 8, 13):
             x = F.max_pool2d(x, 2)
     x = torch.stack([x[:, :, row, column] for row in range(6) for column in range(4)], 1)
-    x = x.reshape(2, -1)  # rows, columns, channels: TensorFlow's order
-    for k in linears:
+    x = x.flatten(1)  # rows, columns, channels: TensorFlow's order
+    for k in VGGISH_LINEARS:
         x = (x @ state[f"embeddings.{k}.weight"].T + state[f"embeddings.{k}.bias"]).relu()
-    assert x.shape == (2, 128)
-    assert x.std() > 0
-    torch.testing.assert_close(network(examples), x, rtol=1e-3, atol=1e-4)
+    return x
+
+
+@torch.inference_mode()
+def test_vggish_is_named_and_computes_as_the_common_port() -> None:
+    network = vggish.VGGish()
+    state = unlike_initial(network)
+    assert {name.rsplit(".", 1)[0] for name in state} == {
+        *(f"features.{k}" for k in VGGISH_CONVOLUTIONS),
+        *(f"embeddings.{k}" for k in VGGISH_LINEARS),
+    }
+    examples = torch.randn(2, 1, 96, 64)
+    expected = vggish_by_hand(examples, state)
+    assert expected.shape == (2, 128)
+    assert expected.std() > 0
+    torch.testing.assert_close(network(examples), expected, rtol=1e-3, atol=1e-4)
 
 
 @torch.inference_mode()

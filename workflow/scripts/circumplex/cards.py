@@ -64,6 +64,7 @@ class Card:
         weights: which ones; empty where there is no network.
         trained_on: data sets of these weights.
         licence: of these weights.
+        citation: of the network.
         is_random: whether they are a seeded stand-in.
         columns: names of the values; empty where they have none.
         cost: in words.
@@ -77,6 +78,7 @@ class Card:
     weights: str
     trained_on: str
     licence: str
+    citation: str
     is_random: bool
     columns: tuple[str, ...]
     cost: str
@@ -110,6 +112,7 @@ def make_card(
         weights=describe_weights(weights) if weights else "",
         trained_on="nothing: the weights are random" if random else source.trained_on,
         licence=source.licence,
+        citation=source.citation,
         is_random=random,
         columns=tuple(columns),
         cost=cost,
@@ -216,7 +219,7 @@ def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
             "network": known.network,
             "trained on": card.trained_on,
             "licence": card.licence,
-            "citation": known.citation,
+            "citation": card.citation,
             "cost": card.cost,
         }
         if card.weights:

@@ -53,6 +53,7 @@ class Published:
         path: file or folder below the cache that an extractor reads.
         revision: of the publisher's release.
         licence: of the weights.
+        citation: of the network.
         trained_on: data sets.
         files: all that is to be fetched.
     """
@@ -61,6 +62,7 @@ class Published:
     path: str
     revision: str
     licence: str
+    citation: str
     trained_on: str
     files: tuple[PublishedFile, ...]
 
@@ -111,6 +113,7 @@ def published_weights(path: Path = CATALOGUE) -> Mapping[str, Published]:
             path=entry["path"],
             revision=entry["revision"],
             licence=entry["licence"],
+            citation=entry["citation"],
             trained_on=entry["trained_on"],
             files=tuple(PublishedFile(**file) for file in entry["files"]),
         )

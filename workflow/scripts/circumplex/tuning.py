@@ -68,11 +68,6 @@ class Trial:
         return self.cosine >= LEAST_COSINE and self.same_bits
 
 
-def settings_of(options: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
-    """Plain settings with changes, of the keys that an extractor has."""
-    return {key: value for key, value in {**PLAIN, **settings}.items() if key in options}
-
-
 def compare(found: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple[float, float]:
     """Least cosine and largest relative error of the rows (items, dimension)."""
     rows = found.reshape(-1, found.shape[-1]).astype(np.float64)

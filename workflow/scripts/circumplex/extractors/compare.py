@@ -1,41 +1,16 @@
 """ComParE 2016 low-level descriptors and their deltas (section 3.2.2): 130 values every 10 ms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-from circumplex.extractors.opensmile_lld import DescriptorExtractor, Level
-from circumplex.extractors.options import OptionReader
+from circumplex.extractors.opensmile_lld import DescriptorExtractor, Level, read_feature_set
 
 
 class FeatureSet(StrEnum):
     """openSMILE's name of the set."""
 
     COMPARE_2016 = "ComParE_2016"
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the feature ``compare``.
-
-    Attributes:
-        feature_set: openSMILE's.
-    """
-
-    feature_set: FeatureSet
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
-
-        Raises:
-            RequestError: an unknown key or set.
-        """
-        reader = OptionReader("compare", options)
-        parsed = cls(feature_set=reader.choice("feature_set", FeatureSet.COMPARE_2016))
-        reader.finish()
-        return parsed
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> DescriptorExtractor:  # noqa: ARG001
@@ -49,6 +24,5 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> DescriptorExtracto
     Raises:
         RequestError: the options make no sense.
     """
-    parsed = Options.parse(options)
-    levels = [Level.DESCRIPTORS, Level.DELTAS]
-    return DescriptorExtractor("compare", parsed.feature_set.value, levels)
+    feature_set = read_feature_set("compare", options, FeatureSet.COMPARE_2016)
+    return DescriptorExtractor("compare", feature_set, [Level.DESCRIPTORS, Level.DELTAS])
