@@ -1,5 +1,6 @@
 """Runs a feature network on batches of one shape: its arithmetic, memory layout, compilation."""
 
+import ctypes
 import os
 import shutil
 from typing import Any
@@ -26,6 +27,20 @@ def require_compiler() -> None:
         )
 
 
+def keep_freed_memory() -> None:
+    """Have the C library keep what a network frees for its next batch.
+
+    glibc gives large blocks back to the system at once, which then has to clear them anew for every
+    batch: a third of a DenseNet's time on a CPU. The most that a process holds stays the same. Does
+    nothing where there is another C library.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)  # no block of its own mapping
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)  # and the heap is not cut
+
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 PRODUCTS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
 
 
@@ -74,6 +89,8 @@ class Inference:
 
     def __init__(self, network: torch.nn.Module, arithmetic: Arithmetic, device: str) -> None:
         self._device = torch.device(device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._half = arithmetic.precision is Precision.BFLOAT16
         self._layout = torch.channels_last if arithmetic.channels_last else torch.contiguous_format
         if self._half:
