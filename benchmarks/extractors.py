@@ -46,7 +46,6 @@ from circumplex.tuning_inputs import inputs_of, made_crops, made_sound
 from circumplex.visual_extraction import extract_faces
 
 NOWHERE = Path("nowhere")  # no run to take inputs from: made ones
-ROUNDS = 3
 CLIP_FRAMES = 351  # two are no multiple of a batch, and no round wastes much of its last one
 CLIP_EXAMPLES = 351
 CLIP_S = 160.0  # Aff-Wild2's mean
@@ -234,7 +233,7 @@ CASES = {
 FEATURES = ("densenet", "iresnet", "vggish", "wav2vec2")  # fau is iresnet with other weights
 
 
-def measure(name: str, frames: int, clock: Clock) -> None:
+def measure(name: str, frames: int, rounds: int, clock: Clock) -> None:
     """Print an extractor's lines."""
     case = CASES[name]
     trials: list[Trial] = []
@@ -250,14 +249,14 @@ def measure(name: str, frames: int, clock: Clock) -> None:
         )
     best = recommend(trials)
     build = partial(case.build, {**case.options, **best.settings}, "cpu")
-    clips = -(-frames // (ROUNDS * CLIP_FRAMES)) if name != "wav2vec2" else 1  # a round
+    clips = -(-frames // (rounds * CLIP_FRAMES)) if name != "wav2vec2" else -(-3 // rounds)
     with tempfile.TemporaryDirectory() as name_of_folder:
         folder = Path(name_of_folder)
-        rounds = [
+        requests = [
             [case.write(folder, f"clip{k}{j}", case.clip) for j in range(clips)]
-            for k in range(ROUNDS)
+            for k in range(rounds)
         ]
-        whole = run_whole(folder, rounds, case, build, clock)
+        whole = run_whole(folder, requests, case, build, clock)
     plain = case.batch_items / trials[0].seconds
     (bare, bare_cores), (rate, cores) = total(whole.bare), total(whole.rounds)
     each = ", ".join(f"{one.items / one.seconds:.2f}" for one in whole.rounds)
@@ -276,6 +275,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--features", nargs="+", choices=CASES, default=FEATURES)
     parser.add_argument("--frames", type=int, default=2000, help="of the whole rule, at least")
+    parser.add_argument("--rounds", type=int, default=1, help="that the frames are dealt to")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     arguments = parser.parse_args()
@@ -283,4 +283,4 @@ if __name__ == "__main__":
     print(f"{arguments.threads} threads, {arguments.clock} time, PyTorch {torch.__version__}")
     ticking: Clock = time.process_time if arguments.clock == "cpu" else time.perf_counter
     for feature in arguments.features:
-        measure(feature, arguments.frames, ticking)
+        measure(feature, arguments.frames, arguments.rounds, ticking)
