@@ -18,7 +18,14 @@ from fractions import Fraction
 from pathlib import Path
 
 RATE = 25
-JOBS = ("extract_frames", "extract_audio", "align_faces", "fill_frames", "summarise_quality")
+JOBS = (
+    "extract_frames",
+    "extract_audio",
+    "align_faces",
+    "import_faces",
+    "fill_frames",
+    "summarise_quality",
+)
 SETS = {
     "extract_egemaps": ("eGeMAPSv01b", ["lld"]),
     "extract_compare": ("ComParE_2016", ["lld", "lld_de"]),
@@ -28,7 +35,7 @@ LARGEST_CHANGE = 0.05
 
 
 def make_film(path: Path, still: Path, frames: int, width: int, height: int) -> None:
-    """A film with a wandering face and white noise for sound."""
+    """A film with a wandering face and white noise for sound, and beside it a folder of crops."""
     import av
     import cv2
     import numpy as np
@@ -56,6 +63,11 @@ def make_film(path: Path, still: Path, frames: int, width: int, height: int) -> 
             container.mux(audio.encode(block))
         for stream in container.streams:
             container.mux(stream.encode(None))
+    crops = path.with_name("crops")
+    crops.mkdir()
+    for number in range(frames):
+        crop = np.roll(cv2.resize(face, (112, 112)), number, axis=1)
+        cv2.imwrite(str(crops / f"{number + 1:05d}.jpg"), crop)
 
 
 def make_sound(path: Path, seconds: int) -> None:
@@ -94,6 +106,10 @@ def run_job(name: str, source: Path, folder: Path, threads: int) -> None:
         cv2.setNumThreads(threads)
         options = FaceOptions()
         align_faces(source, faces, options, Subject.parse("largest"), {}, FaceDetector(options))
+    elif name == "import_faces":
+        from circumplex.handed_crops import import_faces
+
+        import_faces(folder / "crops", timeline, output, {})
     elif name == "fill_frames":
         from circumplex.fill import NoValid, fill_frames
 

@@ -124,9 +124,11 @@ class Corpus:
         self.predicted[name] = time_s, 0.7 * truth + 0.05 * self.rng.standard_normal(truth.shape)
         keys = {"frame": frame, "time_s": time_s}
         valid = frame >= round(frames * (1 - face_share))
-        source = np.where(valid, frame, np.argmax(valid)) if valid.any() else frame * 0 - 1
-        files = {name: place / f"{name}.parquet" for name in ("faces", "fill", "quality")}
-        self._write(files["fill"], keys, source_frame=source.astype(np.int32))
+        files = {name: place / f"{name}.parquet" for name in ("faces", "quality")}
+        if valid.any():
+            files["fill"] = place / "fill.parquet"
+            source = np.where(valid, frame, np.argmax(valid)).astype(np.int32)
+            self._write(files["fill"], keys, source_frame=source)
         self._write(files["faces"], keys, valid=valid)
         numbers = {
             "frames": frames,

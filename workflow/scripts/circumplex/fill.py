@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.table import TableWriter, frame_schema, read_columns
 
-NO_SOURCE = -1
-
 
 class NoValid(StrEnum):
     """What becomes of a sample without any valid face: it fails, or it lacks the modality."""
@@ -26,15 +24,13 @@ def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Index of the nearest valid frame of each frame, the earlier one on a tie.
 
     Args:
-        valid: (frames,) whether the frame has a valid face.
+        valid: (frames,) whether the frame has a valid face; at least one has.
 
     Returns:
-        (frames,) non-decreasing indices; all -1 where no frame is valid.
+        (frames,) non-decreasing indices.
     """
     sources = np.flatnonzero(valid)
     frames = np.arange(len(valid))
-    if len(sources) == 0:
-        return np.full(len(valid), NO_SOURCE, np.int64)
     after = np.searchsorted(sources, frames).clip(max=len(sources) - 1)
     before = (after - 1).clip(min=0)
     earlier_is_near = frames - sources[before] <= np.abs(sources[after] - frames)
@@ -61,7 +57,6 @@ def fill_frames(
             look like extreme features once they are scaled.
     """
     frame, time_s, valid = read_columns(faces, ["frame", "time_s", "valid"])
-    source = nearest_valid(valid.astype(bool))
     if not valid.any():
         if no_valid is NoValid.ZEROS:
             raise ModalityAbsent("no frame with a valid face")
@@ -70,5 +65,6 @@ def fill_frames(
             "faces.min_face_size, or set fill.no_valid_face to zeros"
         )
     schema = frame_schema(pa.field("source_frame", pa.int32(), nullable=False))
+    source = nearest_valid(valid.astype(bool)).astype(np.int32)
     with TableWriter(output, schema, metadata) as writer:
-        writer.write(frame=frame, time_s=time_s, source_frame=source.astype(np.int32))
+        writer.write(frame=frame, time_s=time_s, source_frame=source)

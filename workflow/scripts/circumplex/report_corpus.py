@@ -152,8 +152,7 @@ def _notes(quality: Quality) -> list[str]:
 
 def _fill_notes(fill: Path) -> list[str]:
     time_s, source = read_columns(fill, ["time_s", "source_frame"])
-    filled = source >= 0
-    distance = np.abs(time_s[filled] - time_s[source[filled]]).max(initial=0.0)
+    distance = np.abs(time_s - time_s[source]).max(initial=0.0)
     return [f"faces taken from up to {distance:.1f} s away"] if distance > FAR_FACE_S else []
 
 

@@ -14,7 +14,6 @@ from circumplex.extractors.batches import BatchExtractor
 from circumplex.table import TableWriter, frame_schema, iter_batches, to_numpy, vector_field
 
 CROP_SIZE = 112  # side of a face crop, in pixels
-NO_FACE = -1  # source frame of a video in which no face was found, to be filled with zeros
 CROPS_AT_ONCE = 64
 FRAMES_AT_ONCE = 128
 
@@ -81,19 +80,19 @@ def read_frames(
 
     Args:
         faces: table with ``frame`` and ``crop`` (encoded image, null without a face).
-        fill: table with ``frame``, ``time_s`` and ``source_frame``, which never decreases; -1
-            where no frame has a face.
+        fill: table with ``frame``, ``time_s`` and ``source_frame``, which never decreases.
         prepare: brings a crop to the network's size.
 
     Raises:
         SampleError: a crop is unusable; the message names its frame.
+        ValueError: the fill is not of these faces.
     """
     crops = CropReader(faces)
-    last_source = NO_FACE
+    last_source = -1
     for rows in iter_batches(fill, ["frame", "time_s", "source_frame"], rows=FRAMES_AT_ONCE):
         sources = to_numpy(rows["source_frame"])
-        if np.any(np.diff(sources, prepend=last_source) < 0):
-            raise ValueError(f"{fill.name}: source_frame decreases")
+        if np.any(np.diff(sources, prepend=max(last_source, 0)) < 0):
+            raise ValueError(f"{fill.name}: source_frame decreases or is negative")
         unique = np.unique(sources)
         images = [prepare(crops.read(frame)) for frame in unique[unique > last_source].tolist()]
         yield rows, np.stack(images) if images else np.empty(0, np.uint8)
@@ -113,13 +112,12 @@ def write_frames(
         output: the table to write.
         name: of the feature.
         dimension: values a frame.
-        pieces: of `read_frames`, each with the features of its new source frames; a source frame
-            of -1 gives zeros.
+        pieces: of `read_frames`, each with the features of its new source frames.
         metadata: how the table is made.
     """
     source_field = pa.field("source_frame", pa.int32(), nullable=False)
     schema = frame_schema(source_field, vector_field(name, dimension))
-    last_value = np.zeros((1, dimension), np.float32)
+    last_value = np.empty((0, dimension), np.float32)
     with TableWriter(output, schema, metadata) as table:
         for rows, fresh in pieces:
             sources = to_numpy(rows["source_frame"])
