@@ -120,6 +120,7 @@ VARIABLE = [k * 40 + (k * k * 7) % 31 for k in range(100)]  # ms, steps of 9 to 
         ("late_video.flv", "flv", Sound("libmp3lame"), {"start_s": 0.4}),
         ("long_sound.mp4", "mpeg4", Sound(length_s=7.0), {}),
         ("surround.mkv", "mpeg4", Sound("ac3", 48_000, "5.1(side)"), {}),
+        ("surround.mov", "libx264", Sound("pcm_s16le", 96_000, "5.1"), {}),
         ("lossless.m4v", "mpeg4", Sound("alac", 96_000), {}),
         ("telephone.avi", "mpeg4", Sound("pcm_alaw", 8000, "mono"), {}),
     ],

@@ -264,3 +264,40 @@ def test_real_clip_of_two(tmp_path, detector):
         assert not any(row["subject_switch"] for row in rows)
         centres[side] = np.array([(row["box"][0] + row["box"][2]) / 2 for row in rows])
     assert centres["left"].max() < 360 < centres["right"].min()
+
+
+def read_talkers():
+    clips = [MEDIA / name for name in ("talker_lbax4n.mpg", "talker_sbia1a.mpg")]
+    if not all(clip.is_file() for clip in clips):
+        pytest.skip("the real clips do not lie beside this checkout, in ../shared/media")
+    return [[frame.image for frame in iter_frames(clip)] for clip in clips]
+
+
+def test_real_people_in_black_and_white_keep_their_identity_when_a_cut_swaps_them(
+    tmp_path, detector
+):
+    one, other = read_talkers()
+
+    def picture(_height, _width, frame):
+        pair = [one[frame], other[frame]][:: 1 if frame < 14 else -1]
+        grey = cv2.cvtColor(np.concatenate(pair, axis=1), cv2.COLOR_RGB2GRAY)
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+
+    video = write_video(tmp_path / "a.mkv", "ffv1", frames=24, size=(720, 288), picture=picture)
+    rows = table_of(video, subject=Subject.parse("left"), detector=detector)
+    assert all(row["valid"] for row in rows)
+    is_left = [(row["box"][0] + row["box"][2]) / 2 < 360 for row in rows]
+    assert is_left == [True] * 14 + [False] * 10
+    assert [row["frame"] for row in rows if row["subject_switch"]] == [14]
+
+
+def test_a_real_person_stays_the_same_when_the_light_changes(tmp_path, detector):
+    one, _ = read_talkers()
+
+    def picture(_height, _width, frame):
+        return (one[frame] * (1.0 if 8 <= frame < 16 else 0.5)).astype(np.uint8)
+
+    video = write_video(tmp_path / "a.mkv", "ffv1", frames=24, size=(360, 288), picture=picture)
+    rows = table_of(video, detector=detector)
+    assert all(row["valid"] for row in rows)
+    assert not any(row["subject_switch"] for row in rows)

@@ -33,8 +33,10 @@ from torchvision.ops.boxes import batched_nms
 from circumplex.alignment import crop_face
 from circumplex.errors import RequestError
 from circumplex.face_table import DETECTION, face_schema
+from circumplex.looks import look
 from circumplex.media import FailedFrame, VideoFrame, iter_timeline
-from circumplex.subjects import Subject, Tracker, look
+from circumplex.streams import prefetch
+from circumplex.subjects import Subject, Tracker
 from circumplex.table import TableWriter, frame_schema, iter_batches
 
 LOG = logging.getLogger(__name__)
@@ -350,8 +352,8 @@ def _detect(
     tracker: Tracker,
     detector: FaceDetector,
 ) -> Iterator[_Row]:
-    """Rows of all frames in order; holds one batch of pictures at a time."""
-    for batch in _batches(timeline, options):
+    """Rows of all frames in order. One batch of pictures is worked on while the next is decoded."""
+    for batch in prefetch(_batches(timeline, options), ahead=1):
         pictures = [item for item in batch if isinstance(item, VideoFrame)]
         keys = _key_frames(len(pictures), options.detect_every)
         images = [pictures[k].image for k in keys]

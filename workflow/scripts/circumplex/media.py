@@ -35,6 +35,7 @@ from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from av.video.frame import VideoFrame as AvFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -228,6 +229,7 @@ class _Display:
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
+        self._reformatter = VideoReformatter()  # a new one a frame costs more than the conversion
         self._matrices: dict[int, _Matrix | None] = {}
 
     def image(self, picture: AvFrame) -> NDArray[np.uint8]:
@@ -237,7 +239,7 @@ class _Display:
         """
         aspect = float(self._stream.sample_aspect_ratio or 1)
         width = round(picture.width * aspect) if 0.2 < aspect < 5 else picture.width
-        image = picture.to_ndarray(format="rgb24", width=width, height=picture.height)
+        image = self._reformatter.reformat(picture, width, picture.height, "rgb24").to_ndarray()
         # PyAV's side data and its frame refer to each other: read for every frame, they would
         # hold hundreds of pictures until the garbage collector runs.
         if picture.rotation not in self._matrices:
