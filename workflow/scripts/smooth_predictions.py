@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.dataset import read_labels_table
+from circumplex.labels import read_labels_table
 from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable, PredictionWriter
 from circumplex.scores import labels_tables

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from circumplex.cpu_dropout import Dropout, EncoderLayer
+from circumplex.cpu_lstm import bfloat16_lstm
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
 
@@ -202,6 +204,8 @@ class LstmEncoder(TemporalEncoder):
         state: State | None,
     ) -> tuple[Tensor, State | None]:
         """See `TemporalEncoder.forward`; the state is (h, c)."""
+        if torch.is_grad_enabled() and torch.is_autocast_enabled("cpu") and not fused.is_cuda:
+            return bfloat16_lstm(self.lstm, fused, state)
         hidden, carried = self.lstm(fused, state)
         return hidden, carried
 
@@ -216,7 +220,7 @@ class TransformerEncoder(TemporalEncoder):
         super().__init__()
         # One by one: nn.TransformerEncoder copies a layer, and all would start out equal.
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
+            EncoderLayer(
                 spec.hidden,
                 spec.heads,
                 spec.feed_forward,
@@ -278,13 +282,13 @@ class Network(nn.Module):
         if spec.fusion_relu:
             fusion.append(nn.ReLU())
         if spec.fusion_dropout:
-            fusion.append(nn.Dropout(spec.fusion_dropout))
+            fusion.append(Dropout(spec.fusion_dropout))
         self.fusion = nn.Sequential(*fusion)
         self.encoder = _ENCODERS[spec.kind](spec)
         layers: list[nn.Module] = []
         widths = (spec.hidden, *spec.regressor)
         for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(spec.dropout)]
+            layers += [nn.Linear(before, after), nn.ReLU(), Dropout(spec.dropout)]
         self.regressor = nn.Sequential(*layers, nn.Linear(widths[-1], len(Target)))
         if spec.initialisation is Initialisation.NORMAL:
             self.apply(_initialise_normal)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.dataset import read_labels_table
 from circumplex.ensembles import (
     Combination,
     Method,
@@ -19,6 +18,7 @@ from circumplex.ensembles import (
     read_combination,
     weigh_by_ccc,
 )
+from circumplex.labels import read_labels_table
 from circumplex.prediction_tables import PredictionTable
 
 

@@ -121,3 +121,11 @@ def read_labels(
             arousal=values[:, 1],
             annotated=annotated,
         )
+
+
+def read_labels_table(path: Path) -> NDArray[np.float32]:
+    """One labels table as (frames, 2), NaN in both columns where a frame is not annotated."""
+    valence, arousal, annotated = read_columns(path, ["valence", "arousal", "annotated"])
+    values = np.stack([valence, arousal], axis=1).astype(np.float32)
+    values[~annotated.astype(bool)] = np.nan
+    return values

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.dataset import read_labels_table
 from circumplex.evaluation import CccRow, evaluate
+from circumplex.labels import read_labels_table
 from circumplex.prediction_tables import PredictionTable
 from circumplex.store import Status, read_index
 
