@@ -32,7 +32,7 @@ RULES = {
 PARSED = [
     *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
     *("features", "modalities", "files", "errors", "weight_choices", "submission_lists"),
-    *("import_sources", "planning", "repairs", "resources"),
+    *("import_sources", "planning", "repairs", "resources", "still_sources"),
 ]
 
 
@@ -103,6 +103,8 @@ def names(tmp_path_factory):
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
+    made = {"kind": "image_table", "path": str(folder / "samples.tsv")}
+    config["backbones"] = {"still_sets": {"made": made}}
     plan = make_plan(config)
     identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
     return {
@@ -110,6 +112,7 @@ def names(tmp_path_factory):
         "IDENTITIES": identities,
         "STAGES": identities.sample_stages(),
         "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
+        "still_set": identities.still_set,
         "wildcards": SimpleNamespace(
             shard=next(iter(plan.shards)),
             run=plan.runs[0].path,
@@ -117,6 +120,7 @@ def names(tmp_path_factory):
             submission=next(iter(plan.submissions)),
             table=next(iter(plan.tables)),
             feature=plan.features[0].name,
+            still_set=next(iter(plan.still_sets)),
         ),
     }
 

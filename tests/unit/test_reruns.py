@@ -67,11 +67,13 @@ def tracked(config, folder):
         "submission": list(plan.submissions),
         "table": list(plan.tables),
         "feature": [feature.name for feature in plan.features],
+        "still_set": list(plan.still_sets),
     }
     names = {
         "PLAN": plan,
         "IDENTITIES": identities,
         "STAGES": identities.sample_stages(),
+        "still_set": identities.still_set,
         "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
     }
     found = {}
@@ -121,6 +123,8 @@ CHANGES = {  # key: another value, and the rules that it makes stale by itself, 
     "features.wav2vec2.size": ("base", {"extract_wav2vec2", *TRACES}),
     "features.wav2vec2.window_s": (10.0, {"extract_wav2vec2", *TRACES}),
     "features.wav2vec2.context_s": (1.0, {"extract_wav2vec2", *TRACES}),
+    "backbones.still_sets.made.classes": (7, {"list_stills"}),
+    "backbones.still_sets.made.drop_duplicates": (True, {"list_stills"}),
     "packs.dtype": ("float16", {"pack_features", *TRACES}),
     "folds.count": (3, {"make_folds", "export_ensemble"}),
     "folds.seed": (3, {"make_folds", "export_ensemble"}),
@@ -146,6 +150,8 @@ def demo(tmp_path_factory):
     config = config_of("demo")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
+    made = {"kind": "image_table", "path": config["samples"]}
+    config["backbones"] = {"still_sets": {"made": made}}
     for name in ("seed0", "seed1", "seed2"):
         del config["ensembles"][name], config["submissions"][name]
     return folder, config, tracked(config, folder)

@@ -17,6 +17,7 @@ from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
 from circumplex.plan import MEAN, TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
+from circumplex.still_sources import still_set_digest
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 
 LOCK = "requirements.lock"
@@ -188,6 +189,20 @@ class Identities:
     def plain(self, stage: str, **options: Any) -> dict[str, Any]:
         """Tracked parameter of a stage that is not of per-sample files."""
         return {"code": self.code(stage), **options}
+
+    def still_set(self, name: str) -> dict[str, Any]:
+        """Tracked parameter of ``list_stills``.
+
+        Raises:
+            RequestError: the set is not where the config says.
+        """
+        options = dict(self._plan.still_sets[name])
+        sources = still_set_digest(name, options, self._cache)
+        self._cache.save()
+        drop = options.pop("drop_duplicates", False)
+        return self.plain(
+            "list_stills", name=name, options=options, drop_duplicates=drop, input=sources
+        )
 
     def folds(self) -> dict[str, Any]:
         """Tracked parameter of ``make_folds``; the order of samples counts."""

@@ -149,6 +149,11 @@ class Plan:
         return str(spec.get("rows", default))
 
     @cached_property
+    def still_sets(self) -> dict[str, dict[str, Any]]:
+        """Sets of still images to train backbones on."""
+        return dict(self.config.get("backbones", {}).get("still_sets", {}))
+
+    @cached_property
     def tables(self) -> dict[str, dict[str, Any]]:
         """Tables that set our numbers beside the published ones."""
         return {} if self.export is not None else dict(self.config.get("tables", {}))
