@@ -2,7 +2,8 @@
 
 What backbones are trained on. Rows hold labels and where the image is, so that a million images
 never sit in memory. An image is a file below the set's root, or encoded bytes in the table itself
-(FER+ comes as pixels in a csv). Columns:
+(FER+ comes as pixels in a csv). Columns (``votes`` and ``action_units`` only where the set has
+classes or action units):
 
 =============== ============================== =====================================================
 ``image``       string                         name: path below the root, or of the row it came from
@@ -133,26 +134,27 @@ class Still:
 def still_schema(description: SetDescription) -> pa.Schema:
     """Schema of a set's table, with its description as metadata."""
     encoded = json.dumps(asdict(description), sort_keys=True, ensure_ascii=False).encode()
-    return pa.schema(
-        [
-            pa.field("image", pa.string(), nullable=False),
-            pa.field("inline", pa.binary()),
-            pa.field("split", pa.string(), nullable=False),
-            pa.field("digest", pa.binary(DIGEST_BYTES), nullable=False),
-            pa.field("label", pa.int8(), nullable=False),
-            pa.field("votes", pa.list_(pa.float32(), len(description.classes))),
-            pa.field("valence", pa.float32(), nullable=False),
-            pa.field("arousal", pa.float32(), nullable=False),
-            pa.field(
-                "action_units",
-                pa.list_(pa.float32(), len(description.action_units)),
-                nullable=False,
-            ),
-            pa.field("landmarks", pa.list_(pa.float32(), LANDMARK_VALUES)),
-            pa.field("subject", pa.string(), nullable=False),
-        ],
-        metadata={METADATA_KEY: encoded},
-    )
+    fields = [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("inline", pa.binary()),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("digest", pa.binary(DIGEST_BYTES), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("votes", pa.list_(pa.float32(), len(description.classes))),
+        pa.field("valence", pa.float32(), nullable=False),
+        pa.field("arousal", pa.float32(), nullable=False),
+        pa.field(
+            "action_units",
+            pa.list_(pa.float32(), len(description.action_units)),
+            nullable=False,
+        ),
+        pa.field("landmarks", pa.list_(pa.float32(), LANDMARK_VALUES)),
+        pa.field("subject", pa.string(), nullable=False),
+    ]
+    # Parquet has no lists of no values.
+    lengths = {"votes": len(description.classes), "action_units": len(description.action_units)}
+    kept = [column for column in fields if lengths.get(column.name, 1)]
+    return pa.schema(kept, metadata={METADATA_KEY: encoded})
 
 
 def write_stills(path: Path, description: SetDescription, stills: Iterable[Still]) -> int:
@@ -334,8 +336,10 @@ class Stills:
         return to_numpy(self._table(name))
 
     def _lists(self, name: str, length: int) -> NDArray[np.float32]:
+        matrix = np.full((len(self), length), np.nan, np.float32)
+        if not length:
+            return matrix
         column = self._table(name)
-        matrix = np.full((len(column), length), np.nan, np.float32)
         known = ~np.asarray(column.is_null())
         matrix[known] = to_numpy(column.drop_null())
         return matrix
