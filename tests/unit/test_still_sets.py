@@ -303,7 +303,7 @@ def test_bp4d_intensity(tmp_path) -> None:
         (lambda p: edit(p / "AUCoding/AU_OCC/F002_T1.csv", 1, "12", "14"), r"other action units"),
         (lambda p: write_image(p / "crops/F001/T1/9.jpg", 0), r"is the same frame as"),
         (lambda p: write_image(p / "crops/F001/T1/a.jpg", 0), r"a\.jpg: its name is not"),
-        (lambda p: edit(p / "AUCoding/AU_OCC/F002_T1.csv", 3, "9,", ""), r"line 3: 4 values"),
+        (lambda p: edit(p / "AUCoding/AU_OCC/F002_T1.csv", 3, ",0,", ","), r"line 3: 4 values"),
     ],
 )
 def test_bp4d_defects(tmp_path, harm, message) -> None:
