@@ -2,12 +2,14 @@
 PYTHON ?= python3.11
 SEED ?= 0
 CORES ?= 2
+DEPTH ?= 100
 BIN := .venv/bin
 DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
-DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
+STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
+DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus score test unit lint lock control modalities leaks estimate tune cards test-cluster clean
+.PHONY: demo corpus score test unit lint lock control modalities backbone-gain overfit leaks estimate tune cards test-cluster clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -35,6 +37,12 @@ leaks: corpus ## what box positions or clip means alone would score
 
 modalities: corpus ## the same encoder on both modalities, and on each alone
 	$(BIN)/python -m demo.modalities --seed $(SEED) --cores $(CORES)
+
+backbone-gain: corpus ## visual features of trained networks against those of random ones
+	$(BIN)/python -m demo.backbone_gain --seed $(SEED) --cores $(CORES)
+
+overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
+	$(BIN)/python -m demo.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
 control: corpus ## five runs on shuffled annotations, against the real one
 	$(BIN)/python -m demo.control --seed $(SEED) --cores $(CORES)
