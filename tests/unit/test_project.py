@@ -21,7 +21,7 @@ LIBRARY = sorted((SCRIPTS / "circumplex").rglob("*.py"))
 THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t].*\n|\n)*)", re.MULTILINE)
-TARGETS = ("all", "weights")  # rules that make nothing themselves
+TARGETS = ("all", "weights", "backbones")  # rules that make nothing themselves
 NAMELESS = re.compile(r"^ *rule:$", re.MULTILINE)  # they make nothing either
 RULES = {
     name: body
@@ -33,6 +33,7 @@ PARSED = [
     *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
     *("features", "modalities", "files", "errors", "weight_choices", "submission_lists"),
     *("import_sources", "planning", "repairs", "resources", "still_sources"),
+    *("backbone_plan", "backbone_recipes", "backbone_identities"),
 ]
 
 
@@ -104,7 +105,7 @@ def names(tmp_path_factory):
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
     made = {"kind": "image_table", "path": str(folder / "samples.tsv")}
-    config["backbones"] = {"still_sets": {"made": made}}
+    config["backbones"]["still_sets"] = {"drawn": made}
     plan = make_plan(config)
     identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
     return {
@@ -121,6 +122,7 @@ def names(tmp_path_factory):
             table=next(iter(plan.tables)),
             feature=plan.features[0].name,
             still_set=next(iter(plan.still_sets)),
+            recipe=next(iter(plan.backbones.recipes)),
         ),
     }
 
@@ -136,7 +138,10 @@ def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
 
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
-PRESETS = [[], ["demo"], ["demo", "tiny"], ["paper/published_code"], TABLES, ["demo", *TABLES]]
+PRESETS = [
+    *([], ["demo"], ["demo", "tiny"], ["backbones"]),
+    *(["paper/published_code"], TABLES, ["demo", *TABLES]),
+]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def tracked(config, folder):
         "table": list(plan.tables),
         "feature": [feature.name for feature in plan.features],
         "still_set": list(plan.still_sets),
+        "recipe": list(plan.backbones.recipes),
     }
     names = {
         "PLAN": plan,
@@ -92,6 +93,7 @@ TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
 MODELS = {"train_encoder", "predict_frames", *TRACES}
 ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
 ENSEMBLES = {"ensemble_predictions", *TRACES}
+BACKBONE = {"train_backbone", "extract_densenet", *TRACES}
 CHANGES = {  # key: another value, and the rules that it makes stale by itself, before what follows
     "compute.gpu": (1, set()),
     "compute.threads.extract": (3, set()),
@@ -123,8 +125,12 @@ CHANGES = {  # key: another value, and the rules that it makes stale by itself, 
     "features.wav2vec2.size": ("base", {"extract_wav2vec2", *TRACES}),
     "features.wav2vec2.window_s": (10.0, {"extract_wav2vec2", *TRACES}),
     "features.wav2vec2.context_s": (1.0, {"extract_wav2vec2", *TRACES}),
-    "backbones.still_sets.made.classes": (7, {"list_stills"}),
-    "backbones.still_sets.made.drop_duplicates": (True, {"list_stills"}),
+    "compute.gpus_a_backbone": (2, set()),
+    "backbones.still_sets.drawn.classes": (7, {"list_stills", *BACKBONE}),
+    "backbones.still_sets.drawn.drop_duplicates": (True, {"list_stills", *BACKBONE}),
+    "backbones.recipes.expression_densenet.epochs": (7, BACKBONE),
+    "backbones.recipes.expression_densenet.paper": ({"drawn": 0.5}, {"train_backbone"}),
+    "backbones.recipes.action_unit_iresnet.epochs": (7, {"train_backbone"}),
     "packs.dtype": ("float16", {"pack_features", *TRACES}),
     "folds.count": (3, {"make_folds", "export_ensemble"}),
     "folds.seed": (3, {"make_folds", "export_ensemble"}),
@@ -151,7 +157,10 @@ def demo(tmp_path_factory):
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     made = {"kind": "image_table", "path": config["samples"]}
-    config["backbones"] = {"still_sets": {"made": made}}
+    config["backbones"]["still_sets"] = {"drawn": made}
+    config["features"]["densenet"]["weights"] = "trained:expression_densenet"
+    for name in ("iresnet", "fau"):
+        config["features"][name]["weights"] = "random:0"
     for name in ("seed0", "seed1", "seed2"):
         del config["ensembles"][name], config["submissions"][name]
     return folder, config, tracked(config, folder)

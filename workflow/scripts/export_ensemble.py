@@ -31,7 +31,8 @@ def main(snakemake: "Snakemake") -> None:
         description["windows"] = dict(zip(tracked["runs"], chosen, strict=True))
     if snakemake.input.fitted:
         description["combination"] = read_metadata(Path(snakemake.input.fitted))["combination"]
-    write_export(output.parent, description, models)
+    weights = dict(zip(tracked["trained"], map(Path, snakemake.input.weights), strict=True))
+    write_export(output.parent, description, models, weights)
 
 
 if __name__ == "__main__":

@@ -132,6 +132,7 @@ def main(snakemake: "Snakemake") -> None:
         submissions={Path(m).stem: read_json(Path(m)) for m in snakemake.input.submissions},
         facts=facts,
         cards=feature_cards(tracked["features"], results, by_stage),
+        backbones=tuple(read_json(Path(path)) for path in snakemake.input.backbones),
     )
     sheets = [Path(path) for path in snakemake.output.sheets]
     for former in set(sheets[0].parent.glob("*.html")) - set(sheets):

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from circumplex.backbone_identities import BackboneIdentities
+from circumplex.backbone_plan import recipe_of
 from circumplex.catalogue import Published, missing_weights, published_problems
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
@@ -48,6 +50,9 @@ class Identities:
         self._scripts = scripts
         self._cache = cache
         self._pins = read_pins(scripts.parents[1] / LOCK)
+        self.backbones = BackboneIdentities(
+            plan, cache, self._weights, self.still_set, lambda: self.code("train_backbone")
+        )
 
     def prepare(self) -> None:
         """Hash what has changed since the last run, and refuse what cannot work.
@@ -87,6 +92,7 @@ class Identities:
 
     def _published(self) -> list[Published]:
         choices = {c for f in self._plan.features for c in self._plan.weight_choices(f).values()}
+        choices |= {self._plan.backbones.start(recipe) for recipe in self.backbones.used()}
         return [entry for choice in sorted(choices) if (entry := self._plan.published(choice))]
 
     def is_fetched(self) -> bool:
@@ -285,7 +291,13 @@ class Identities:
             "features": {feature: self.features[feature] for feature in sorted(used)},
         }
         paths = [run.path for run in runs]
-        return self.plain("export_ensemble", description=description, runs=paths)
+        trained = self._plan.backbones.trained
+        return self.plain(
+            "export_ensemble",
+            description=description,
+            runs=paths,
+            trained={feature: trained[feature] for feature in sorted(used & trained.keys())},
+        )
 
     def submission(self, name: str) -> dict[str, Any]:
         """Tracked parameter of ``write_submission``."""
@@ -460,6 +472,9 @@ class Identities:
         return key
 
     def _weights(self, choice: str) -> str:
+        recipe = recipe_of(choice)
+        if recipe is not None and not self._plan.backbones.from_export:
+            return self.backbones.weights(recipe)
         path = self._plan.weights_path(choice)
         return choice if path is None else self._cache.digest(path)
 
@@ -471,6 +486,9 @@ class Identities:
         ]
 
     def _problems_of(self, feature: Feature, key: str, choice: str) -> list[str]:
+        recipe = recipe_of(choice)
+        if recipe is not None and not self._plan.backbones.from_export:
+            return self.backbones.problems(recipe)
         if entry := self._plan.published(choice):
             found = published_problems(entry, self._plan.weights_cache, self._cache.digest)
             return [f"{feature.name}: {problem}" for problem in found]
