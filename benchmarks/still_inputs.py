@@ -35,7 +35,7 @@ from circumplex.stills import SetDescription, Still, StillSplit, read_stills, wr
 SIDES = (112, 160, 224, 256)
 FILES = 400
 BOUND = 300.0  # images a second and core
-LARGEST_GROWTH_MB = 50.0  # from 1,000 to 100,000 rows
+LARGEST_GROWTH_MB = 25.0  # from 1,000 to 100,000 rows: names, labels and landmarks of the rows
 BATCH = 64
 
 
