@@ -53,6 +53,7 @@ class Identities:
         self.backbones = BackboneIdentities(
             plan, cache, self._weights, self.still_set, lambda: self.code("train_backbone")
         )
+        self._codes: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Hash what has changed since the last run, and refuse what cannot work.
@@ -120,7 +121,9 @@ class Identities:
         """Digest of a stage's script, of all it imports of ours, and of its packages' versions."""
         if stage.startswith("import_") and stage != "import_frames":
             stage = "import_features"
-        return code_digest(self._scripts / f"{stage}.py", self._pins)
+        if stage not in self._codes:  # a dry run of hundreds of samples asks a thousand times
+            self._codes[stage] = code_digest(self._scripts / f"{stage}.py", self._pins)
+        return self._codes[stage]
 
     def stage(self, name: str, shard: str) -> dict[str, Any]:
         """Tracked parameter of a stage of per-sample files, for one shard."""
