@@ -218,6 +218,7 @@ def new_version(package):
 def added_experiment(config, _weights, _root):
     experiment = copy.deepcopy(config["experiments"]["lstm_DIF_WVCE"])
     config["experiments"]["another"] = {**experiment, "features": ["densenet", "mfcc"]}
+    config["ensembles"]["other"] = {"valence": ["another"], "arousal": ["another"]}
 
 
 def added_extractor(config, _weights, _root):
@@ -234,15 +235,16 @@ LOCKED = {  # package: rules whose script imports it, directly or not
 
 NEW_MODEL = {"train_encoder", "predict_frames", "smooth_predictions", "evaluate", "make_report"}
 NEW_FEATURE = {"pack_features", "list_failures"}
+NEW_ENSEMBLE = {"ensemble_predictions", "export_ensemble", "make_manifest"}
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (other_weights, {"extract_densenet", *TRACES}),
-        (moved_weights, set()),
+        (moved_weights, {"make_report"}),  # which names the file
         (added_extractor, {"extract_mfcc"}),  # which no experiment asks for
-        (added_experiment, {*NEW_MODEL, *NEW_FEATURE, "make_manifest"}),
+        (added_experiment, {*NEW_MODEL, *NEW_FEATURE, *NEW_ENSEMBLE}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -12,7 +12,7 @@ from circumplex.features import FEATURES
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Strategy
 from circumplex.planning import make_plan
-from circumplex.resources import guessed_seconds, memory_mb, minutes
+from circumplex.resources import guessed_seconds, memory_mb, minutes, scratch_mb
 from circumplex.identities import Identities
 from circumplex.repairs import (
     remove_altered_backbones,
@@ -34,7 +34,7 @@ try:
         remove_altered_submissions(PLAN.results)
         remove_altered_backbones(PLAN.results, DIGESTS.digest)
         DIGESTS.save()
-except RequestError as error:
+except (RequestError, OSError) as error:  # OSError: a disk that is full or read-only
     raise WorkflowError(str(error))
 
 RESULTS = str(PLAN.results)
@@ -125,3 +125,8 @@ def time_limit(stage):
         return minutes(stage, seconds, threads, attempt)
 
     return limit
+
+
+def scratch(stage):
+    """Megabytes that a job of a stage may write into the folder for temporary files."""
+    return lambda wildcards: scratch_mb(stage, SECONDS[wildcards.shard])

@@ -17,7 +17,7 @@ def main(snakemake: "Snakemake") -> None:
 
     What was chosen or fitted on held-out annotations goes along: there will be none to repeat it.
     """
-    set_up(snakemake.log[0], "export_ensemble")
+    set_up(snakemake.log[0], "export_ensemble", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
     results = output.parents[2]

@@ -94,7 +94,7 @@ def feature_cards(
 
 def main(snakemake: "Snakemake") -> None:
     """Gather what the stages made and write the page."""
-    set_up(snakemake.log[0], "make_report")
+    set_up(snakemake.log[0], "make_report", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output.page)
     results = output.parent

@@ -55,7 +55,7 @@ class ShardJob:
     ) -> "ShardJob":
         """Set up logging and read the job's description; see `Stage` for the rest."""
         tracked = snakemake.params.stage
-        set_up(snakemake.log[0], tracked["name"])
+        set_up(snakemake.log[0], tracked["name"], snakemake.resources)
         index = Path(snakemake.output[0])
         named = dict(snakemake.input.items())
         sheet = named.pop("sheet", None)

@@ -66,7 +66,7 @@ class TrainingJob:
         A sample that failed in an earlier stage is in no pack, or has no labels: it is left out
         here and listed by ``check_failures``.
         """
-        set_up(snakemake.log[0], "train_encoder")
+        set_up(snakemake.log[0], "train_encoder", snakemake.resources)
         torch.set_num_threads(snakemake.threads)
         tracked = snakemake.params.stage
         run = snakemake.wildcards.run
