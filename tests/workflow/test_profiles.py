@@ -39,7 +39,7 @@ def test_a_profile_comments_every_entry_and_repeats_the_triggers(path: Path) -> 
 def test_a_profile_plans_the_run(fresh: Project, name: str) -> None:
     outcome = fresh.snakemake(options=("--profile", f"profiles/{name}", "--dry-run"))
     assert outcome.code == 0, outcome.text
-    assert {"align_faces", "train_encoder", "make_report"} <= outcome.rules
+    assert {"extract_frames", "train_encoder", "make_report"} <= outcome.rules
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
