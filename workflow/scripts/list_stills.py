@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Write the table and what is in it."""
-    set_up(snakemake.log[0], "list_stills")
+    set_up(snakemake.log[0], "list_stills", snakemake.resources)
     tracked = snakemake.params.stage
     options = dict(tracked["options"])
     reader = make_reader(options.pop("kind"), options)

@@ -66,7 +66,7 @@ class BackboneJob:
     @classmethod
     def start_job(cls, snakemake: "Snakemake") -> "BackboneJob":
         """Set up logging and read the job's description."""
-        set_up(snakemake.log[0], "train_backbone")
+        set_up(snakemake.log[0], "train_backbone", snakemake.resources)
         tracked = snakemake.params.stage
         index = Path(snakemake.output.index)
         options = {"recipe": tracked["options"], "start": tracked["start"]}
