@@ -9,7 +9,8 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus score test unit lint lock control modalities backbone-gain overfit leaks estimate tune cards test-cluster test-conda audit clean
+.PHONY: demo corpus score ensembles search test unit lint lock control modalities backbone-gain \
+  overfit leaks estimate tune cards test-cluster test-conda audit clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -31,6 +32,9 @@ estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will
 
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
 	$(BIN)/python workflow/scripts/tune.py --configfile $(CONFIGS)
+
+ensembles: .venv/.locked ## the demo's ensembles against their members, on the withheld test annotations
+	$(BIN)/python -m demo.ensembles --truth $(DEMO)/truth --results $(DEMO)/results
 
 leaks: corpus ## what box positions or clip means alone would score
 	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results
