@@ -5,8 +5,7 @@ from toy_data import Toy
 
 from circumplex.checkpoints import TrainedModel, load_model, save_model
 from circumplex.dataset import SegmentLoader
-from circumplex.encoder_spec import encoder_spec, spec_values
-from circumplex.encoders import Network
+from circumplex.encoders import Network, encoder_spec, spec_values
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
 from circumplex.modalities import MissingModality

@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from circumplex.backbone_identities import BackboneIdentities
-from circumplex.backbone_plan import recipe_of
 from circumplex.catalogue import Published, missing_weights, published_problems
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
@@ -19,7 +17,6 @@ from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
 from circumplex.plan import MEAN, TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
-from circumplex.still_sources import still_set_digest
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 
 LOCK = "requirements.lock"
@@ -50,10 +47,6 @@ class Identities:
         self._scripts = scripts
         self._cache = cache
         self._pins = read_pins(scripts.parents[1] / LOCK)
-        self.backbones = BackboneIdentities(
-            plan, cache, self._weights, self.still_set, lambda: self.code("train_backbone")
-        )
-        self._codes: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Hash what has changed since the last run, and refuse what cannot work.
@@ -93,7 +86,6 @@ class Identities:
 
     def _published(self) -> list[Published]:
         choices = {c for f in self._plan.features for c in self._plan.weight_choices(f).values()}
-        choices |= {self._plan.backbones.start(recipe) for recipe in self.backbones.used()}
         return [entry for choice in sorted(choices) if (entry := self._plan.published(choice))]
 
     def is_fetched(self) -> bool:
@@ -121,9 +113,7 @@ class Identities:
         """Digest of a stage's script, of all it imports of ours, and of its packages' versions."""
         if stage.startswith("import_") and stage != "import_frames":
             stage = "import_features"
-        if stage not in self._codes:  # a dry run of hundreds of samples asks a thousand times
-            self._codes[stage] = code_digest(self._scripts / f"{stage}.py", self._pins)
-        return self._codes[stage]
+        return code_digest(self._scripts / f"{stage}.py", self._pins)
 
     def stage(self, name: str, shard: str) -> dict[str, Any]:
         """Tracked parameter of a stage of per-sample files, for one shard."""
@@ -199,20 +189,6 @@ class Identities:
         """Tracked parameter of a stage that is not of per-sample files."""
         return {"code": self.code(stage), **options}
 
-    def still_set(self, name: str) -> dict[str, Any]:
-        """Tracked parameter of ``list_stills``.
-
-        Raises:
-            RequestError: the set is not where the config says.
-        """
-        options = dict(self._plan.still_sets[name])
-        sources = still_set_digest(name, options, self._cache)
-        self._cache.save()
-        drop = options.pop("drop_duplicates", False)
-        return self.plain(
-            "list_stills", name=name, options=options, drop_duplicates=drop, input=sources
-        )
-
     def folds(self) -> dict[str, Any]:
         """Tracked parameter of ``make_folds``; the order of samples counts."""
         known = self._plan.in_split(Split.TRAIN, Split.VAL)
@@ -236,34 +212,6 @@ class Identities:
             roles=self._plan.roles(run),
             fold=run.fold,
             seed=run.seed,
-        )
-
-    def search(self) -> dict[str, Any]:
-        """Tracked parameter of ``summarise_search``."""
-        return self.plain("summarise_search", search=self._plan.search or {})
-
-    def proposal(self, number: int) -> dict[str, Any]:
-        """Tracked parameter of ``propose_trials`` of a round."""
-        search = self._plan.search or {}
-        return self.plain(
-            "propose_trials",
-            space=search["space"],
-            sampler=search["sampler"],
-            seed=search["sampler_seed"],
-            count=len(self._plan.search_rounds[number]),
-        )
-
-    def trial(self, number: int) -> dict[str, Any]:
-        """Tracked parameter of ``train_trial``: its place in its round, and what it starts from."""
-        search = self._plan.search or {}
-        known = self._plan.in_split(Split.TRAIN, Split.VAL)
-        return self.plain(
-            "train_trial",
-            choices=self._plan.search_choices,
-            place=number % search["parallel"],
-            roles={sample.sample: sample.split.value for sample in known},
-            fold="official",
-            seed=search["seed"],
         )
 
     def prediction(self, path: str) -> dict[str, Any]:
@@ -322,13 +270,7 @@ class Identities:
             "features": {feature: self.features[feature] for feature in sorted(used)},
         }
         paths = [run.path for run in runs]
-        trained = self._plan.backbones.trained
-        return self.plain(
-            "export_ensemble",
-            description=description,
-            runs=paths,
-            trained={feature: trained[feature] for feature in sorted(used & trained.keys())},
-        )
+        return self.plain("export_ensemble", description=description, runs=paths)
 
     def submission(self, name: str) -> dict[str, Any]:
         """Tracked parameter of ``write_submission``."""
@@ -503,9 +445,6 @@ class Identities:
         return key
 
     def _weights(self, choice: str) -> str:
-        recipe = recipe_of(choice)
-        if recipe is not None and not self._plan.backbones.from_export:
-            return self.backbones.weights(recipe)
         path = self._plan.weights_path(choice)
         return choice if path is None else self._cache.digest(path)
 
@@ -517,9 +456,6 @@ class Identities:
         ]
 
     def _problems_of(self, feature: Feature, key: str, choice: str) -> list[str]:
-        recipe = recipe_of(choice)
-        if recipe is not None and not self._plan.backbones.from_export:
-            return self.backbones.problems(recipe)
         if entry := self._plan.published(choice):
             found = published_problems(entry, self._plan.weights_cache, self._cache.digest)
             return [f"{feature.name}: {problem}" for problem in found]

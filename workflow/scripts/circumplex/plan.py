@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from circumplex.backbone_plan import BackbonePlan, recipe_of
 from circumplex.catalogue import Published, published_weights
 from circumplex.errors import RequestError
 from circumplex.exports import read_export
@@ -19,7 +18,6 @@ from circumplex.features import FEATURES, Feature
 from circumplex.files import read_json
 from circumplex.modalities import Modality
 from circumplex.samples import Sample, Split, shard_of
-from circumplex.search_space import rounds
 from circumplex.submission_lists import listed_samples
 from circumplex.weight_choices import PUBLISHED, RANDOM, WEIGHT_KEYS
 
@@ -72,11 +70,6 @@ class Plan:
         """Folder of fetched weights; the environment's, where it names one, before the config's."""
         return Path(os.environ.get(CACHE_VARIABLE) or self.config["weights_cache"])
 
-    @cached_property
-    def backbones(self) -> BackbonePlan:
-        """Backbones that can be trained, and those that are."""
-        return BackbonePlan(self.config)
-
     def weight_choices(self, feature: Feature) -> dict[str, str]:
         """Weights that a feature asks for: option to ``random:``, ``published:``, or a path."""
         options = {} if feature.imported else self.config["features"][feature.name]
@@ -86,8 +79,6 @@ class Plan:
         """File or folder of a choice of weights; none for a random stand-in."""
         if choice.startswith(RANDOM):
             return None
-        if recipe := recipe_of(choice):
-            return self.backbones.checkpoint(recipe)
         entry = self.published(choice)
         return Path(choice) if entry is None else self.weights_cache / entry.path
 
@@ -158,46 +149,14 @@ class Plan:
         return str(spec.get("rows", default))
 
     @cached_property
-    def still_sets(self) -> dict[str, dict[str, Any]]:
-        """Sets of still images to train backbones on."""
-        return dict(self.config.get("backbones", {}).get("still_sets", {}))
-
-    @cached_property
     def tables(self) -> dict[str, dict[str, Any]]:
         """Tables that set our numbers beside the published ones."""
         return {} if self.export is not None else dict(self.config.get("tables", {}))
-
-    @property
-    def search(self) -> dict[str, Any] | None:
-        """The search of hyperparameters, if the config declares one."""
-        return None if self.export is not None else self.config.get("search")
-
-    @property
-    def searched_features(self) -> list[str]:
-        """Features that some trial of the search may have, each once."""
-        sets = self.search["space"]["features"] if self.search else []
-        return list(dict.fromkeys(name for chosen in sets for name in chosen))
-
-    @property
-    def search_rounds(self) -> list[range]:
-        """Trials of each round of the search."""
-        search = self.search
-        return rounds(search["trials"], search["parallel"]) if search else []
-
-    @property
-    def search_choices(self) -> list[dict[str, Any]]:
-        """By set of features, the training values that the search starts from."""
-        search = self.search or {"space": {"features": []}}
-        return [
-            self.training_values_of({**search, "features": features, "strategy": "official"})
-            for features in search["space"]["features"]
-        ]
 
     @cached_property
     def features(self) -> list[Feature]:
         """Features that some experiment uses, visual first."""
         used = {name for e in self.experiments.values() for name in e["features"]}
-        used |= set(self.searched_features)
         own = [name for name in self.config["features"] if name not in FEATURES]
         found = [self.feature(name) for name in [*FEATURES, *own] if name in used]
         missing = used - {feature.name for feature in found}
@@ -348,12 +307,9 @@ class Plan:
 
     def training_values(self, experiment: str) -> dict[str, Any]:
         """Values for `training_spec.training_spec`: the defaults and the experiment's over them."""
-        return self.training_values_of(self.experiments[experiment])
-
-    def training_values_of(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """The same of an experiment that need not be declared."""
+        spec = self.experiments[experiment]
         kind, used = spec["encoder"], spec["features"]
-        encoder = {**self.config["encoders"].get(kind, {}), **spec.get("encoder_options", {})}
+        encoder = {**self.config["encoders"][kind], **spec.get("encoder_options", {})}
         of_kind = encoder.pop("training", {})
         training = {**self.config["training"], **of_kind, **spec.get("training", {})}
         if "learning_rate" in encoder:
