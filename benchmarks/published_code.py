@@ -166,9 +166,13 @@ def import_data(root: Path, output: Path) -> None:
             dtype="float32",
         )
     names = ", ".join(FEATURES)
-    text = f"samples: {output / 'samples.tsv'}\nexperiments:\n"
+    text = f"samples: {output / 'samples.tsv'}\nfeatures:\n"
+    for feature in FEATURES:
+        text += f"  {feature}: {{import: {root}}}\n"
+    text += "experiments:\n"
     for encoder in MODELS:
-        text += f"  {encoder}: {{encoder: {encoder}, features: [{names}], seeds: [0]}}\n"
+        chosen = f"encoder: {encoder}, features: [{names}], strategy: official, seeds: [0]"
+        text += f"  {encoder}: {{{chosen}}}\n"
     text += "  lstm_D_W: null\n  transformer_D_WC: null\n  transformer_IF_WVCE: null\n"
     text += "ensembles: {main: {valence: [lstm], arousal: [lstm]}}\n"
     (output / "config.yaml").write_text(text)
