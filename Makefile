@@ -7,7 +7,7 @@ DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
 
-.PHONY: demo corpus score test unit lint lock control modalities leaks estimate tune cards test-cluster clean
+.PHONY: demo corpus score ensembles test unit lint lock control modalities leaks estimate tune cards test-cluster clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,9 @@ estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will
 
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
 	$(BIN)/python workflow/scripts/tune.py --configfile $(CONFIGS)
+
+ensembles: .venv/.locked ## the demo's ensembles against their members, on the withheld test annotations
+	$(BIN)/python -m demo.ensembles --truth $(DEMO)/truth --results $(DEMO)/results
 
 leaks: corpus ## what box positions or clip means alone would score
 	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results

@@ -20,6 +20,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/predictions.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/search.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -4,16 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from circumplex.encoders import (
+from circumplex.encoder_spec import (
     EncoderKind,
     Initialisation,
-    Network,
     Positions,
-    carry,
     encoder_spec,
-    sinusoids,
     spec_values,
 )
+from circumplex.encoders import Network, carry, sinusoids
 from circumplex.errors import RequestError
 
 SMALL = {"hidden": 16, "heads": 2, "feed_forward": 24, "regressor": [12, 8]}
@@ -46,8 +44,9 @@ def test_published_sizes():
     assert count(Network(transformer, d).encoder) == 4 * layer
 
 
-def test_lstm_in_segments_equals_the_whole_video():
-    model, x = network(kind="lstm"), features(3, 53)
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_in_segments_equals_the_whole_video(kind):
+    model, x = network(kind=kind), features(3, 53)
     whole, _ = model(x)
     for length in (1, 7, 53, 60):
         state, parts = None, []
@@ -59,8 +58,9 @@ def test_lstm_in_segments_equals_the_whole_video():
     assert not torch.allclose(forgetful, whole, atol=1e-4)
 
 
-def test_state_is_carried_for_the_rows_that_go_on_and_detached():
-    model, x = network(kind="lstm"), features(3, 20)
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_state_is_carried_for_the_rows_that_go_on_and_detached(kind):
+    model, x = network(kind=kind), features(3, 20)
     _, state = model(x[:, :10])
     state = carry(state, 2)
     assert all(not tensor.requires_grad for tensor in state)
@@ -68,7 +68,7 @@ def test_state_is_carried_for_the_rows_that_go_on_and_detached():
     torch.testing.assert_close(rest, model(x)[0][:2, 10:], atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["lstm", "transformer"])
+@pytest.mark.parametrize("kind", list(EncoderKind))
 def test_padding_changes_nothing(kind):
     model, x = network(kind=kind), features(2, 9)
     padding = torch.zeros(2, 9, dtype=torch.bool)
@@ -156,9 +156,15 @@ def test_spec_round_trip(kind):
     ("values", "message"),
     [
         ({}, "encoder kind is None"),
-        ({"kind": "gpt"}, "must be one of lstm, transformer"),
+        ({"kind": "gpt"}, "must be one of lstm, transformer, transformer_lstm, gru, bilstm, tcn"),
         ({"kind": "lstm", "hiden": 3}, "unknown hiden"),
         ({"kind": "lstm", "stride": 50}, "carries its state"),
+        ({"kind": "gru", "stride": 50}, "carries its state"),
+        ({"kind": "transformer_lstm", "stride": 50}, "carries its state"),
+        ({"kind": "transformer_lstm", "hidden": 10}, "multiple of heads"),
+        ({"kind": "gru", "hidden": 10, "fusion": "cross_attention"}, "multiple of heads"),
+        ({"kind": "bilstm", "hidden": 7}, "each direction"),
+        ({"kind": "tcn", "kernel_size": 4}, "no centre"),
         ({"kind": "transformer", "stride": 251}, "stride must lie in"),
         ({"kind": "transformer", "hidden": 10}, "multiple of heads"),
         ({"kind": "lstm", "regressor": []}, "at least one layer"),

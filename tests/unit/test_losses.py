@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
-from circumplex.losses import Reduction, ccc_loss
+from circumplex.losses import Loss, Reduction, ccc_loss, training_loss
 from circumplex.metrics import ccc
 
 
@@ -86,3 +87,40 @@ def test_constant_predictions_equal_to_the_mean_stay_finite():
     assert value_of(loss) == pytest.approx(2)
     assert torch.isfinite(predictions.grad).all()
     assert predictions.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("reduction", list(Reduction))
+def test_the_losses_against_numpy(reduction):
+    predictions, targets = batch()
+    valid = ~np.isnan(targets.numpy()).any(axis=-1)
+    x, y = predictions.detach().numpy()[valid], targets.numpy()[valid]
+    combine = np.sum if reduction is Reduction.SUM else np.mean
+    concordance = [ccc(x[:, i], y[:, i]) for i in range(2)]
+    squared = ((x - y) ** 2).mean(axis=0)
+    expected = {
+        Loss.CCC: combine([1 - c for c in concordance]),
+        Loss.BATCH_CCC: combine([1 - c for c in concordance]),
+        Loss.CCC_MSE: combine([1 - c + 0.5 * e for c, e in zip(concordance, squared, strict=True)]),
+    }
+    for loss, value in expected.items():
+        result = training_loss(predictions, targets, loss, reduction, 0.5)
+        assert float(result.detach()) == pytest.approx(value, abs=1e-5)
+        (gradient,) = torch.autograd.grad(result, predictions)
+        assert not gradient[~torch.from_numpy(valid)].any()
+        assert gradient[valid].any()
+
+
+def test_batch_ccc_knows_no_constant_target_and_no_empty_batch():
+    predictions, targets = batch()
+    targets[..., 0] = 0.3
+    value = training_loss(predictions, targets, Loss.BATCH_CCC)
+    expected = ccc_loss(predictions, targets)
+    assert float(value.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    still = torch.full_like(targets, 0.3)
+    assert ccc_loss(predictions, still) is None
+    assert float(training_loss(predictions, still, Loss.BATCH_CCC).detach()) == pytest.approx(2)
+    assert (
+        training_loss(predictions, torch.full_like(targets, float("nan")), Loss.BATCH_CCC) is None
+    )
+    # Predicting a constant target to the last bit is no division by zero.
+    assert float(training_loss(still, still, Loss.BATCH_CCC)) == pytest.approx(2)

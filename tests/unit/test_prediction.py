@@ -5,7 +5,8 @@ from toy_data import Toy
 
 from circumplex.checkpoints import TrainedModel, load_model, save_model
 from circumplex.dataset import SegmentLoader
-from circumplex.encoders import Network, encoder_spec, spec_values
+from circumplex.encoder_spec import encoder_spec, spec_values
+from circumplex.encoders import Network
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
 from circumplex.modalities import MissingModality
@@ -36,7 +37,7 @@ def make(valence=(1,), arousal=(1,), missing="zeros", **values):
     weights = {epoch: network.state_dict() for epoch, network in networks.items()}
     scalings = {"face": Scaling(np.full(6, 3, "f4"), np.ones(6, "f4")), "voice": None}
     model = TrainedModel(
-        spec={"encoder": spec_values(spec), "missing_modality": missing},
+        spec={"encoder": spec_values(spec), "visual": ["face"], "missing_modality": missing},
         dimensions={"face": 6, "voice": 6},
         scalings=scalings,
         checkpoints={

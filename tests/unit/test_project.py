@@ -21,7 +21,7 @@ LIBRARY = sorted((SCRIPTS / "circumplex").rglob("*.py"))
 THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t].*\n|\n)*)", re.MULTILINE)
-TARGETS = ("all", "weights")  # rules that make nothing themselves
+TARGETS = ("all", "weights", "search")  # rules that make nothing themselves
 NAMELESS = re.compile(r"^ *rule:$", re.MULTILINE)  # they make nothing either
 RULES = {
     name: body
@@ -33,6 +33,7 @@ PARSED = [
     *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
     *("features", "modalities", "files", "errors", "weight_choices", "submission_lists"),
     *("import_sources", "planning", "repairs", "resources"),
+    *("encoder_spec", "search_space"),
 ]
 
 
@@ -99,7 +100,7 @@ def test_a_rule_has_one_name_for_script_log_and_benchmark(name):
 def names(tmp_path_factory):
     """What the expressions of `params:` see."""
     folder = tmp_path_factory.mktemp("request")
-    config = config_of("demo", "paper/table6")
+    config = config_of("demo", "paper/table6", "search")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
@@ -117,6 +118,8 @@ def names(tmp_path_factory):
             submission=next(iter(plan.submissions)),
             table=next(iter(plan.tables)),
             feature=plan.features[0].name,
+            round="000",
+            trial="000",
         ),
     }
 
@@ -132,7 +135,10 @@ def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
 
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
-PRESETS = [[], ["demo"], ["demo", "tiny"], ["paper/published_code"], TABLES, ["demo", *TABLES]]
+PRESETS = [
+    *([], ["demo"], ["demo", "tiny"], ["search"]),
+    *(["paper/published_code"], TABLES, ["demo", *TABLES, "small"]),
+]
 
 
 @pytest.mark.parametrize(

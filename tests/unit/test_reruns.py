@@ -67,6 +67,8 @@ def tracked(config, folder):
         "submission": list(plan.submissions),
         "table": list(plan.tables),
         "feature": [feature.name for feature in plan.features],
+        "round": list(range(len(plan.search_rounds))),
+        "trial": [trial for trials in plan.search_rounds for trial in trials],
     }
     names = {
         "PLAN": plan,
@@ -128,6 +130,7 @@ CHANGES = {  # key: another value, and the rules that it makes stale by itself, 
     "encoders.lstm.learning_rate": (0.1, {"train_encoder"}),
     "encoders.transformer.stride": (50, {"train_encoder"}),
     "training.batch_size": (8, {"train_encoder"}),
+    "training.loss": ("ccc_mse", {"train_encoder"}),
     "training.normalisation": ("none", {"train_encoder"}),
     "experiments.lstm_DIF_WVCE.features": (["densenet", "iresnet", "compare"], MODELS),
     "experiments.lstm_DIF_WVCE.seeds": ([0], ALL_MEMBERS | {"smooth_predictions"}),

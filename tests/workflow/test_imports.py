@@ -255,6 +255,41 @@ def test_an_altered_submission_is_made_again(imported: Imported) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_search_is_a_job_a_trial_and_goes_on(imported: Imported) -> None:
+    def search(trials: int) -> tuple[Outcome, list[dict[str, str]]]:
+        space = {
+            "learning_rate": {"low": 1e-4, "high": 1e-1},
+            "hidden": [4, 8],
+            "features": [["densenet"], ["fau", "wav2vec2"]],
+        }
+        chosen = {"encoder": "gru", "encoder_options": {"regressor": [8]}, "seed": 0}
+        rounds = {"sampler": "tpe", "sampler_seed": 1, "trials": trials, "parallel": 2}
+        text = yaml.safe_dump({"search": {**chosen, **rounds, "space": space}})
+        (imported.project.root / "search.yaml").write_text(text)
+        outcome = imported.project.snakemake("search", configs=(*CONFIGS, "search.yaml"))
+        assert outcome.code == 0, outcome.text
+        return outcome, rows_of(imported.results / "search/trials.csv")
+
+    first, before = search(3)
+    assert first.rules == {"propose_trials", "train_trial", "summarise_search"}
+    assert sorted(row["trial"] for row in before) == ["0", "1", "2"]
+    scores = [float(row["score"]) for row in before]
+    assert scores == sorted(scores, reverse=True)
+    best = yaml.safe_load((imported.results / "search/best.yaml").read_text())
+    model = load_model(imported.results / f"train_trial/trial{int(before[0]['trial']):03d}.pt")
+    options = best["experiments"]["search_best"]
+    assert model.spec["learning_rate"] == options["training"]["learning_rate"]
+    assert model.spec["encoder"]["hidden"] == options["encoder_options"]["hidden"]
+    assert set(model.dimensions) == set(options["features"])
+    assert set(model.metadata["train_samples"]) == set(SAMPLES["train"])
+    assert set(model.metadata["val_samples"]) == set(SAMPLES["val"])
+    _, after = search(4)
+    kept = [row for row in after if row["trial"] != "3"]
+    assert kept == before
+    log = (imported.results / "logs/train_trial/002.log").read_text()
+    assert "0 made, 1 taken from the store" in log
+
+
 def test_a_table_without_its_preset_says_what_to_add(imported: Imported) -> None:
     outcome = imported.project.snakemake("table5", configs=CONFIGS)
     assert outcome.code == 1

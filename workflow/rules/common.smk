@@ -42,6 +42,8 @@ wildcard_constraints:
     table="|".join(re.escape(name) for name in PLAN.tables) or "none",
     submission="|".join(re.escape(name) for name in PLAN.submissions) or "none",
     feature="|".join(feature.name for feature in PLAN.features) or "none",
+    round=r"\d{3}",
+    trial=r"\d{3}",
 
 
 def index(stage):

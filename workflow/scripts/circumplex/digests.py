@@ -21,6 +21,7 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
     "cv2": "opencv-python-headless",
     "facenet_pytorch": "facenet-pytorch",
     "numpy": "numpy",
+    "optuna": "optuna",
     "opensmile": "opensmile",
     "pyarrow": "pyarrow",
     "scipy": "scipy",

@@ -2,158 +2,24 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from circumplex.cpu_dropout import Dropout, EncoderLayer
 from circumplex.cpu_lstm import bfloat16_lstm
+from circumplex.encoder_spec import EncoderKind, EncoderSpec, Fusion, Initialisation, Positions
 from circumplex.errors import RequestError
+from circumplex.fusion import Concatenation, CrossModalAttention
 from circumplex.metrics import Target
 
 State = tuple[Tensor, ...]
 """What an encoder carries from a segment to the next one: tensors (layers, rows, hidden)."""
-
-
-class EncoderKind(StrEnum):
-    """Temporal encoders."""
-
-    LSTM = "lstm"
-    TRANSFORMER = "transformer"
-
-
-class Positions(StrEnum):
-    """Positional encoding of the Transformer."""
-
-    NONE = "none"
-    SINUSOIDAL = "sinusoidal"
-
-
-class Initialisation(StrEnum):
-    """Initial weights: PyTorch's, or the published code's normal(0, 0.02) in linear layers."""
-
-    PYTORCH = "pytorch"
-    NORMAL = "normal"
-
-
-class Fusion(StrEnum):
-    """How features become one vector a frame: `CONCATENATE` and one linear layer (eq. 1)."""
-
-    CONCATENATE = "concatenate"
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """A network's architecture. Defaults are the paper's; see `encoder_spec` for those by kind.
-
-    Attributes:
-        kind: temporal encoder.
-        segment_length: l, frames.
-        stride: p, frames.
-        fusion: of the features.
-        hidden: width of fusion and encoder.
-        layers: of the encoder.
-        heads: of the Transformer's attention.
-        feed_forward: width of the Transformer's inner layers.
-        regressor: widths of the fully connected layers before the two outputs.
-        dropout: after each of the regressor's layers.
-        encoder_dropout: within the Transformer's layers.
-        fusion_dropout: after fusion.
-        fusion_relu: a ReLU after fusion.
-        positions: positional encoding.
-        mask_padding: attention leaves out the frames after a segment's end.
-        initialisation: of the weights.
-    """
-
-    kind: EncoderKind
-    segment_length: int
-    stride: int
-    fusion: Fusion = Fusion.CONCATENATE
-    hidden: int = 512
-    layers: int = 1
-    heads: int = 4
-    feed_forward: int = 1024
-    regressor: tuple[int, ...] = (512, 256)
-    dropout: float = 0.3
-    encoder_dropout: float = 0.3
-    fusion_dropout: float = 0.0
-    fusion_relu: bool = False
-    positions: Positions = Positions.NONE
-    mask_padding: bool = True
-    initialisation: Initialisation = Initialisation.PYTORCH
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.stride <= self.segment_length:
-            raise RequestError(
-                f"segment length {self.segment_length} with stride {self.stride}: "
-                f"the stride must lie in 1...{self.segment_length}"
-            )
-        if self.kind is EncoderKind.LSTM and self.stride != self.segment_length:
-            raise RequestError(
-                "an LSTM carries its state from a segment to the next: "
-                f"set stride {self.stride} to the segment length {self.segment_length}"
-            )
-        if self.kind is EncoderKind.TRANSFORMER and self.hidden % self.heads:
-            raise RequestError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
-        if not self.regressor:
-            raise RequestError("the regressor needs at least one layer")
-
-
-def encoder_spec(values: Mapping[str, Any]) -> EncoderSpec:
-    """Spec from a config mapping with ``kind``; what it leaves out has the paper's value.
-
-    Raises:
-        RequestError: unknown key or value, or a senseless combination.
-    """
-    published: dict[EncoderKind, dict[str, Any]] = {
-        EncoderKind.LSTM: {"segment_length": 100, "stride": 100, "layers": 1},
-        EncoderKind.TRANSFORMER: {"segment_length": 250, "stride": 250, "layers": 4},
-    }
-    kind = read_enum(EncoderKind, values.get("kind"), "encoder kind")
-    merged: dict[str, Any] = {**published[kind], **values, "kind": kind}
-    known = [field.name for field in fields(EncoderSpec)]
-    unknown = [key for key in merged if key not in known]
-    if unknown:
-        raise RequestError(f"encoder: unknown {', '.join(unknown)}; known: {', '.join(known)}")
-    enums = {"fusion": Fusion, "positions": Positions, "initialisation": Initialisation}
-    for key, enum in enums.items():
-        if key in merged:
-            merged[key] = read_enum(enum, merged[key], key)
-    if "regressor" in merged:
-        merged["regressor"] = tuple(merged["regressor"])
-    return EncoderSpec(**merged)
-
-
-_Member = TypeVar("_Member", bound=StrEnum)
-
-
-def read_enum(enum: type[_Member], value: Any, name: str) -> _Member:
-    """A member by its value.
-
-    Raises:
-        RequestError: no such member.
-    """
-    known = [member.value for member in enum]
-    if value not in known:
-        raise RequestError(f"{name} is {value!r}, but must be one of {', '.join(known)}")
-    return enum(value)
-
-
-def spec_values(spec: Any) -> dict[str, Any]:
-    """A spec as plain values, fit for JSON and for its reader again."""
-    plain: dict[str, Any] = {}
-    for key, value in asdict(spec).items():
-        if isinstance(value, StrEnum):
-            plain[key] = value.value
-        else:
-            plain[key] = list(value) if isinstance(value, tuple) else value
-    return plain
 
 
 class TemporalEncoder(nn.Module, ABC):
@@ -253,6 +119,133 @@ class TransformerEncoder(TemporalEncoder):
         return fused, None
 
 
+class GruEncoder(TemporalEncoder):
+    """Gated recurrent unit (Cho et al., 2014) in the LSTM's place; not the paper's."""
+
+    stateful = True
+    clipped_with_fusion = False
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.gru = nn.GRU(spec.hidden, spec.hidden, spec.layers, batch_first=True)
+
+    def forward(
+        self,
+        fused: Tensor,
+        padding: Tensor | None,  # noqa: ARG002 - part of the interface
+        state: State | None,
+    ) -> tuple[Tensor, State | None]:
+        """See `TemporalEncoder.forward`; the state is (h,)."""
+        hidden, carried = self.gru(fused, None if state is None else state[0])
+        return hidden, (carried,)
+
+
+class BiLstmEncoder(TemporalEncoder):
+    """LSTM over a segment in both directions (Graves and Schmidhuber, 2005); not the paper's.
+
+    No state is carried: the backward direction has not seen the next segment. Each direction has
+    half of the hidden width.
+    """
+
+    stateful = False
+    clipped_with_fusion = False
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(
+            spec.hidden, spec.hidden // 2, spec.layers, batch_first=True, bidirectional=True
+        )
+
+    def forward(
+        self,
+        fused: Tensor,
+        padding: Tensor | None,
+        state: State | None,  # noqa: ARG002 - part of the interface
+    ) -> tuple[Tensor, State | None]:
+        """See `TemporalEncoder.forward`; there is no state."""
+        if padding is None:
+            return self.lstm(fused)[0], None
+        # Packed, so that the backward direction starts at a row's last frame, not at its padding.
+        lengths = (~padding).sum(dim=1).cpu()
+        packed = pack_padded_sequence(fused, lengths, batch_first=True, enforce_sorted=False)
+        hidden, _ = self.lstm(packed)
+        whole, _ = pad_packed_sequence(hidden, batch_first=True, total_length=fused.shape[1])
+        return whole, None
+
+
+class TcnEncoder(TemporalEncoder):
+    """Temporal convolutions (Bai et al., 2018) over a segment; not the paper's.
+
+    Block i has two convolutions of dilation 2^i, each with a ReLU and dropout, and a residual
+    connection. They are centred, not causal, since whole videos are at hand, and have no weight
+    normalisation. A frame sees ``receptive_field`` frames, itself in the middle.
+
+    Attributes:
+        receptive_field: frames.
+    """
+
+    stateful = False
+    clipped_with_fusion = False
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        dilations = [2**block for block in range(spec.layers)]
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(
+                nn.Conv1d(
+                    spec.hidden, spec.hidden, spec.kernel_size, padding="same", dilation=dilation
+                )
+                for _ in range(2)
+            )
+            for dilation in dilations
+        )
+        self.dropout = nn.Dropout(spec.encoder_dropout)
+        self.receptive_field = 1 + 2 * (spec.kernel_size - 1) * sum(dilations)
+
+    def forward(
+        self,
+        fused: Tensor,
+        padding: Tensor | None,
+        state: State | None,  # noqa: ARG002 - part of the interface
+    ) -> tuple[Tensor, State | None]:
+        """See `TemporalEncoder.forward`; there is no state."""
+        # Padding is zero before every convolution, as beyond the ends of an unpadded segment.
+        kept = None if padding is None else ~padding[:, None]
+        hidden = fused.transpose(1, 2)  # (rows, hidden, frames)
+        for block in self.blocks:
+            inner = hidden
+            for convolution in block.children():
+                inner = inner if kept is None else inner * kept
+                inner = self.dropout(functional.relu(convolution(inner)))
+            hidden = functional.relu(hidden + inner)
+        return hidden.transpose(1, 2), None
+
+
+class TransformerLstmEncoder(TemporalEncoder):
+    """The authors' published Transformer, then LSTM: not in the paper.
+
+    The Transformer sees a segment, the LSTM after it carries its state over the video. With
+    ``residual`` the fused frames skip the Transformer.
+    """
+
+    stateful = True
+    clipped_with_fusion = False
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.transformer = TransformerEncoder(spec)
+        self.lstm = nn.LSTM(spec.hidden, spec.hidden, batch_first=True)
+        self.residual = spec.residual
+
+    def forward(
+        self, fused: Tensor, padding: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State | None]:
+        """See `TemporalEncoder.forward`; the state is (h, c)."""
+        attended, _ = self.transformer(fused, padding, None)
+        hidden, carried = self.lstm(fused + attended if self.residual else attended, state)
+        return hidden, carried
+
+
 def sinusoids(length: int, dimension: int) -> Tensor:
     """Positional encoding of Vaswani et al. (2017): (length, dimension), sines at even places."""
     position = torch.arange(length, dtype=torch.float64)[:, None]
@@ -271,14 +264,23 @@ class Network(nn.Module):
         spec: architecture.
         dimension: of the concatenated features.
         flags: further inputs after them, 1 where a feature is absent, else 0.
+        visual: dimension and number of the visual features, which come first; only cross-modal
+            attention asks.
     """
 
-    def __init__(self, spec: EncoderSpec, dimension: int, flags: int = 0) -> None:
+    def __init__(
+        self, spec: EncoderSpec, dimension: int, flags: int = 0, visual: tuple[int, int] = (0, 0)
+    ) -> None:
         super().__init__()
         if dimension < 1:
             raise RequestError("a model needs at least one feature, visual or audio")
         self._dimension = dimension
-        fusion: list[nn.Module] = [nn.Linear(dimension, spec.hidden)]
+        first = (
+            CrossModalAttention(visual, (dimension, flags), spec.hidden, spec.heads)
+            if spec.fusion is Fusion.CROSS_ATTENTION
+            else Concatenation(dimension, spec.hidden)
+        )
+        fusion: list[nn.Module] = [first]
         if spec.fusion_relu:
             fusion.append(nn.ReLU())
         if spec.fusion_dropout:
@@ -311,9 +313,10 @@ class Network(nn.Module):
             (rows, frames, 2) valence and arousal, not clipped; and the state to carry on.
         """
         # Contiguous: the product's last bits depend on the layout in memory.
-        fused = self.fusion[0](features[..., : self._dimension].contiguous())
+        values, absent = features[..., : self._dimension], features[..., self._dimension :]
+        fused = self.fusion[0](values.contiguous(), padding, absent)
         if self.absence is not None:
-            fused = fused + functional.linear(features[..., self._dimension :], self.absence)
+            fused = fused + functional.linear(absent, self.absence)
         hidden, carried = self.encoder(self.fusion[1:](fused), padding, state)
         return self.regressor(hidden), carried
 
@@ -326,9 +329,13 @@ class Network(nn.Module):
         return [*groups, regressor, *flags]
 
 
-_ENCODERS: dict[EncoderKind, type[LstmEncoder] | type[TransformerEncoder]] = {
+_ENCODERS: dict[EncoderKind, Callable[[EncoderSpec], TemporalEncoder]] = {
     EncoderKind.LSTM: LstmEncoder,
     EncoderKind.TRANSFORMER: TransformerEncoder,
+    EncoderKind.TRANSFORMER_LSTM: TransformerLstmEncoder,
+    EncoderKind.GRU: GruEncoder,
+    EncoderKind.BILSTM: BiLstmEncoder,
+    EncoderKind.TCN: TcnEncoder,
 }
 
 

@@ -214,6 +214,34 @@ class Identities:
             seed=run.seed,
         )
 
+    def search(self) -> dict[str, Any]:
+        """Tracked parameter of ``summarise_search``."""
+        return self.plain("summarise_search", search=self._plan.search or {})
+
+    def proposal(self, number: int) -> dict[str, Any]:
+        """Tracked parameter of ``propose_trials`` of a round."""
+        search = self._plan.search or {}
+        return self.plain(
+            "propose_trials",
+            space=search["space"],
+            sampler=search["sampler"],
+            seed=search["sampler_seed"],
+            count=len(self._plan.search_rounds[number]),
+        )
+
+    def trial(self, number: int) -> dict[str, Any]:
+        """Tracked parameter of ``train_trial``: its place in its round, and what it starts from."""
+        search = self._plan.search or {}
+        known = self._plan.in_split(Split.TRAIN, Split.VAL)
+        return self.plain(
+            "train_trial",
+            choices=self._plan.search_choices,
+            place=number % search["parallel"],
+            roles={sample.sample: sample.split.value for sample in known},
+            fold="official",
+            seed=search["seed"],
+        )
+
     def prediction(self, path: str) -> dict[str, Any]:
         """Tracked parameter of ``predict_frames``."""
         run = self._run(path)

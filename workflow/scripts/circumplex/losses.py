@@ -1,4 +1,4 @@
-"""The training loss: one minus CCC, over all valid frames of a batch (eq. 5)."""
+"""Training losses over all valid frames of a batch: one minus CCC (eq. 5), and variants."""
 
 from enum import StrEnum
 
@@ -14,6 +14,60 @@ class Reduction(StrEnum):
 
     SUM = "sum"
     MEAN = "mean"
+
+
+class Loss(StrEnum):
+    """What is minimised.
+
+    `CCC`: one minus CCC, eq. 5. `BATCH_CCC`: the published code's masked batch CCC, which keeps
+    its denominator off zero by 1e-9 and knows no constant target. `CCC_MSE`: `CCC` plus the mean
+    squared error of the same frames (ours; the published code can add the two as well).
+    """
+
+    CCC = "ccc"
+    BATCH_CCC = "batch_ccc"
+    CCC_MSE = "ccc_mse"
+
+
+def training_loss(
+    predictions: Tensor,
+    targets: Tensor,
+    loss: Loss = Loss.CCC,
+    reduction: Reduction = Reduction.SUM,
+    mse_weight: float = 1.0,
+) -> Tensor | None:
+    """The chosen loss over the frames that are annotated; arguments and result as `ccc_loss`.
+
+    Args:
+        predictions: (..., 2).
+        targets: (..., 2), NaN in both where a frame is padded or not annotated.
+        loss: which.
+        reduction: over the two targets.
+        mse_weight: of the squared error in `Loss.CCC_MSE`.
+    """
+    if loss is Loss.BATCH_CCC:
+        return _batch_ccc_loss(predictions, targets, reduction)
+    concordance = ccc_loss(predictions, targets, reduction)
+    if concordance is None or loss is Loss.CCC:
+        return concordance
+    valid = ~torch.isnan(targets).any(dim=-1)
+    error = (predictions[valid].float() - targets[valid].float()).square().mean(dim=0)
+    return concordance + mse_weight * _reduced(error, reduction)
+
+
+def _batch_ccc_loss(predictions: Tensor, targets: Tensor, reduction: Reduction) -> Tensor | None:
+    valid = ~torch.isnan(targets).any(dim=-1)
+    if not valid.any():
+        return None
+    x, y = predictions[valid].float(), targets[valid].float()
+    x_mean, y_mean = x.mean(dim=0), y.mean(dim=0)
+    covariance = ((x - x_mean) * (y - y_mean)).mean(dim=0)
+    spread = (x - x_mean).square().mean(dim=0) + (y - y_mean).square().mean(dim=0)
+    return _reduced(1 - 2 * covariance / (spread + (x_mean - y_mean).square() + 1e-9), reduction)
+
+
+def _reduced(terms: Tensor, reduction: Reduction) -> Tensor:
+    return terms.sum() if reduction is Reduction.SUM else terms.mean()
 
 
 def ccc_loss(
@@ -47,4 +101,4 @@ def ccc_loss(
     denominator = (dx * dx).mean(dim=0) + variance + bias * bias
     terms = 1 - 2 * covariance / denominator.clamp_min(MINIMUM_VARIANCE)
     terms = torch.where(varies, terms, torch.ones_like(terms))
-    return terms.sum() if reduction is Reduction.SUM else terms.mean()
+    return _reduced(terms, reduction)

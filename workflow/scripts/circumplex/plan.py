@@ -18,6 +18,7 @@ from circumplex.features import FEATURES, Feature
 from circumplex.files import read_json
 from circumplex.modalities import Modality
 from circumplex.samples import Sample, Split, shard_of
+from circumplex.search_space import rounds
 from circumplex.submission_lists import listed_samples
 from circumplex.weight_choices import PUBLISHED, RANDOM, WEIGHT_KEYS
 
@@ -153,10 +154,37 @@ class Plan:
         """Tables that set our numbers beside the published ones."""
         return {} if self.export is not None else dict(self.config.get("tables", {}))
 
+    @property
+    def search(self) -> dict[str, Any] | None:
+        """The search of hyperparameters, if the config declares one."""
+        return None if self.export is not None else self.config.get("search")
+
+    @property
+    def searched_features(self) -> list[str]:
+        """Features that some trial of the search may have, each once."""
+        sets = self.search["space"]["features"] if self.search else []
+        return list(dict.fromkeys(name for chosen in sets for name in chosen))
+
+    @property
+    def search_rounds(self) -> list[range]:
+        """Trials of each round of the search."""
+        search = self.search
+        return rounds(search["trials"], search["parallel"]) if search else []
+
+    @property
+    def search_choices(self) -> list[dict[str, Any]]:
+        """By set of features, the training values that the search starts from."""
+        search = self.search or {"space": {"features": []}}
+        return [
+            self.training_values_of({**search, "features": features, "strategy": "official"})
+            for features in search["space"]["features"]
+        ]
+
     @cached_property
     def features(self) -> list[Feature]:
         """Features that some experiment uses, visual first."""
         used = {name for e in self.experiments.values() for name in e["features"]}
+        used |= set(self.searched_features)
         own = [name for name in self.config["features"] if name not in FEATURES]
         found = [self.feature(name) for name in [*FEATURES, *own] if name in used]
         missing = used - {feature.name for feature in found}
@@ -307,9 +335,12 @@ class Plan:
 
     def training_values(self, experiment: str) -> dict[str, Any]:
         """Values for `training_spec.training_spec`: the defaults and the experiment's over them."""
-        spec = self.experiments[experiment]
+        return self.training_values_of(self.experiments[experiment])
+
+    def training_values_of(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of an experiment that need not be declared."""
         kind, used = spec["encoder"], spec["features"]
-        encoder = {**self.config["encoders"][kind], **spec.get("encoder_options", {})}
+        encoder = {**self.config["encoders"].get(kind, {}), **spec.get("encoder_options", {})}
         of_kind = encoder.pop("training", {})
         training = {**self.config["training"], **of_kind, **spec.get("training", {})}
         if "learning_rate" in encoder:

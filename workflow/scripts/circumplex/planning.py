@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.catalogue import published_weights
+from circumplex.encoder_spec import Fusion, encoder_spec
 from circumplex.errors import RequestError
 from circumplex.features import FEATURES
+from circumplex.modalities import Modality
 from circumplex.plan import MEAN, TARGETS, Plan, Strategy
 from circumplex.samples import Split, read_samples
 from circumplex.validation import suggestion, validate
@@ -39,6 +41,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     _check_imports(plan)
     _check_strategies(plan)
     _check_training(plan)
+    _check_search(plan)
     return plan
 
 
@@ -48,6 +51,7 @@ def _check_names(plan: Plan) -> None:
     experiments = plan.config.get("experiments", {})
     for name, experiment in experiments.items():
         _known(experiment["features"], plan.config["features"], f"experiment {name}: feature")
+    _known(plan.searched_features, plan.config["features"], "search: feature")
     for name, ensemble in plan.ensembles.items():
         for target in TARGETS:
             _known(ensemble[target], experiments, f"ensemble {name}: experiment")
@@ -191,24 +195,47 @@ def _check_training(plan: Plan) -> None:
         return
     for name in plan.experiments:
         values = plan.training_values(name)
-        encoder, epochs = values["encoder"], values.get("epochs", math.inf)
-        chosen = [[1, 1]]
+        chosen, epochs = [[1, 1]], values.get("epochs", math.inf)
         if values["selection"] == "epochs":
             chosen = [values.get(f"{target}_epochs", [1, 1]) for target in TARGETS]
-        length = encoder.get("segment_length", math.inf)
-        stride = encoder.get("stride", length)
-        transformer = encoder["kind"] == "transformer"
-        problem = ""
-        if stride > length:
-            problem = "stride exceeds segment_length: frames would have no prediction"
-        elif not transformer and stride != length:
-            problem = "an LSTM carries its state on: stride must equal segment_length"
-        elif transformer and encoder.get("hidden", 0) % encoder.get("heads", 1):
-            problem = "hidden must be a multiple of heads"
-        elif not all(first <= last <= epochs for first, last in chosen):
-            problem = f"valence_epochs and arousal_epochs must lie in its {epochs} epochs"
-        if problem:
-            raise RequestError(f"config: experiment {name}: {problem}")
+        _check_network(f"experiment {name}", values)
+        if not all(first <= last <= epochs for first, last in chosen):
+            raise RequestError(
+                f"config: experiment {name}: valence_epochs and arousal_epochs must lie in its "
+                f"{epochs} epochs"
+            )
+
+
+def _check_network(what: str, values: Mapping[str, Any]) -> None:
+    try:
+        encoder = encoder_spec(values["encoder"])
+        if values.get("order") == "drawn" and encoder.kind.carries:
+            raise RequestError(
+                f"{encoder.kind} carries its state over a video: order must be in_step"
+            )
+        attends = encoder.fusion is Fusion.CROSS_ATTENTION
+        if attends and not all(values[modality.value] for modality in Modality):
+            raise RequestError("fusion cross_attention needs visual and audio features")
+    except RequestError as error:
+        raise RequestError(f"config: {what}: {error}") from error
+
+
+def _check_search(plan: Plan) -> None:
+    search = plan.search
+    if search is None:
+        return
+    if not plan.in_split(Split.TRAIN) or not plan.in_split(Split.VAL):
+        raise RequestError(
+            "a search trains on split train and is scored on val: the sheet needs samples of both"
+        )
+    space = search["space"]
+    for key in ("learning_rate", "dropout"):
+        if key in space and not space[key]["low"] < space[key]["high"]:
+            raise RequestError(f"config: search.space.{key}: low must be below high")
+    for values in plan.search_choices:
+        for hidden in space.get("hidden", [None]):
+            wider = {} if hidden is None else {"hidden": hidden}
+            _check_network("search", {**values, "encoder": {**values["encoder"], **wider}})
 
 
 def _check_weights(where: str, choice: str) -> None:

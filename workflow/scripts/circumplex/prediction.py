@@ -9,7 +9,8 @@ from torch import Tensor
 
 from circumplex.checkpoints import TrainedModel
 from circumplex.dataset import PackReader, SegmentLoader
-from circumplex.encoders import EncoderSpec, Network, State, carry, encoder_spec
+from circumplex.encoder_spec import EncoderSpec, encoder_spec
+from circumplex.encoders import Network, State, carry
 from circumplex.errors import RequestError
 from circumplex.metrics import Target
 from circumplex.modalities import MissingModality
@@ -131,9 +132,11 @@ class Predictor:
         flagged = self._missing is MissingModality.ZEROS_WITH_MASK
         self._loader = SegmentLoader(reader, scalings, flagged=flagged)
         kept = model.epochs()
+        visual = model.spec["visual"]
+        first = (sum(model.dimensions[feature] for feature in visual), len(visual))
         self._networks = []
         for weights in kept.values():
-            network = Network(self._spec, self._loader.dimension, self._loader.flags)
+            network = Network(self._spec, self._loader.dimension, self._loader.flags, first)
             network = network.to(self._device)
             network.load_state_dict(weights)
             self._networks.append(network)

@@ -19,7 +19,7 @@ from circumplex.dataset import LabelReader, PackReader, SegmentLoader
 from circumplex.digests import value_digest
 from circumplex.encoders import Network, carry
 from circumplex.errors import CircumplexError, RequestError
-from circumplex.losses import ccc_loss
+from circumplex.losses import training_loss
 from circumplex.metrics import CccAccumulator, Target, annotated
 from circumplex.modalities import MissingModality
 from circumplex.normalisation import Normalisation, Scaling, fit_scaling
@@ -118,7 +118,8 @@ def train(
     validation_loader = SegmentLoader(reader, scalings, flagged=flagged)
     with _reproducible(device):
         _seed_epoch(seed, fold, 0)
-        network = Network(spec.encoder, loader.dimension, loader.flags).to(device)
+        visual = (sum(map(reader.dimension, spec.visual)), len(spec.visual))
+        network = Network(spec.encoder, loader.dimension, loader.flags, visual).to(device)
         optimizer = torch.optim.Adam(
             network.parameters(), lr=spec.learning_rate, betas=spec.betas, fused=True
         )
@@ -219,7 +220,7 @@ def _train_epoch(
         bf16 = spec.precision is Precision.BFLOAT16
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             predictions, state = network(features, padding, state)
-        loss = ccc_loss(predictions, targets, spec.reduction)
+        loss = training_loss(predictions, targets, spec.loss, spec.reduction, spec.mse_weight)
         # A NaN feature of a frame without annotation leaves the loss whole but not the gradient.
         if not torch.isfinite(features.sum()) or (loss is not None and not torch.isfinite(loss)):
             raise NonFinite(_blame(epoch, step, loader, predictions))

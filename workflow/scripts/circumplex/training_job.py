@@ -17,10 +17,11 @@ from circumplex.devices import device_of
 from circumplex.event_logs import EventLog
 from circumplex.files import read_json, replacing
 from circumplex.logs import set_up
+from circumplex.metrics import Target
 from circumplex.modalities import MissingModality
 from circumplex.packs import index_paths
-from circumplex.store import Request, Stage, Status, read_index, run_shard
-from circumplex.training import train
+from circumplex.store import Request, Stage, Status, read_index, run_shard, write_index
+from circumplex.training import NonFinite, train
 from circumplex.training_spec import training_spec
 from circumplex.training_state import EpochLog, WorkFolder
 
@@ -60,16 +61,25 @@ class TrainingJob:
     device: torch.device
 
     @classmethod
-    def start(cls, snakemake: "Snakemake") -> "TrainingJob":
+    def start(
+        cls,
+        snakemake: "Snakemake",
+        run: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> "TrainingJob":
         """Set up logging and read the job's description.
+
+        A trial of a search gives its name and the options that its round proposed.
 
         A sample that failed in an earlier stage is in no pack, or has no labels: it is left out
         here and listed by ``check_failures``.
         """
-        set_up(snakemake.log[0], "train_encoder")
+        name = "train_encoder" if run is None else "train_trial"
+        set_up(snakemake.log[0], name)
         torch.set_num_threads(snakemake.threads)
         tracked = snakemake.params.stage
-        run = snakemake.wildcards.run
+        run = snakemake.wildcards.run if run is None else run
+        options = tracked["options"] if options is None else options
         index = Path(snakemake.output.index)
         results = Path(snakemake.input.read_labels[0]).parents[2]
         reader = PackReader(index_paths(snakemake.input.packs))
@@ -85,18 +95,18 @@ class TrainingJob:
             fold = int(tracked["fold"].removeprefix("fold"))
             folds = read_json(Path(str(snakemake.input.folds)))
             roles = {s: "val" if n == fold else "train" for s, n in folds.items()}
-        features = [*tracked["options"]["visual"], *tracked["options"]["audio"]]
+        features = [*options["visual"], *options["audio"]]
         usable = {s: r for s, r in roles.items() if s in labels and reader.packed(s, features)}
         if len(usable) < len(roles):
             lost = ", ".join(sorted(set(roles) - set(usable)))
             logger.info("left out, see list_failures.tsv: %s", lost)
-        if tracked["options"]["missing_modality"] == MissingModality.LEAVE_OUT:
+        if options["missing_modality"] == MissingModality.LEAVE_OUT:
             whole = {s: r for s, r in usable.items() if reader.complete(s, features)}
             lost = ", ".join(sorted(set(usable) - set(whole)))
             logger.info("left out for a missing modality: %s", lost or "none")
             usable = whole
         return cls(
-            stage=Stage("train_encoder", results, tracked["code"], tracked["options"], ".pt"),
+            stage=Stage(name, results, tracked["code"], options, ".pt"),
             index=index,
             epochs=Path(snakemake.output.epochs),
             run=run,
@@ -133,6 +143,17 @@ class TrainingJob:
         with EventLog(self.events) as events:
             for row in log:
                 events.add(row)
+
+    def run_trial(self) -> None:
+        """The same for a trial of a search: one whose loss is not finite ends without epochs."""
+        try:
+            self.run_job()
+        except NonFinite as error:
+            logger.warning("%s: without a score: %s", self.run, error)
+            rows = pa.table({f"ccc_{target}": pa.array([], pa.float64()) for target in Target})
+            with replacing(self.epochs) as temporary:
+                pq.write_table(rows, temporary)
+            write_index(self.index, {})
 
     @property
     def events(self) -> Path:

@@ -5,9 +5,16 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from circumplex.encoders import EncoderKind, EncoderSpec, encoder_spec, read_enum, spec_values
+from circumplex.encoder_spec import (
+    EncoderKind,
+    EncoderSpec,
+    Fusion,
+    encoder_spec,
+    read_enum,
+    spec_values,
+)
 from circumplex.errors import RequestError
-from circumplex.losses import Reduction
+from circumplex.losses import Loss, Reduction
 from circumplex.metrics import Target
 from circumplex.modalities import MissingModality
 from circumplex.normalisation import Normalisation
@@ -56,6 +63,8 @@ class TrainingSpec:
         decay_after: epochs with the full learning rate, which then falls linearly to 0 just after
             the last epoch; none for a constant rate.
         clip_norm: gradient norm at which each sub-network is clipped; none for no clipping.
+        loss: what is minimised.
+        mse_weight: of the squared error in `Loss.CCC_MSE`.
         reduction: of the loss over valence and arousal.
         normalisation: by feature; what it leaves out is not scaled.
         selection: see `Selection`.
@@ -76,6 +85,8 @@ class TrainingSpec:
     betas: tuple[float, float] = (0.9, 0.999)
     decay_after: int | None = None
     clip_norm: float | None = None
+    loss: Loss = Loss.CCC
+    mse_weight: float = 1.0
     reduction: Reduction = Reduction.SUM
     normalisation: Mapping[str, Normalisation] = field(default_factory=dict)
     selection: Selection = Selection.BEST
@@ -95,8 +106,12 @@ class TrainingSpec:
             raise RequestError(f"normalisation of {', '.join(foreign)}, which the model lacks")
         if min(self.epochs, self.batch_size, self.bucket_batches) < 1:
             raise RequestError("epochs, batch_size and bucket_batches must be 1 or more")
-        if self.order is Order.DRAWN and self.encoder.kind is EncoderKind.LSTM:
-            raise RequestError("an LSTM carries its state over a video: order must be in_step")
+        if self.order is Order.DRAWN and self.encoder.kind.carries:
+            raise RequestError(
+                f"{self.encoder.kind} carries its state over a video: order must be in_step"
+            )
+        if self.encoder.fusion is Fusion.CROSS_ATTENTION and not (self.visual and self.audio):
+            raise RequestError("fusion cross_attention needs visual and audio features")
         if self.selection is Selection.EPOCHS:
             for first, last in (self.valence_epochs, self.arousal_epochs):
                 if not 1 <= first <= last <= self.epochs:
@@ -132,17 +147,20 @@ def training_spec(values: Mapping[str, Any]) -> TrainingSpec:
         RequestError: unknown key or value, or a senseless combination.
     """
     encoder = encoder_spec(values.get("encoder", {}))
-    published: dict[EncoderKind, dict[str, Any]] = {
-        EncoderKind.LSTM: {"learning_rate": 3e-4, "order": Order.IN_STEP},
-        EncoderKind.TRANSFORMER: {"learning_rate": 2e-4, "order": Order.DRAWN},
+    # The paper's for its two encoders; for the others those of the one closest to them.
+    recurrent = encoder.kind in (EncoderKind.LSTM, EncoderKind.GRU, EncoderKind.BILSTM)
+    published: dict[str, Any] = {
+        "learning_rate": 3e-4 if recurrent else 2e-4,
+        "order": Order.IN_STEP if encoder.kind.carries else Order.DRAWN,
     }
-    merged: dict[str, Any] = {"visual": (), "audio": (), **published[encoder.kind], **values}
+    merged: dict[str, Any] = {"visual": (), "audio": (), **published, **values}
     known = [f.name for f in fields(TrainingSpec)]
     unknown = [key for key in merged if key not in known]
     if unknown:
         raise RequestError(f"training: unknown {', '.join(unknown)}; known: {', '.join(known)}")
     enums = {
         "order": Order,
+        "loss": Loss,
         "reduction": Reduction,
         "selection": Selection,
         "precision": Precision,

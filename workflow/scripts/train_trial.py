@@ -1,0 +1,27 @@
+"""This script trains the model of one trial of the search."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circumplex.files import read_json
+from circumplex.search_space import trial_training
+from circumplex.training_job import TrainingJob
+
+if TYPE_CHECKING:
+    from snakemake.script import Snakemake
+
+
+def main(snakemake: "Snakemake") -> None:
+    """Train as `train_encoder` does, with the parameters that the trial's round proposes.
+
+    A trial whose loss is not finite is a result of the search: it ends without a score.
+    """
+    tracked = snakemake.params.stage
+    parameters = read_json(Path(str(snakemake.input.round)))[tracked["place"]]
+    options = trial_training(tracked["choices"], parameters)
+    job = TrainingJob.start(snakemake, f"trial{snakemake.wildcards.trial}", options)
+    job.run_trial()
+
+
+if __name__ == "__main__":
+    main(snakemake)
