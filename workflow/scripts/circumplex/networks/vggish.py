@@ -43,18 +43,17 @@ class LogMel(nn.Module):
         super().__init__()
         window = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("weights", mel_matrix().float(), persistent=False)
+        self.register_buffer("weights", mel_matrix(), persistent=False)
 
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """Waves (batch, 15600) at 16 kHz in [-1, 1] to float32 examples (batch, 1, 96, 64).
 
-        The spectra are computed in float64, as the release does: in silence the logarithm magnifies
-        what their sums round off. What follows adds values of one sign only: float32 serves.
+        Computed in float64, as the release does: the logarithm magnifies rounding in silence.
         """
         frames = waves.double().unfold(1, WINDOW, HOP) * self.window  # (batch, 96, 400)
-        spectra = torch.fft.rfft(frames, n=FFT).to(torch.complex64)  # (batch, 96, 257)
+        spectra = torch.fft.rfft(frames, n=FFT)  # (batch, 96, 257)
         magnitudes = (spectra.real.square() + spectra.imag.square()).sqrt()  # faster than abs()
-        return torch.log(magnitudes @ self.weights + LOG_OFFSET).unsqueeze(1)
+        return torch.log(magnitudes @ self.weights + LOG_OFFSET).float().unsqueeze(1)
 
 
 class VGGish(nn.Module):
