@@ -47,6 +47,7 @@ class Identities:
         self._scripts = scripts
         self._cache = cache
         self._pins = read_pins(scripts.parents[1] / LOCK)
+        self._codes: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Hash what has changed since the last run, and refuse what cannot work.
@@ -113,7 +114,9 @@ class Identities:
         """Digest of a stage's script, of all it imports of ours, and of its packages' versions."""
         if stage.startswith("import_") and stage != "import_frames":
             stage = "import_features"
-        return code_digest(self._scripts / f"{stage}.py", self._pins)
+        if stage not in self._codes:  # a dry run of hundreds of samples asks a thousand times
+            self._codes[stage] = code_digest(self._scripts / f"{stage}.py", self._pins)
+        return self._codes[stage]
 
     def stage(self, name: str, shard: str) -> dict[str, Any]:
         """Tracked parameter of a stage of per-sample files, for one shard."""
