@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from circumplex.digests import file_digest
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities, read_export, write_export
 
@@ -41,6 +42,27 @@ def test_an_altered_missing_or_swapped_model_is_named(folder):
     second.rename(first)
     second.write_bytes(kept)
     with pytest.raises(RequestError, match="altered"):
+        read_export(folder)
+
+
+@pytest.mark.parametrize("run", ["../x/official/seed0", "x/../seed0", "x"])
+def test_a_model_is_never_outside_the_folder(folder, run):
+    path = folder / "ensemble.json"
+    description = json.loads(path.read_text())
+    outside = folder / f"{run}.pt"
+    outside.parent.mkdir(parents=True, exist_ok=True)
+    outside.write_bytes(b"a model")
+    description["models"] = {run: file_digest(outside)}
+    path.write_text(json.dumps(description))
+    with pytest.raises(RequestError, match="cannot name a model"):
+        read_export(folder)
+
+
+@pytest.mark.parametrize("names", [{"ensemble": "../x"}, {"experiments": {"a/../..": {}}}])
+def test_names_of_an_export_are_names(folder, names):
+    path = folder / "ensemble.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **names}))
+    with pytest.raises(RequestError, match="cannot name anything"):
         read_export(folder)
 
 

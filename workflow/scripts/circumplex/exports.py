@@ -6,6 +6,7 @@ models read and how those were extracted; extractors that differ are refused by 
 Imported while the workflow is parsed: standard library only.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,10 @@ from circumplex.errors import RequestError
 from circumplex.files import read_json, replacing, write_json
 
 DESCRIPTION = "ensemble.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""Of an experiment or ensemble, as the config's schema has it."""
+RUN_PATH = re.compile(NAME.pattern + r"/\w+/seed\d+", re.ASCII)
+"""A run's path: experiment, fold, seed."""
 
 
 def write_export(folder: Path, description: Mapping[str, Any], models: Mapping[str, Path]) -> None:
@@ -51,7 +56,13 @@ def read_export(folder: Path) -> dict[str, Any]:
         models = description["models"]
     except (ValueError, KeyError, TypeError) as error:
         raise RequestError(f"export {folder}: {path} is altered: {error}") from error
+    # They name files, and an export may be a stranger's.
+    for name in [description["ensemble"], *description.get("experiments", {})]:
+        if not NAME.fullmatch(name):
+            raise RequestError(f"export {folder}: {name!r} cannot name anything")
     for run, sha256 in models.items():
+        if not RUN_PATH.fullmatch(run):
+            raise RequestError(f"export {folder}: {run!r} cannot name a model")
         model = folder / f"{run}.pt"
         if not model.is_file() or file_digest(model) != sha256:
             raise RequestError(f"export {folder}: model {model} is missing or altered")
