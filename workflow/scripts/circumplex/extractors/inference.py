@@ -30,10 +30,10 @@ def require_compiler() -> None:
 def keep_freed_memory() -> None:
     """Have the C library keep what a network frees for its next batch.
 
-    glibc gives large blocks back to the system at once, which then has to clear them anew for every
-    batch. On 2 cores, three runs with and without: DenseNet 1.1 to 1.5 times as fast, IResNet100 1.0
-    to 1.4 times; a process holds up to a tenth more at its peak. Does nothing where there is another
-    C library.
+    glibc gives large blocks back to the system at once, which then has to clear them anew for
+    every batch. On 2 cores, three runs with and without: DenseNet 1.1 to 1.5 times as fast,
+    IResNet100 1.0 to 1.4 times; a process holds up to a tenth more at its peak. Does nothing where
+    there is another C library.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
