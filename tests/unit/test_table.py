@@ -77,6 +77,23 @@ def test_row_groups_end_where_told_and_do_not_grow(tmp_path):
     assert sizes == [1030, 1030, 1030, 1030, 880, 1]
 
 
+def test_memory_does_not_grow_with_a_table_of_crops(tmp_path):
+    path, megabyte = tmp_path / "t.parquet", 2**20
+    schema = frame_schema(pa.field("crop", pa.binary()))
+    crops = [np.random.default_rng(k).bytes(megabyte // 64) for k in range(64)]
+    before = pa.total_allocated_bytes()
+    with TableWriter(path, schema, {}) as table:
+        for k in range(64):
+            table.write(frame=range(64 * k, 64 * (k + 1)), time_s=[0.0] * 64, crop=crops)
+            assert pa.total_allocated_bytes() - before < 6 * megabyte
+    assert path.stat().st_size > 60 * megabyte
+    rows = 0
+    for batch in iter_batches(path, ["frame", "crop"], rows=16):
+        rows += batch.num_rows
+        assert pa.total_allocated_bytes() - before < 6 * megabyte
+    assert rows == 64 * 64
+
+
 @pytest.mark.parametrize("rows", [1, 3, 1000, 4096])
 def test_batches_are_the_whole_table(tmp_path, rows):
     path = write_pieces(tmp_path / "t.parquet", [(0, 1500), (1500, 2500)])

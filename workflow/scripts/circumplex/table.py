@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 METADATA_KEY = b"circumplex"
-ROWS_PER_GROUP = 1024
+ROWS_PER_GROUP, BYTES_PER_GROUP = 1024, 2**20
+"""A row group ends at whichever comes first; a reader holds one in memory."""
 
 
 def vector_field(name: str, dimension: int) -> pa.Field:
@@ -72,7 +73,7 @@ class TableWriter:
         encoded = json.dumps(metadata, sort_keys=True, ensure_ascii=False).encode()
         self.schema = schema.with_metadata({METADATA_KEY: encoded})
         self._pending: list[pa.RecordBatch] = []
-        self._pending_rows = 0
+        self._pending_rows, self._pending_bytes = 0, 0
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -91,8 +92,9 @@ class TableWriter:
         batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
+        self._pending_bytes += batch.nbytes
         self.rows += batch.num_rows
-        if self._pending_rows >= ROWS_PER_GROUP:
+        if self._pending_rows >= ROWS_PER_GROUP or self._pending_bytes >= BYTES_PER_GROUP:
             self.end_group()
 
     def end_group(self) -> None:
@@ -100,7 +102,7 @@ class TableWriter:
         if self._pending:
             group = pa.Table.from_batches(self._pending, schema=self.schema)
             self._writer.write_table(group, row_group_size=max(self._pending_rows, 1))
-        self._pending, self._pending_rows = [], 0
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
     def __exit__(
         self,
@@ -136,8 +138,12 @@ def read_columns(path: Path, columns: Sequence[str]) -> list[NDArray[Any]]:
 def iter_batches(
     path: Path, columns: Sequence[str], rows: int = ROWS_PER_GROUP
 ) -> Iterator[pa.RecordBatch]:
-    """The table in pieces of at most ``rows`` rows, so that memory does not grow with it."""
-    with pq.ParquetFile(path, memory_map=True) as file:
+    """The table in pieces of at most ``rows`` rows, so that memory does not grow with it.
+
+    Without a memory map, whose pages count as resident once read, and without buffering in
+    advance, which holds every row group that is still to come.
+    """
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         yield from file.iter_batches(batch_size=rows, columns=list(columns))
 
 
