@@ -7,7 +7,7 @@ DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
 
-.PHONY: demo corpus score ensembles test unit lint lock control modalities leaks estimate tune cards test-cluster clean
+.PHONY: demo corpus score ensembles test unit lint lock control modalities precision leaks estimate tune cards test-cluster clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -38,6 +38,9 @@ leaks: corpus ## what box positions or clip means alone would score
 
 modalities: corpus ## the same encoder on both modalities, and on each alone
 	$(BIN)/python -m demo.modalities --seed $(SEED) --cores $(CORES)
+
+precision: corpus ## the demo with its networks in bfloat16, against float32
+	$(BIN)/python -m demo.precision --seed $(SEED) --cores $(CORES)
 
 control: corpus ## five runs on shuffled annotations, against the real one
 	$(BIN)/python -m demo.control --seed $(SEED) --cores $(CORES)
