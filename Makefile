@@ -9,7 +9,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus score ensembles search test unit lint lock control modalities precision backbone-gain \
+.PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
   overfit leaks estimate tune cards test-cluster test-conda audit clean
 
 .venv/.locked: requirements.lock
@@ -44,6 +44,7 @@ modalities: corpus ## the same encoder on both modalities, and on each alone
 
 precision: corpus ## the demo with its networks in bfloat16, against float32
 	$(BIN)/python -m demo.precision --seed $(SEED) --cores $(CORES)
+
 backbone-gain: corpus ## visual features of trained networks against those of random ones
 	$(BIN)/python -m demo.backbone_gain --seed $(SEED) --cores $(CORES)
 
