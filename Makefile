@@ -10,7 +10,8 @@ STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
 .PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
-  overfit leaks estimate tune cards test-cluster test-conda audit clean
+  overfit leaks estimate tune cards test-cluster test-faults test-conda \
+  audit clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -70,6 +71,10 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster; \
 	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
+
+test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
+	$(BIN)/python -m demo.faults --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m pytest -m faults tests/workflow
 
 test-conda: .venv/.locked ## the environments of envs/, by a stand-in for conda; torch's takes 7 GB
 	$(PYTHON) -m venv .tools
