@@ -201,7 +201,7 @@ def _of_faces(faces: Path, frames: int, duration_s: float) -> tuple[dict[str, An
 
 def _of_sound(sound: Path) -> dict[str, Any]:
     total, count, windows, silent = 0.0, 0, 0, 0
-    for block in read_blocks(sound, 600 * WINDOW):
+    for block in read_blocks(sound, 100 * WINDOW):
         padded = np.pad(block.astype(np.float64), (0, -len(block) % WINDOW)).reshape(-1, WINDOW)
         energy = (padded**2).sum(axis=1)
         lengths = np.full(len(energy), WINDOW)
