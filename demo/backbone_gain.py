@@ -5,9 +5,7 @@ that were trained on the corpus's still faces and once with seeded random ones, 
 withheld test annotations. Trained weights must raise the mean CCC of valence by 0.05.
 """
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -26,11 +24,7 @@ WEIGHTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cores", type=int, default=2)
-    arguments = parser.parse_args()
-    demo = Demo(Path(".demo") / f"seed{arguments.seed}", arguments.cores)
+    demo = Demo.of_arguments(__doc__)
     experiment = {"encoder": "lstm", "features": VISUAL, "strategy": "official"}
     names = [f"visual-{seed}" for seed in SEEDS]
     overlay = {

@@ -6,9 +6,7 @@ must beat the better single modality by 0.05 for one target at least and lose no
 the other.
 """
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -23,11 +21,7 @@ GAIN, LOSS = 0.05, 0.02
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cores", type=int, default=2)
-    arguments = parser.parse_args()
-    demo = Demo(Path(".demo") / f"seed{arguments.seed}", arguments.cores)
+    demo = Demo.of_arguments(__doc__)
     experiments, ensembles, submissions = {}, {}, {}
     for choice, features in CHOICES.items():
         members = [f"{choice}_{encoder}" for encoder in EPOCHS]

@@ -5,9 +5,7 @@ demo's main submission scored on the withheld test annotations, beside the finis
 float32. Neither target may move by 0.005.
 """
 
-import argparse
 import sys
-from pathlib import Path
 
 from demo.runs import TARGETS, Demo
 
@@ -17,11 +15,7 @@ LIMIT = 0.005
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cores", type=int, default=2)
-    arguments = parser.parse_args()
-    demo = Demo(Path(".demo") / f"seed{arguments.seed}", arguments.cores)
+    demo = Demo.of_arguments(__doc__)
     overlay = {"features": {name: {"precision": "bfloat16"} for name in NETWORKS}}
     demo.run("bfloat16", overlay, [SUBMISSION])
     scores = {name: demo.score(name, SUBMISSION) for name in ("results", "bfloat16")}

@@ -1,12 +1,13 @@
 """Variants of the demo's run that take its features from the store instead of extracting again."""
 
+import argparse
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -29,6 +30,15 @@ class Demo:
     folder: Path
     cores: int
     configs: Sequence[str] = ("config/demo.yaml",)
+
+    @classmethod
+    def of_arguments(cls, description: str | None) -> Self:
+        """The demo that a command's arguments name: ``--seed`` and ``--cores``."""
+        parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--cores", type=int, default=2)
+        arguments = parser.parse_args()
+        return cls(Path(".demo") / f"seed{arguments.seed}", arguments.cores)
 
     @property
     def sheet(self) -> Path:
