@@ -10,8 +10,7 @@ STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
 .PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
-  overfit leaks estimate tune cards test-cluster test-faults test-conda \
-  audit clean
+  overfit leaks estimate tune cards test-cluster test-faults test-conda audit clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
