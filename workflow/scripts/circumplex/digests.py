@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from circumplex.files import read_json, write_json
 
@@ -118,8 +118,8 @@ def code_digest(script: Path, pins: Mapping[str, str] | None = None) -> str:
     """
     root = script.resolve().parent
     sources = _reachable(script.resolve(), root)
-    content = {str(p.relative_to(root)): _tree_digest(p) for p in sources}
-    packages = {name.partition(".")[0] for path in sources for name in _imported_names(path)}
+    content = {str(p.relative_to(root)): _parse(p).digest for p in sources}
+    packages = {name.partition(".")[0] for path in sources for name in _parse(path).imports}
     for package in packages & NUMERIC_PACKAGES.keys():
         distribution = NUMERIC_PACKAGES[package]
         content[f"{distribution}=="] = (pins or {}).get(distribution, "")
@@ -143,24 +143,10 @@ def _reachable(script: Path, root: Path) -> set[Path]:
 
 
 def _imports(path: Path, root: Path) -> list[Path]:
-    return sorted({file for name in _imported_names(path) for file in _module_files(name, root)})
+    return sorted({file for name in _parse(path).imports for file in _module_files(name, root)})
 
 
 @cache
-def _imported_names(path: Path) -> frozenset[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(f"{path}: relative import; write the full name of the module")
-            module = node.module or ""
-            names.add(module)
-            names.update(f"{module}.{alias.name}" for alias in node.names)
-    return frozenset(names)
-
-
 def _module_files(name: str, root: Path) -> list[Path]:
     """Files that importing ``name`` runs: the module and the ``__init__`` of its packages."""
     parts = name.split(".")
@@ -170,10 +156,34 @@ def _module_files(name: str, root: Path) -> list[Path]:
     return [path for path in candidates if path.is_file()]
 
 
+class _Source(NamedTuple):
+    """What a Python file says: names that it imports, and the digest of its syntax tree."""
+
+    imports: frozenset[str]
+    digest: str
+
+
 @cache
-def _tree_digest(path: Path) -> str:
-    tree = ast.parse(path.read_bytes())
+def _parse(path: Path) -> _Source:
+    try:
+        return _parse_bytes(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+@cache  # the same file in another folder is not parsed again
+def _parse_bytes(source: bytes) -> _Source:
+    tree = ast.parse(source)
+    names: set[str] = set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError("relative import; write the full name of the module")
+            module = node.module or ""
+            names.add(module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if (
@@ -182,4 +192,4 @@ def _tree_digest(path: Path) -> str:
                 and isinstance(first.value.value, str)
             ):
                 node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Source(frozenset(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest())
