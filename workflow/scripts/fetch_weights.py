@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def main(snakemake: "Snakemake") -> None:
     """Fetch what is missing, check what is there, and say what a person must obtain."""
-    set_up(snakemake.log[0], "fetch_weights", snakemake.resources)
+    set_up(snakemake.log[0], "fetch_weights")
     tracked = snakemake.params.stage
     cache = Path(tracked["cache"])
     catalogue = published_weights()
