@@ -2,12 +2,15 @@
 PYTHON ?= python3.11
 SEED ?= 0
 CORES ?= 2
+DEPTH ?= 100
 BIN := .venv/bin
 DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
-DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results
+STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
+DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus score ensembles test unit lint lock control modalities precision leaks estimate tune cards test-cluster clean
+.PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
+  overfit leaks estimate tune cards test-cluster test-faults test-conda audit clean
 
 .venv/.locked: requirements.lock
 	$(PYTHON) -m venv .venv
@@ -42,6 +45,12 @@ modalities: corpus ## the same encoder on both modalities, and on each alone
 precision: corpus ## the demo with its networks in bfloat16, against float32
 	$(BIN)/python -m demo.precision --seed $(SEED) --cores $(CORES)
 
+backbone-gain: corpus ## visual features of trained networks against those of random ones
+	$(BIN)/python -m demo.backbone_gain --seed $(SEED) --cores $(CORES)
+
+overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
+	$(BIN)/python -m demo.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
+
 control: corpus ## five runs on shuffled annotations, against the real one
 	$(BIN)/python -m demo.control --seed $(SEED) --cores $(CORES)
 
@@ -62,6 +71,20 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 
+test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
+	$(BIN)/python -m demo.faults --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m pytest -m faults tests/workflow
+
+test-conda: .venv/.locked ## the environments of envs/, by a stand-in for conda; torch's takes 7 GB
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet py-rattler==0.28.0 pyyaml==6.0.3
+	.tools/bin/python tests/conda/try_environments.py
+
+audit: .venv/.locked ## the lock against PyPI's advisories; fails if these cannot be reached
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet pip-audit==2.10.1
+	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
 cards: .venv/.locked ## the feature cards of docs/features.md
 	$(BIN)/python workflow/scripts/make_cards.py
 
@@ -69,4 +92,4 @@ lock: .venv/.locked ## resolve requirements.in anew
 	$(BIN)/python tools/lock.py
 
 clean: ## remove what the demo and the tests made
-	rm -rf .demo .test
+	rm -rf .demo .test .tools

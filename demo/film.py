@@ -104,6 +104,32 @@ def _soft_focus(rng: np.random.Generator, times: NDArray[np.float64]) -> NDArray
     return blur
 
 
+def shown(cue: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A cue as the face shows it: bounded, so that no part leaves its place."""
+    return np.asarray(1.25 * np.tanh(cue / 1.25))
+
+
+def expression_of(
+    valence: float,
+    arousal: float,
+    speech: float,
+    blink: float = 1.0,
+    gaze: tuple[float, float] = (0.0, 0.0),
+    turn: tuple[float, float] = (0.0, 0.0),
+) -> faces.Expression:
+    """The face of a person who feels and speaks so; ``blink`` is 0 with shut eyes."""
+    return faces.Expression(
+        smile=valence,
+        brow_raise=1.0 * arousal,
+        frown=-0.9 * valence - 0.1,
+        eye_open=blink * (1.0 + 0.5 * arousal),
+        mouth_open=max(0.0, 0.26 + 0.36 * arousal + (0.18 + 0.06 * arousal) * speech),
+        spread=0.3 * valence,
+        gaze=gaze,
+        turn=turn,
+    )
+
+
 class _Actor:
     """One subject's appearance, frame by frame."""
 
@@ -122,8 +148,7 @@ class _Actor:
         self.subject = subject
         frames = len(times)
         cues = subject.latents.cues
-        self.valence = 1.25 * np.tanh(cues["face_valence"] / 1.25)
-        self.arousal = 1.25 * np.tanh(cues["face_arousal"] / 1.25)
+        self.valence, self.arousal = shown(cues["face_valence"]), shown(cues["face_arousal"])
         self.mouth = mouth
         drifts = subject.latents.drifts
         size = float(rng.uniform(0.95, 1.05)) * HALF_FACE * OVERSAMPLE / faces.UNIT
@@ -153,21 +178,15 @@ class _Actor:
 
     def appear(self, picture: Canvas, k: int) -> None:
         """Paint the subject as in frame ``k`` over the (large) picture."""
-        valence, arousal = float(self.valence[k]), float(self.arousal[k])
-        speech = float(self.mouth[k])
-        head = faces.pose(
-            self.sitter,
-            faces.Expression(
-                smile=valence,
-                brow_raise=1.0 * arousal,
-                frown=-0.9 * valence - 0.1,
-                eye_open=float(self.blink[k]) * (1.0 + 0.5 * arousal),
-                mouth_open=max(0.0, 0.26 + 0.36 * arousal + (0.18 + 0.06 * arousal) * speech),
-                spread=0.3 * valence,
-                gaze=(float(self.gaze[k, 0]), float(self.gaze[k, 1])),
-                turn=(float(self.turn[k, 0]), float(self.turn[k, 1])),
-            ),
+        expression = expression_of(
+            float(self.valence[k]),
+            float(self.arousal[k]),
+            float(self.mouth[k]),
+            blink=float(self.blink[k]),
+            gaze=(float(self.gaze[k, 0]), float(self.gaze[k, 1])),
+            turn=(float(self.turn[k, 0]), float(self.turn[k, 1])),
         )
+        head = faces.pose(self.sitter, expression)
         x, y, scale = self.x[k] + self.leave[k] * OVERSAMPLE, self.y[k], self.scale[k]
         body_place = np.array([[scale, 0, x - 320 * scale], [0, scale, y]])
         _over(picture, self.sitter.body, self.sitter.body_alpha, body_place)

@@ -1,6 +1,7 @@
 """Make the demo corpus: ``python -m demo.make_corpus --seed 0 --size demo --out DIR --truth DIR2``.
 
-``DIR`` gets videos, annotations in the layout of Aff-Wild2, split lists and ``samples.tsv``;
+``DIR`` gets videos, annotations in the layout of Aff-Wild2, split lists and ``samples.tsv``, and
+still faces with expression classes and action units;
 ``DIR2`` the truth of the test split, which the pipeline must not see. The same seed, size and
 code give the same files; a second call does nothing.
 """
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo.film import make_video
-from demo.plan import CASTS, SPLITS, Subject, Video, plan_corpus
+from demo.plan import CASTS, SPLITS, Subject, plan_corpus
+from demo.stills import make_stills
 
 ANNOTATIONS = "annotations/VA_Estimation_Challenge"
 FOLDERS = {"train": "Train_Set", "val": "Validation_Set"}
@@ -27,7 +29,7 @@ COLUMNS = ("sample", "video", "subject", "annotation", "split", "group")
 NO_LABEL = -5.0
 STAMP = "stamp.json"
 # Not the commands that only use a corpus: editing those must not make it anew.
-GENERATORS = ("brush", "faces", "film", "latents", "make_corpus", "plan", "voices")
+GENERATORS = ("brush", "faces", "film", "latents", "make_corpus", "plan", "stills", "voices")
 
 
 def main() -> None:
@@ -65,7 +67,7 @@ def make_corpus(seed: int, size: str, out: Path, truth: Path, workers: int = 2) 
         tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as new_out,
         tempfile.TemporaryDirectory(prefix=f".{truth.name}.", dir=truth.parent) as new_truth,
     ):
-        _fill(plan_corpus(seed, size), Path(new_out) / "new", Path(new_truth) / "new", workers)
+        _fill(seed, size, Path(new_out) / "new", Path(new_truth) / "new", workers)
         for new, folder in ((Path(new_out), out), (Path(new_truth), truth)):
             (new / "new" / STAMP).write_text(stamp + "\n")
             if folder.exists():
@@ -89,7 +91,8 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
-def _fill(videos: list[Video], out: Path, truth: Path, workers: int) -> None:
+def _fill(seed: int, size: str, out: Path, truth: Path, workers: int) -> None:
+    videos = plan_corpus(seed, size)
     (out / "videos").mkdir(parents=True)
     (out / "splits").mkdir()
     truth.mkdir()
@@ -97,6 +100,7 @@ def _fill(videos: list[Video], out: Path, truth: Path, workers: int) -> None:
     order = sorted(videos, key=lambda video: -len(video.times) * len(video.subjects))
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
         list(pool.map(make_video, order, [out / "videos"] * len(order)))
+        make_stills(seed, size, out / "stills", pool, workers)
     rows = ["\t".join(COLUMNS)]
     for video in videos:
         for subject in video.subjects:

@@ -80,7 +80,27 @@ TINY = (
     Clip("test", (0,), variable=True, suffix=".mkv"),
     Clip("test", (1,)),
 )
-CASTS = {"demo": (DEMO, (6.4, 9.8)), "tiny": (TINY, (2.0, 2.0))}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What a corpus of one size holds.
+
+    Attributes:
+        clips: the videos.
+        durations: shortest and longest, in seconds.
+        stills: people of the still images, and pictures of each.
+    """
+
+    clips: tuple[Clip, ...]
+    durations: tuple[float, float]
+    stills: tuple[int, int]
+
+
+CASTS = {
+    "demo": Cast(DEMO, (6.4, 9.8), stills=(160, 8)),
+    "tiny": Cast(TINY, (2.0, 2.0), stills=(10, 8)),
+}
 
 
 @dataclass(frozen=True)
@@ -118,7 +138,7 @@ class Video:
 
 def plan_corpus(seed: int, size: str) -> list[Video]:
     """All videos of the corpus of this seed and size (``demo`` or ``tiny``)."""
-    cast, durations = CASTS[size]
+    cast, durations = CASTS[size].clips, CASTS[size].durations
     videos = []
     for number, split in enumerate(SPLITS):
         rng = np.random.default_rng([seed, number])

@@ -57,7 +57,13 @@ class Demo:
         store.mkdir(parents=True, exist_ok=True)
         if not (results / "store").exists():
             (results / "store").symlink_to("../results/store")
-        config = {"samples": str(self.sheet), **overlay, "results": str(results)}
+        stills = {"drawn": {"path": str(self.sheet.with_name("stills") / "stills.csv")}}
+        config = {
+            "samples": str(self.sheet),
+            "backbones": {"still_sets": stills},
+            **overlay,
+            "results": str(results),
+        }
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             yaml.safe_dump(config, file)
             file.flush()

@@ -161,3 +161,27 @@ def test_an_orderly_exit_is_no_failure(tmp_path):
     assert result.returncode == 3
     assert "Traceback" not in log
     assert "failed" not in log + result.stderr
+
+
+HANGING = """
+import sys
+sys.path.insert(0, {scripts!r})
+from circumplex.logs import set_up
+set_up({log!r}, "stage_x", {{"runtime": 0.005}})
+def inner():
+    while True:
+        pass
+inner()
+"""
+
+
+def test_a_job_that_hangs_is_ended_and_its_log_says_where(tmp_path):
+    log = tmp_path / "x.log"
+    program = HANGING.format(scripts=str(ROOT / "workflow" / "scripts"), log=str(log))
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert result.returncode == 1
+    text = log.read_text()
+    assert "ends after 0.02 minutes, done or not" in text
+    assert "--set-resources stage_x:runtime=MINUTES" in text
+    assert "in inner" in text[text.index("Timeout (0:00:01") :]

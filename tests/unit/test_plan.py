@@ -33,7 +33,7 @@ def one(**changes):
     ("changes", "message"),
     [
         ({"smoothin": {}}, "unknown key 'smoothin' at top level; did you mean 'smoothing'"),
-        ({"xyzzy": 1}, "unknown key 'xyzzy' at top level; known: compute, encoders"),
+        ({"xyzzy": 1}, "unknown key 'xyzzy' at top level; known: backbones, compute"),
         (
             {"faces": {"min_size": 4}},
             "unknown key 'min_size' at faces; did you mean 'min_face_size",

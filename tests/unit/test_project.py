@@ -21,7 +21,7 @@ LIBRARY = sorted((SCRIPTS / "circumplex").rglob("*.py"))
 THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t].*\n|\n)*)", re.MULTILINE)
-TARGETS = ("all", "weights", "search")  # rules that make nothing themselves
+TARGETS = ("all", "weights", "backbones", "search")  # rules that make nothing themselves
 NAMELESS = re.compile(r"^ *rule:$", re.MULTILINE)  # they make nothing either
 RULES = {
     name: body
@@ -32,8 +32,8 @@ RULES = {
 PARSED = [
     *("plan", "identities", "store", "digests", "samples", "validation", "catalogue", "exports"),
     *("features", "modalities", "files", "errors", "weight_choices", "submission_lists"),
-    *("import_sources", "planning", "repairs", "resources"),
-    *("encoder_spec", "search_space"),
+    *("import_sources", "planning", "repairs", "resources", "still_sources"),
+    *("backbone_plan", "backbone_recipes", "backbone_identities", "encoder_spec", "search_space"),
 ]
 
 
@@ -104,6 +104,8 @@ def names(tmp_path_factory):
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
+    made = {"kind": "image_table", "path": str(folder / "samples.tsv")}
+    config["backbones"]["still_sets"] = {"drawn": made}
     plan = make_plan(config)
     identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
     return {
@@ -111,6 +113,7 @@ def names(tmp_path_factory):
         "IDENTITIES": identities,
         "STAGES": identities.sample_stages(),
         "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
+        "still_set": identities.still_set,
         "wildcards": SimpleNamespace(
             shard=next(iter(plan.shards)),
             run=plan.runs[0].path,
@@ -118,6 +121,8 @@ def names(tmp_path_factory):
             submission=next(iter(plan.submissions)),
             table=next(iter(plan.tables)),
             feature=plan.features[0].name,
+            still_set=next(iter(plan.still_sets)),
+            recipe=next(iter(plan.backbones.recipes)),
             round="000",
             trial="000",
         ),
@@ -136,7 +141,7 @@ def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
 PRESETS = [
-    *([], ["demo"], ["demo", "tiny"], ["search"]),
+    *([], ["demo"], ["demo", "tiny"], ["backbones"], ["search"]),
     *(["paper/published_code"], TABLES, ["demo", *TABLES, "small"]),
 ]
 

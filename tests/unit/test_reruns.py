@@ -1,6 +1,7 @@
 """docs/reruns.md: what becomes stale after an edit of a module, and after each config key."""
 
 import copy
+import os
 import re
 import shutil
 from modulefinder import ModuleFinder
@@ -56,10 +57,10 @@ def test_an_edited_module_makes_the_rules_stale_that_import_it(module, graph, tm
     assert stale == {name for name, modules in graph.items() if module in modules}
 
 
-def tracked(config, folder):
+def tracked(config, folder, scripts=SCRIPTS):
     """Every rule's tracked parameter, over all its wildcards."""
     plan = make_plan(config)
-    identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
+    identities = Identities(plan, scripts, DigestCache(folder / "digests.json"))
     wildcards = {
         "shard": list(plan.shards),
         "run": [run.path for run in plan.runs],
@@ -67,6 +68,8 @@ def tracked(config, folder):
         "submission": list(plan.submissions),
         "table": list(plan.tables),
         "feature": [feature.name for feature in plan.features],
+        "still_set": list(plan.still_sets),
+        "recipe": list(plan.backbones.recipes),
         "round": list(range(len(plan.search_rounds))),
         "trial": [trial for trials in plan.search_rounds for trial in trials],
     }
@@ -74,6 +77,7 @@ def tracked(config, folder):
         "PLAN": plan,
         "IDENTITIES": identities,
         "STAGES": identities.sample_stages(),
+        "still_set": identities.still_set,
         "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
     }
     found = {}
@@ -92,6 +96,7 @@ TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
 MODELS = {"train_encoder", "predict_frames", *TRACES}
 ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
 ENSEMBLES = {"ensemble_predictions", *TRACES}
+BACKBONE = {"train_backbone", "extract_densenet", *TRACES}
 CHANGES = {  # key: another value, and the rules that it makes stale by itself, before what follows
     "compute.gpu": (1, set()),
     "compute.threads.extract": (3, set()),
@@ -123,6 +128,12 @@ CHANGES = {  # key: another value, and the rules that it makes stale by itself, 
     "features.wav2vec2.size": ("base", {"extract_wav2vec2", *TRACES}),
     "features.wav2vec2.window_s": (10.0, {"extract_wav2vec2", *TRACES}),
     "features.wav2vec2.context_s": (1.0, {"extract_wav2vec2", *TRACES}),
+    "compute.gpus_a_backbone": (2, set()),
+    "backbones.still_sets.drawn.classes": (7, {"list_stills", *BACKBONE}),
+    "backbones.still_sets.drawn.drop_duplicates": (True, {"list_stills", *BACKBONE}),
+    "backbones.recipes.expression_densenet.epochs": (7, BACKBONE),
+    "backbones.recipes.expression_densenet.paper": ({"drawn": 0.5}, {"train_backbone"}),
+    "backbones.recipes.action_unit_iresnet.epochs": (7, {"train_backbone"}),
     "packs.dtype": ("float16", {"pack_features", *TRACES}),
     "folds.count": (3, {"make_folds", "export_ensemble"}),
     "folds.seed": (3, {"make_folds", "export_ensemble"}),
@@ -149,6 +160,11 @@ def demo(tmp_path_factory):
     config = config_of("demo")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
+    made = {"kind": "image_table", "path": config["samples"]}
+    config["backbones"]["still_sets"] = {"drawn": made}
+    config["features"]["densenet"]["weights"] = "trained:expression_densenet"
+    for name in ("iresnet", "fau"):
+        config["features"][name]["weights"] = "random:0"
     for name in ("seed0", "seed1", "seed2"):
         del config["ensembles"][name], config["submissions"][name]
     return folder, config, tracked(config, folder)
@@ -167,3 +183,79 @@ def test_a_config_key_makes_its_rules_stale_and_no_others(key, demo):
     at[last] = value
     after = tracked(config, folder)
     assert {rule for rule in before if before[rule] != after[rule]} == expected
+
+
+def stale_after(demo, tmp_path, change):
+    """Rules whose parameter differs once ``change`` has altered a copy of config and scripts."""
+    folder, config, _ = demo
+    shutil.copytree(SCRIPTS.parent, tmp_path / "workflow")
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    config = copy.deepcopy(config)
+    weights = tmp_path / "densenet.safetensors"
+    weights.write_bytes(b"one network")
+    config["features"]["densenet"]["weights"] = str(weights)
+    scripts = tmp_path / "workflow/scripts"
+    before = tracked(config, folder, scripts)
+    change(config, weights, tmp_path)
+    after = tracked(config, folder, scripts)
+    return {rule for rule in before if before[rule] != after[rule]}
+
+
+def other_weights(_config, weights, _root):
+    weights.write_bytes(b"another one")
+    os.utime(weights, (1, 1))
+
+
+def moved_weights(config, weights, root):
+    config["features"]["densenet"]["weights"] = str(weights.rename(root / "elsewhere"))
+
+
+def new_version(package):
+    def change(_config, _weights, root):
+        lock = root / "requirements.lock"
+        lock.write_text(re.sub(rf"^{package}==\S+", f"{package}==99", lock.read_text(), flags=re.M))
+
+    return change
+
+
+def added_experiment(config, _weights, _root):
+    experiment = copy.deepcopy(config["experiments"]["lstm_DIF_WVCE"])
+    config["experiments"]["another"] = {**experiment, "features": ["densenet", "mfcc"]}
+    config["ensembles"]["other"] = {"valence": ["another"], "arousal": ["another"]}
+
+
+def added_extractor(config, _weights, _root):
+    config["features"]["mfcc"] = {"dimension": 13}
+
+
+LOCKED = {  # package: rules whose script imports it, directly or not
+    "opensmile": {"extract_egemaps", "extract_compare"},
+    "facenet-pytorch": {"align_faces"},
+    "tqdm": set(),
+    "snakemake": set(),
+}
+
+
+NEW_MODEL = {"train_encoder", "predict_frames", "smooth_predictions", "evaluate", "make_report"}
+NEW_FEATURE = {"pack_features", "list_failures"}
+NEW_ENSEMBLE = {"ensemble_predictions", "export_ensemble", "make_manifest"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (other_weights, {"extract_densenet", *TRACES}),
+        (moved_weights, {"make_report"}),  # which names the file
+        (added_extractor, {"extract_mfcc"}),  # which no experiment asks for
+        (added_experiment, {*NEW_MODEL, *NEW_FEATURE, *NEW_ENSEMBLE}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_weights_and_experiments(change, expected, demo, tmp_path):
+    assert stale_after(demo, tmp_path, change) == expected
+
+
+@pytest.mark.parametrize("package", LOCKED)
+def test_a_packages_version_makes_the_rules_stale_that_import_it(package, demo, tmp_path):
+    found = stale_after(demo, tmp_path, new_version(package))
+    assert found - TRACES == LOCKED[package]

@@ -5,11 +5,13 @@ from made_requests import ROOT
 
 from circumplex.resources import (
     DEFAULT_SECONDS,
+    GPU_SPEED,
     estimate,
     guessed_seconds,
     memory_mb,
     minutes,
     needs,
+    scratch_mb,
 )
 from circumplex.samples import Sample, Split
 
@@ -47,3 +49,16 @@ def test_an_estimate_adds_up():
     assert costs["extract_iresnet"].disk_gb == pytest.approx(0.216)
     assert costs["train_encoder"].cpu_hours == pytest.approx(6 * 1.3)
     assert costs["train_encoder"].jobs == 6
+    assert costs["train_encoder"].gpu_hours == pytest.approx(6 * 1.3 / GPU_SPEED)
+    assert estimate(3600.0, {"extract_compare": 1}, {})["extract_compare"].gpu_hours == 0
+
+
+def test_scratch_grows_with_the_sound():
+    hour, none = scratch_mb("extract_compare", 3600), scratch_mb("extract_compare", 0)
+    assert hour - none == pytest.approx(3600 * 100 * 130 * 4 / 1e6, rel=0.01)  # rows of float32
+
+
+def test_stages_with_gpu_hours_are_those_that_ask_for_a_gpu():
+    rules = re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.MULTILINE)
+    asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule}
+    assert asking == {stage for stage, need in needs().items() if need.gpu}

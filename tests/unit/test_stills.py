@@ -1,6 +1,7 @@
 """The table of stills: what is written is read, by split, image by image, in any process."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -108,6 +109,18 @@ def test_units_are_present_from_a_value_on(tmp_path: Path) -> None:
     stills = read_stills(path)
     assert stills.description == description
     np.testing.assert_array_equal(stills.present((12,))[:, 0], [0, 0, 0, 1, 1, NAN])
+
+
+def test_a_set_without_classes_or_without_units(tmp_path: Path) -> None:
+    rows = [Still("a", StillSplit.TRAIN), Still("b", StillSplit.VAL), Still("c", StillSplit.TRAIN)]
+    for classes, units in (((), (4,)), (EXPRESSIONS, ()), ((), ())):
+        path = tmp_path / "t.parquet"
+        made = [replace(row, action_units=(1.0,) * len(units)) for row in rows]
+        write_stills(path, SetDescription("s", "rafdb", "", classes, units), made)
+        stills = read_stills(path, "train")
+        assert stills.votes.shape == (2, len(classes))
+        assert stills.action_units.shape == (2, len(units))
+        assert np.isnan(stills.units()).sum() == 2 * (len(PAPER_UNITS) - len(units))
 
 
 def test_an_empty_table_has_all_columns(tmp_path: Path) -> None:

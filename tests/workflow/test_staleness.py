@@ -130,3 +130,70 @@ def test_links_stay_whole_when_the_results_move(project: Project, tmp_path: Path
     links = relative_links(moved / "extract_densenet")
     assert links
     assert all(link.resolve().is_file() for link in links)
+
+
+def made(project: Project) -> dict[tuple[str, str], tuple[Path, int]]:
+    """By stage and sample: which stored file it is, and when that was written."""
+    links = [path for path in project.results.glob("*/*") if path.is_symlink() and path.exists()]
+    return {
+        (path.parent.name, path.stem): (
+            path.resolve().relative_to(project.results.resolve()),
+            path.stat().st_mtime_ns,
+        )
+        for path in links
+    }
+
+
+def test_a_replaced_video_an_edited_annotation_and_a_removed_sample(project: Project) -> None:
+    """Rows that share one run: the samples that each stage made, and no others."""
+    before = made(project)
+    video = project.corpus / "videos/clip07.mp4"
+    video.write_bytes(video.read_bytes() + b"\0\0\0\x08free")  # another file, the same film
+    os.utime(video, (1, 1))
+    (annotation,) = project.corpus.rglob("clip01.txt")
+    rows = annotation.read_text().splitlines()
+    annotation.write_text("\n".join([*rows[:-1], "0.125,-0.25"]) + "\n")
+    sheet = project.corpus / "samples.tsv"
+    kept = [line for line in sheet.read_text().splitlines() if not line.startswith("clip06\t")]
+    sheet.write_text("\n".join(kept) + "\n")
+    touched = project.corpus / "videos/clip05.mp4"
+    os.utime(touched)
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    after = made(project)
+    changed = {key for key in after if after[key] != before.get(key)}
+    # The sound comes out byte for byte as before, so that what follows it is in the store.
+    same = {f"extract_{name}" for name in ("egemaps", "compare", "vggish", "wav2vec2")}
+    expected = {key for key in before if key[1] == "clip07" and key[0] not in same}
+    assert changed == expected | {("read_labels", "clip01")}
+    submitted = {path.name for path in (project.results / "submissions/main").iterdir()}
+    assert "clip07.txt" in submitted
+    assert "clip06.txt" not in submitted
+    assert planned(project) == set()
+
+
+CONDA = """#!/bin/sh
+case "$*" in
+*--version*) echo "conda 24.7.1" ;;
+*info*) echo '{"conda_prefix": "/nowhere", "platform": "linux-64"}' ;;
+*config*) echo '{"get": {"channel_priority": "strict"}}' ;;
+esac
+"""
+
+
+def test_use_conda_on_or_off_reruns_nothing_and_a_missing_conda_is_told(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    missing = project.snakemake(options=("--use-conda", "--conda-create-envs-only"))
+    assert missing.code == 1
+    assert "Is conda installed and accessible?" in missing.text
+    conda = tmp_path / "bin/conda"
+    conda.parent.mkdir()
+    conda.write_text(CONDA)
+    conda.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{conda.parent}:/usr/bin:/bin")
+    project.edit("envs/torch.yaml", "# Rules", "# The rules")
+    outcome = project.snakemake(options=("--use-conda", "--dry-run"))
+    assert outcome.code == 0, outcome.text
+    assert outcome.rules == set()

@@ -16,6 +16,7 @@ rule extract_egemaps:
     resources:
         mem_mb=memory("extract_egemaps"),
         runtime=time_limit("extract_egemaps"),
+        disk_mb=scratch("extract_egemaps"),
     params:
         stage=stage("extract_egemaps"),
     message:
@@ -39,6 +40,7 @@ rule extract_compare:
     resources:
         mem_mb=memory("extract_compare"),
         runtime=time_limit("extract_compare"),
+        disk_mb=scratch("extract_compare"),
     params:
         stage=stage("extract_compare"),
     message:

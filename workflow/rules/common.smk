@@ -12,22 +12,29 @@ from circumplex.features import FEATURES
 from circumplex.modalities import Modality
 from circumplex.plan import TARGETS, Strategy
 from circumplex.planning import make_plan
-from circumplex.resources import guessed_seconds, memory_mb, minutes
+from circumplex.resources import guessed_seconds, memory_mb, minutes, scratch_mb
 from circumplex.identities import Identities
-from circumplex.repairs import remove_altered_submissions, remove_damaged_indexes
+from circumplex.repairs import (
+    remove_altered_backbones,
+    remove_altered_submissions,
+    remove_damaged_indexes,
+)
 from circumplex.samples import Split
 
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 
 try:
     PLAN = make_plan(config)
-    IDENTITIES = Identities(PLAN, SCRIPTS, DigestCache(PLAN.results / ".digests.json"))
+    DIGESTS = DigestCache(PLAN.results / ".digests.json")
+    IDENTITIES = Identities(PLAN, SCRIPTS, DIGESTS)
     if workflow.is_main_process:
         # A compute node must not judge files that other jobs are writing.
         IDENTITIES.prepare()
         remove_damaged_indexes(PLAN.results)
         remove_altered_submissions(PLAN.results)
-except RequestError as error:
+        remove_altered_backbones(PLAN.results, DIGESTS.digest)
+        DIGESTS.save()
+except (RequestError, OSError) as error:  # OSError: a disk that is full or read-only
     raise WorkflowError(str(error))
 
 RESULTS = str(PLAN.results)
@@ -94,7 +101,10 @@ def weights_of(feature, key="weights"):
             IDENTITIES.require_weights()
         except RequestError as error:
             raise WorkflowError(str(error))
-        return ancient(IDENTITIES.weight_files(feature, key))
+        # Weights that the run trains are dated as any of its files.
+        names = IDENTITIES.weight_files(feature, key)
+        made_here = feature in PLAN.backbones.trained and PLAN.export is None
+        return names if made_here else ancient(names)
 
     return files
 
@@ -117,3 +127,8 @@ def time_limit(stage):
         return minutes(stage, seconds, threads, attempt)
 
     return limit
+
+
+def scratch(stage):
+    """Megabytes that a job of a stage may write into the folder for temporary files."""
+    return lambda wildcards: scratch_mb(stage, SECONDS[wildcards.shard])

@@ -109,6 +109,10 @@ rule export_ensemble:
             if PLAN.fits(wildcards.ensemble)
             else []
         ),
+        weights=lambda wildcards: [
+            str(PLAN.backbones.checkpoint(recipe))
+            for recipe in IDENTITIES.export(wildcards.ensemble)["trained"].values()
+        ],
     output:
         f"{RESULTS}/exports/{{ensemble}}/ensemble.json",
     log:

@@ -15,6 +15,7 @@ MODELS = [
     if PLAN.export is None
 ]
 STAGES = IDENTITIES.sample_stages()
+BACKBONES = [f"{RESULTS}/backbones/{name}.json" for name in IDENTITIES.backbones.used()]
 SHEETS = [  # 50 samples a page
     f"{RESULTS}/contact_sheets/page{first // 50 + 1:03d}.html"
     for first in range(0, max(len(PLAN.samples), 1), 50)
@@ -105,6 +106,7 @@ rule make_report:
         ensembles=ENSEMBLES,
         epochs=EPOCHS,
         submissions=SUBMISSIONS,
+        backbones=BACKBONES,
         sheet=SHEET,
     output:
         page=report(

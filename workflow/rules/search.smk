@@ -79,8 +79,8 @@ rule train_trial:
         "../../envs/torch.yaml"
     threads: THREADS["train"]
     resources:
-        mem_mb=memory("train_encoder"),
-        runtime=time_limit("train_encoder"),
+        mem_mb=memory("train_trial"),
+        runtime=time_limit("train_trial"),
         gpu=GPU,
     params:
         stage=lambda wildcards: IDENTITIES.trial(int(wildcards.trial)),

@@ -18,7 +18,7 @@ def main(snakemake: "Snakemake") -> int:
     Returns:
         1 if a sample failed that is not excluded, else 0.
     """
-    set_up(snakemake.log[0], "check_failures")
+    set_up(snakemake.log[0], "check_failures", snakemake.resources)
     lines = []
     random_weights = snakemake.params.stage["random_weights"]
     if random_weights:

@@ -21,7 +21,7 @@ def main(snakemake: "Snakemake") -> None:
     A model predicts what it was not trained on: under k-fold, a validation sample has predictions
     of one fold's models alone, a test sample of all.
     """
-    set_up(snakemake.log[0], "ensemble_predictions")
+    set_up(snakemake.log[0], "ensemble_predictions", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
     labels = labels_tables(snakemake.input.read_labels, output.parents[1])

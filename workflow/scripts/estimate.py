@@ -1,4 +1,4 @@
-"""Say what a run will cost before it starts: jobs, CPU hours and disk, by stage.
+"""Say what a run will cost before it starts: jobs, CPU and GPU hours and disk, by stage.
 
 This is a command to run by hand, not a rule's script: ``make estimate CONFIGS=...``.
 """
@@ -7,6 +7,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 from circumplex.errors import CircumplexError, SampleError
@@ -14,7 +15,7 @@ from circumplex.media import open_media
 from circumplex.modalities import Modality
 from circumplex.plan import Plan
 from circumplex.presets import plan_of
-from circumplex.resources import DEFAULT_SECONDS, estimate
+from circumplex.resources import DEFAULT_SECONDS, GPU_SPEED, Estimate, estimate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,18 +75,18 @@ def _report(plan: Plan, seconds: float) -> None:
     passes = {"train_encoder": models, "predict_frames": models}
     costs = estimate(seconds, jobs, passes)
     print(f"{len(plan.samples)} samples, {seconds / 3600:.2f} hours of video\n")
-    print(f"{'stage':<20}{'jobs':>8}{'CPU hours':>12}{'disk GB':>10}")
-    for stage, cost in costs.items():
-        print(f"{stage:<20}{cost.jobs:>8}{cost.cpu_hours:>12.2f}{cost.disk_gb:>10.2f}")
-    total = [sum(c.jobs for c in costs.values()), sum(c.cpu_hours for c in costs.values())]
-    print(
-        f"{'all':<20}{total[0]:>8}{total[1]:>12.2f}{sum(c.disk_gb for c in costs.values()):>10.2f}"
-    )
+    print(f"{'stage':<20}{'jobs':>8}{'CPU hours':>12}{'GPU hours':>12}{'disk GB':>10}")
+    total = Estimate(*(sum(column) for column in zip(*map(astuple, costs.values()), strict=True)))
+    for stage, cost in {**costs, "all": total}.items():
+        print(
+            f"{stage:<20}{cost.jobs:>8}{cost.cpu_hours:>12.2f}{cost.gpu_hours:>12.2f}"
+            f"{cost.disk_gb:>10.2f}"
+        )
     print(
         "\nAs if nothing were done yet, on the CPU, in float32, with the networks of config.yaml "
-        "and 30 epochs of a Transformer a model: an upper bound. On a GPU the deep stages "
-        "(align_faces, extract_densenet, _iresnet, _fau, _vggish, _wav2vec2, train_encoder) take "
-        "a small part of these hours; no GPU was at hand to measure it."
+        "and 30 epochs of a Transformer a model: an upper bound. With a GPU (compute.gpu: 1) the "
+        "stages with GPU hours take these in place of their CPU hours, if it is worth "
+        f"{GPU_SPEED:.0f} cores: an assumption, no GPU was at hand to measure."
     )
 
 

@@ -19,7 +19,7 @@ def main(snakemake: "Snakemake") -> None:
     that is annotated. An ensemble of k-fold models alone is also scored on all samples, each
     predicted by the fold that left it out.
     """
-    set_up(snakemake.log[0], "evaluate")
+    set_up(snakemake.log[0], "evaluate", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output.table)
     labels = labels_tables(snakemake.input.read_labels, output.parents[1])

@@ -17,7 +17,7 @@ def main(snakemake: "Snakemake") -> None:
 
     What was chosen or fitted on held-out annotations goes along: there will be none to repeat it.
     """
-    set_up(snakemake.log[0], "export_ensemble")
+    set_up(snakemake.log[0], "export_ensemble", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
     results = output.parents[2]
@@ -31,7 +31,8 @@ def main(snakemake: "Snakemake") -> None:
         description["windows"] = dict(zip(tracked["runs"], chosen, strict=True))
     if snakemake.input.fitted:
         description["combination"] = read_metadata(Path(snakemake.input.fitted))["combination"]
-    write_export(output.parent, description, models)
+    weights = dict(zip(tracked["trained"], map(Path, snakemake.input.weights), strict=True))
+    write_export(output.parent, description, models, weights)
 
 
 if __name__ == "__main__":

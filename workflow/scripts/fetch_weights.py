@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def main(snakemake: "Snakemake") -> None:
     """Fetch what is missing, check what is there, and say what a person must obtain."""
-    set_up(snakemake.log[0], "fetch_weights")
+    set_up(snakemake.log[0], "fetch_weights", snakemake.resources)
     tracked = snakemake.params.stage
     cache = Path(tracked["cache"])
     catalogue = published_weights()

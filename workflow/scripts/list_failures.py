@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Write a row for each sample and the first stage that it failed in."""
-    set_up(snakemake.log[0], "list_failures")
+    set_up(snakemake.log[0], "list_failures", snakemake.resources)
     failures: dict[str, dict[str, str]] = {}
     for index in snakemake.input:
         for sample, entry in read_index(Path(index)).items():

@@ -20,7 +20,7 @@ def main(snakemake: "Snakemake") -> None:
 
     Folds that the config keeps stay, as long as no group has come to be split.
     """
-    set_up(snakemake.log[0], "make_folds")
+    set_up(snakemake.log[0], "make_folds", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
     frames, histograms = {}, {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Join what the CCC table and each table of the paper say of their numbers."""
-    set_up(snakemake.log[0], "make_manifest")
+    set_up(snakemake.log[0], "make_manifest", snakemake.resources)
     numbers = score_numbers(pq.read_table(snakemake.input.ccc).to_pylist())
     for table in snakemake.input.tables:
         numbers += read_json(Path(table))["numbers"]

@@ -94,7 +94,7 @@ def feature_cards(
 
 def main(snakemake: "Snakemake") -> None:
     """Gather what the stages made and write the page."""
-    set_up(snakemake.log[0], "make_report")
+    set_up(snakemake.log[0], "make_report", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output.page)
     results = output.parent
@@ -132,6 +132,7 @@ def main(snakemake: "Snakemake") -> None:
         submissions={Path(m).stem: read_json(Path(m)) for m in snakemake.input.submissions},
         facts=facts,
         cards=feature_cards(tracked["features"], results, by_stage),
+        backbones=tuple(read_json(Path(path)) for path in snakemake.input.backbones),
     )
     sheets = [Path(path) for path in snakemake.output.sheets]
     for former in set(sheets[0].parent.glob("*.html")) - set(sheets):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Score the table's models and ensembles and write CSV, Markdown, HTML and the manifest."""
-    set_up(snakemake.log[0], "make_table")
+    set_up(snakemake.log[0], "make_table", snakemake.resources)
     tracked = snakemake.params.stage
     output = {name: Path(path) for name, path in snakemake.output.items()}
     labels = labels_tables(snakemake.input.read_labels, output["csv"].parents[1])

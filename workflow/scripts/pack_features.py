@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Write the pack and its index; a sample that failed before is in neither."""
-    set_up(snakemake.log[0], "pack_features")
+    set_up(snakemake.log[0], "pack_features", snakemake.resources)
     tracked = snakemake.params.stage
     results = Path(snakemake.output.index).parents[2]
     stages = {name: Path(path) for name, path in snakemake.input.items()}

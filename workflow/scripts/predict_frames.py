@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Write the raw predictions, not clipped, of one model."""
-    set_up(snakemake.log[0], "predict_frames")
+    set_up(snakemake.log[0], "predict_frames", snakemake.resources)
     torch.set_num_threads(snakemake.threads)
     tracked = snakemake.params.stage
     results = Path(snakemake.input.extract_frames[0]).parents[2]

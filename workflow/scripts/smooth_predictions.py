@@ -23,7 +23,7 @@ def main(snakemake: "Snakemake") -> None:
     Where windows are searched, they are chosen on the model's validation samples alone, and the
     table's metadata says which were tried and what they scored.
     """
-    set_up(snakemake.log[0], "smooth_predictions")
+    set_up(snakemake.log[0], "smooth_predictions", snakemake.resources)
     tracked = snakemake.params.stage
     options = tracked["smoothing"]
     output = Path(snakemake.output[0])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: "Snakemake") -> None:
     """Write the files, check them as the organisers would, and list them in a manifest."""
-    set_up(snakemake.log[0], "write_submission")
+    set_up(snakemake.log[0], "write_submission", snakemake.resources)
     tracked = snakemake.params.stage
     manifest = Path(snakemake.output[0])
     folder = manifest.parents[1] / "submissions" / tracked["name"]

@@ -11,7 +11,7 @@ from circumplex.catalogue import FeatureWeights, feature_weights, published_weig
 from circumplex.features import Feature
 from circumplex.modalities import Framing
 from circumplex.store import Entry, Status
-from circumplex.weight_choices import PUBLISHED, RANDOM
+from circumplex.weight_choices import PUBLISHED, RANDOM, TRAINED
 
 FRAMINGS: Mapping[Framing | None, str] = {
     None: "a frame without a face takes the row of the nearest frame that has one",
@@ -101,6 +101,12 @@ def make_card(
     published = weights.startswith(PUBLISHED)
     source = published_weights()[weights.removeprefix(PUBLISHED)] if published else known
     random = weights.startswith(RANDOM)
+    trained_on, licence = source.trained_on, source.licence
+    if random:
+        trained_on = "nothing: the weights are random"
+    elif weights.startswith(TRAINED):
+        card = f"the card {weights.removeprefix(TRAINED)}.md in backbones/"
+        trained_on, licence = f"in this run: see {card}", f"that of the sets in {card}"
     return Card(
         name=feature.name,
         modality=feature.modality.value,
@@ -110,8 +116,8 @@ def make_card(
         if feature.imported
         else f"a row is {known.row}; {FRAMINGS[feature.framing]}",
         weights=describe_weights(weights) if weights else "",
-        trained_on="nothing: the weights are random" if random else source.trained_on,
-        licence=source.licence,
+        trained_on=trained_on,
+        licence=licence,
         citation=source.citation,
         is_random=random,
         columns=tuple(columns),

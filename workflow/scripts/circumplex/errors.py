@@ -1,4 +1,4 @@
-"""The three ways in which a request can be wrong; everything else is a bug and fails its job."""
+"""The ways in which a request can be wrong; everything else is a bug and fails its job."""
 
 
 class CircumplexError(Exception):
@@ -18,3 +18,7 @@ class SampleError(CircumplexError):
 
 class ModalityAbsent(CircumplexError):
     """The sample has no such modality (a video without sound): its features are marked absent."""
+
+
+class StillSetError(CircumplexError):
+    """A set of still images is not in its published layout, or too much of it is broken."""

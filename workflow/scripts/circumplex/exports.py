@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circumplex.backbone_plan import FOLDER as WEIGHTS
 from circumplex.digests import file_digest
 from circumplex.errors import RequestError
 from circumplex.files import read_json, replacing, write_json
@@ -23,20 +24,35 @@ RUN_PATH = re.compile(NAME.pattern + r"/\w+/seed\d+", re.ASCII)
 """A run's path: experiment, fold, seed."""
 
 
-def write_export(folder: Path, description: Mapping[str, Any], models: Mapping[str, Path]) -> None:
+def write_export(
+    folder: Path,
+    description: Mapping[str, Any],
+    models: Mapping[str, Path],
+    weights: Mapping[str, Path] | None = None,
+) -> None:
     """Write the folder; the description comes last, so that a half-written one is never read.
 
     Args:
         folder: to write into.
         description: ensemble, members, experiments, folds, smoothing, features' identities.
         models: model files by run path.
+        weights: by feature, weights that the run itself trained: they go along, and stand in the
+            description by their content.
     """
+    features = {name: dict(identity) for name, identity in description["features"].items()}
+    for feature, source in (weights or {}).items():
+        with replacing(folder / WEIGHTS / source.name) as temporary:
+            shutil.copyfile(source, temporary)
+        options = f"extract_{feature} options"
+        content = f"sha256:{file_digest(folder / WEIGHTS / source.name)}"
+        features[feature][options] = {**features[feature][options], "weights": content}
     digests = {}
     for run, source in sorted(models.items()):
         with replacing(folder / f"{run}.pt") as temporary:
             shutil.copyfile(source, temporary)
         digests[run] = file_digest(folder / f"{run}.pt")
-    write_json(folder / DESCRIPTION, {**description, "models": digests})
+    made = {**description, "features": features, "models": digests}
+    write_json(folder / DESCRIPTION, made)
 
 
 def read_export(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; rename it to ``path`` when the block ends well.
 
-    The temporary name keeps the suffix, since media libraries choose the format by it.
+    The temporary name keeps the suffix, since media libraries choose the format by it, and is this
+    call's alone: jobs of two nodes may write the same file at once.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
         temporary.replace(path)

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from circumplex.backbone_identities import BackboneIdentities
+from circumplex.backbone_plan import recipe_of
 from circumplex.catalogue import Published, missing_weights, published_problems
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
@@ -17,6 +19,7 @@ from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
 from circumplex.plan import MEAN, TARGETS, Plan, Run
 from circumplex.samples import Sample, Split
+from circumplex.still_sources import still_set_digest
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
 
 LOCK = "requirements.lock"
@@ -47,6 +50,9 @@ class Identities:
         self._scripts = scripts
         self._cache = cache
         self._pins = read_pins(scripts.parents[1] / LOCK)
+        self.backbones = BackboneIdentities(
+            plan, cache, self._weights, self.still_set, lambda: self.code("train_backbone")
+        )
         self._codes: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -87,6 +93,7 @@ class Identities:
 
     def _published(self) -> list[Published]:
         choices = {c for f in self._plan.features for c in self._plan.weight_choices(f).values()}
+        choices |= {self._plan.backbones.start(recipe) for recipe in self.backbones.used()}
         return [entry for choice in sorted(choices) if (entry := self._plan.published(choice))]
 
     def is_fetched(self) -> bool:
@@ -191,6 +198,20 @@ class Identities:
     def plain(self, stage: str, **options: Any) -> dict[str, Any]:
         """Tracked parameter of a stage that is not of per-sample files."""
         return {"code": self.code(stage), **options}
+
+    def still_set(self, name: str) -> dict[str, Any]:
+        """Tracked parameter of ``list_stills``.
+
+        Raises:
+            RequestError: the set is not where the config says.
+        """
+        options = dict(self._plan.still_sets[name])
+        sources = still_set_digest(name, options, self._cache)
+        self._cache.save()
+        drop = options.pop("drop_duplicates", False)
+        return self.plain(
+            "list_stills", name=name, options=options, drop_duplicates=drop, input=sources
+        )
 
     def folds(self) -> dict[str, Any]:
         """Tracked parameter of ``make_folds``; the order of samples counts."""
@@ -301,7 +322,13 @@ class Identities:
             "features": {feature: self.features[feature] for feature in sorted(used)},
         }
         paths = [run.path for run in runs]
-        return self.plain("export_ensemble", description=description, runs=paths)
+        trained = self._plan.backbones.trained
+        return self.plain(
+            "export_ensemble",
+            description=description,
+            runs=paths,
+            trained={feature: trained[feature] for feature in sorted(used & trained.keys())},
+        )
 
     def submission(self, name: str) -> dict[str, Any]:
         """Tracked parameter of ``write_submission``."""
@@ -476,6 +503,9 @@ class Identities:
         return key
 
     def _weights(self, choice: str) -> str:
+        recipe = recipe_of(choice)
+        if recipe is not None and not self._plan.backbones.from_export:
+            return self.backbones.weights(recipe)
         path = self._plan.weights_path(choice)
         return choice if path is None else self._cache.digest(path)
 
@@ -487,6 +517,9 @@ class Identities:
         ]
 
     def _problems_of(self, feature: Feature, key: str, choice: str) -> list[str]:
+        recipe = recipe_of(choice)
+        if recipe is not None and not self._plan.backbones.from_export:
+            return self.backbones.problems(recipe)
         if entry := self._plan.published(choice):
             found = published_problems(entry, self._plan.weights_cache, self._cache.digest)
             return [f"{feature.name}: {problem}" for problem in found]

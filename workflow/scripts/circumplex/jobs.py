@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circumplex.devices import device_of
+from circumplex.digests import file_digest
 from circumplex.logs import set_up
 from circumplex.samples import Sample, read_samples
 from circumplex.store import (
@@ -18,7 +19,7 @@ from circumplex.store import (
     run_shard,
     run_shard_together,
 )
-from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
+from circumplex.weight_choices import RANDOM, TRAINED, WEIGHT_KEYS
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -54,17 +55,18 @@ class ShardJob:
     ) -> "ShardJob":
         """Set up logging and read the job's description; see `Stage` for the rest."""
         tracked = snakemake.params.stage
-        set_up(snakemake.log[0], tracked["name"])
+        set_up(snakemake.log[0], tracked["name"], snakemake.resources)
         index = Path(snakemake.output[0])
         named = dict(snakemake.input.items())
         sheet = named.pop("sheet", None)
-        weights = {key: named.pop(key, None) for key in WEIGHT_KEYS}
+        named_weights = {key: named.pop(key, None) for key in WEIGHT_KEYS}
+        weights = {key: Path(str(path)) for key, path in named_weights.items() if path}
         return cls(
             stage=Stage(
                 name=tracked["name"],
                 results=index.parents[2],
                 code=tracked["code"],
-                options=tracked["options"],
+                options=_by_content(tracked["options"], weights),
                 suffix=suffix,
                 takes_absent=takes_absent,
             ),
@@ -72,7 +74,7 @@ class ShardJob:
             keys=tracked.get("samples", {}),
             sheet={s.sample: s for s in read_samples(Path(sheet))} if sheet else {},
             indexes={name: Path(path) for name, path in named.items() if path},
-            weights={key: Path(str(path)) for key, path in weights.items() if path},
+            weights=weights,
             device=device_of(snakemake.resources),
             threads=snakemake.threads,
         )
@@ -104,3 +106,12 @@ class ShardJob:
     def path(self, entry: Entry) -> Path:
         """Path of an earlier stage's file."""
         return self.stage.results / entry.file
+
+
+def _by_content(options: Mapping[str, Any], weights: Mapping[str, Path]) -> dict[str, Any]:
+    """Options in which weights that this run trains are named by their content, as any file's.
+
+    A training that ends in the same bytes makes nothing stale then, whatever made it run again.
+    """
+    trained = [key for key in weights if str(options.get(key, "")).startswith(TRAINED)]
+    return {**options, **{key: f"sha256:{file_digest(weights[key])}" for key in trained}}

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from circumplex.backbone_plan import BackbonePlan, recipe_of
 from circumplex.catalogue import Published, published_weights
 from circumplex.errors import RequestError
 from circumplex.exports import read_export
@@ -71,6 +72,11 @@ class Plan:
         """Folder of fetched weights; the environment's, where it names one, before the config's."""
         return Path(os.environ.get(CACHE_VARIABLE) or self.config["weights_cache"])
 
+    @cached_property
+    def backbones(self) -> BackbonePlan:
+        """Backbones that can be trained, and those that are."""
+        return BackbonePlan(self.config)
+
     def weight_choices(self, feature: Feature) -> dict[str, str]:
         """Weights that a feature asks for: option to ``random:``, ``published:``, or a path."""
         options = {} if feature.imported else self.config["features"][feature.name]
@@ -80,6 +86,8 @@ class Plan:
         """File or folder of a choice of weights; none for a random stand-in."""
         if choice.startswith(RANDOM):
             return None
+        if recipe := recipe_of(choice):
+            return self.backbones.checkpoint(recipe)
         entry = self.published(choice)
         return Path(choice) if entry is None else self.weights_cache / entry.path
 
@@ -148,6 +156,11 @@ class Plan:
         images = None not in self.lists.get(name, {"": None}).values()
         default = "list" if images and spec["format"] == "abaw6" else "video"
         return str(spec.get("rows", default))
+
+    @cached_property
+    def still_sets(self) -> dict[str, dict[str, Any]]:
+        """Sets of still images to train backbones on."""
+        return dict(self.config.get("backbones", {}).get("still_sets", {}))
 
     @cached_property
     def tables(self) -> dict[str, dict[str, Any]]:

@@ -38,6 +38,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
         )
     plan = Plan(pruned, tuple(row for row in rows if row.sample not in excluded))
     _check_names(plan)
+    plan.backbones.check()
     _check_imports(plan)
     _check_strategies(plan)
     _check_training(plan)

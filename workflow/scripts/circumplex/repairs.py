@@ -4,8 +4,10 @@ Imported while the workflow is parsed: standard library, yaml and jsonschema onl
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
+from circumplex.backbone_plan import FOLDER
 from circumplex.digests import file_digest
 from circumplex.files import read_json
 from circumplex.store import damaged_samples, index_files
@@ -29,6 +31,24 @@ def remove_damaged_indexes(results: Path) -> None:
             names = ", ".join(damaged)
             logger.warning("%s: missing or altered, made again: %s", stage, names)
             index.unlink()
+
+
+def remove_altered_backbones(results: Path, digest: Callable[[Path], str]) -> None:
+    """Remove the card of a trained backbone whose checkpoint is not the one it names.
+
+    Args:
+        results: folder of the run.
+        digest: of a file, ``sha256:<hex>`` or ``missing``.
+    """
+    for card in sorted((results / FOLDER).glob("[!.]*.json")):
+        try:
+            made = read_json(card)
+            intact = digest(card.with_name(made["weights"])) == f"sha256:{made['sha256']}"
+        except (ValueError, KeyError, TypeError):
+            intact = False
+        if not intact:
+            logger.warning("backbone %s: missing or altered, made again", card.stem)
+            card.unlink()
 
 
 def remove_altered_submissions(results: Path) -> None:

@@ -64,6 +64,7 @@ class ReportInputs:
             SHA-256) and ``missing`` samples.
         facts: versions, configuration, date, hardware.
         cards: of the features in use.
+        backbones: cards of the networks that the run trained on still images.
     """
 
     title: str
@@ -75,6 +76,7 @@ class ReportInputs:
     submissions: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, str]
     cards: tuple[Card, ...] = ()
+    backbones: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
         submissions=dict(inputs.submissions),
         facts=dict(inputs.facts),
         cards=inputs.cards,
+        backbones=inputs.backbones,
         colours={target.value: colour for target, colour in COLOURS.items()},
     )
     template = environment.get_template(SHEETS_TEMPLATE)

@@ -16,6 +16,10 @@ TABLE = Path(__file__).resolve().parents[2] / "resources.yaml"
 BASE_MINUTES = 10.0  # imports, weights, a busy file system
 MARGIN = 3.0  # jobs that share a node are slower, and a limit that is too tight costs the work
 BYTES_PER_SECOND = 60_000.0  # of a video of modest quality: a better one only asks for more time
+GPU_SPEED = 60.0
+"""Cores that a GPU is worth. Assumed, since none was at hand: 5 TFLOP/s kept up, against the 84
+GFLOP/s that a core of the measuring machine reached with IResNet100."""
+SCRATCH_MB = 100.0  # whatever libraries leave there
 DEFAULT_SECONDS = 160.0  # of a sample whose video cannot be sized; Aff-Wild2's mean
 
 
@@ -27,11 +31,15 @@ class Need:
         mem_mb: megabytes of a job; memory does not grow with a video's length.
         cpu_s: CPU seconds a second of video.
         disk_kb: kilobytes of results a second of video.
+        scratch_kb: kilobytes of temporary files a second of video.
+        gpu: whether it computes on a GPU where the config gives it one.
     """
 
     mem_mb: int
     cpu_s: float
     disk_kb: float
+    scratch_kb: float = 0.0
+    gpu: bool = False
 
 
 @cache
@@ -44,6 +52,11 @@ def needs() -> dict[str, Need]:
 def memory_mb(stage: str, attempt: int) -> int:
     """Megabytes to ask for: after a job died, twice as much, then three times."""
     return needs()[stage].mem_mb * attempt
+
+
+def scratch_mb(stage: str, seconds: float) -> int:
+    """Megabytes that a job may write into the folder for temporary files."""
+    return round(SCRATCH_MB + needs()[stage].scratch_kb * seconds / 1000)
 
 
 def minutes(stage: str, seconds: float, threads: int, attempt: int) -> int:
@@ -74,11 +87,13 @@ class Estimate:
     Attributes:
         jobs: number of jobs.
         cpu_hours: on the machine that the table was measured on.
+        gpu_hours: for which its jobs would hold a GPU, by `GPU_SPEED`; of stages that can use one.
         disk_gb: of results.
     """
 
     jobs: int
     cpu_hours: float
+    gpu_hours: float
     disk_gb: float
 
 
@@ -95,5 +110,11 @@ def estimate(
     costs = {}
     for stage, count in jobs.items():
         need, through = needs()[stage], passes.get(stage, 1.0) * seconds
-        costs[stage] = Estimate(count, need.cpu_s * through / 3600, need.disk_kb * through / 1e6)
+        hours = need.cpu_s * through / 3600
+        costs[stage] = Estimate(
+            jobs=count,
+            cpu_hours=hours,
+            gpu_hours=hours / GPU_SPEED if need.gpu else 0.0,
+            disk_gb=need.disk_kb * through / 1e6,
+        )
     return costs

@@ -2,7 +2,8 @@
 
 What backbones are trained on. Rows hold labels and where the image is, so that a million images
 never sit in memory. An image is a file below the set's root, or encoded bytes in the table itself
-(FER+ comes as pixels in a csv). Columns:
+(FER+ comes as pixels in a csv). Columns (``votes`` and ``action_units`` only where the set has
+classes or action units):
 
 =============== ============================== =====================================================
 ``image``       string                         name: path below the root, or of the row it came from
@@ -22,7 +23,7 @@ never sit in memory. An image is a file below the set's root, or encoded bytes i
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -133,26 +134,27 @@ class Still:
 def still_schema(description: SetDescription) -> pa.Schema:
     """Schema of a set's table, with its description as metadata."""
     encoded = json.dumps(asdict(description), sort_keys=True, ensure_ascii=False).encode()
-    return pa.schema(
-        [
-            pa.field("image", pa.string(), nullable=False),
-            pa.field("inline", pa.binary()),
-            pa.field("split", pa.string(), nullable=False),
-            pa.field("digest", pa.binary(DIGEST_BYTES), nullable=False),
-            pa.field("label", pa.int8(), nullable=False),
-            pa.field("votes", pa.list_(pa.float32(), len(description.classes))),
-            pa.field("valence", pa.float32(), nullable=False),
-            pa.field("arousal", pa.float32(), nullable=False),
-            pa.field(
-                "action_units",
-                pa.list_(pa.float32(), len(description.action_units)),
-                nullable=False,
-            ),
-            pa.field("landmarks", pa.list_(pa.float32(), LANDMARK_VALUES)),
-            pa.field("subject", pa.string(), nullable=False),
-        ],
-        metadata={METADATA_KEY: encoded},
-    )
+    fields = [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("inline", pa.binary()),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("digest", pa.binary(DIGEST_BYTES), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("votes", pa.list_(pa.float32(), len(description.classes))),
+        pa.field("valence", pa.float32(), nullable=False),
+        pa.field("arousal", pa.float32(), nullable=False),
+        pa.field(
+            "action_units",
+            pa.list_(pa.float32(), len(description.action_units)),
+            nullable=False,
+        ),
+        pa.field("landmarks", pa.list_(pa.float32(), LANDMARK_VALUES)),
+        pa.field("subject", pa.string(), nullable=False),
+    ]
+    # Parquet has no lists of no values.
+    lengths = {"votes": len(description.classes), "action_units": len(description.action_units)}
+    kept = [column for column in fields if lengths.get(column.name, 1)]
+    return pa.schema(kept, metadata={METADATA_KEY: encoded})
 
 
 def write_stills(path: Path, description: SetDescription, stills: Iterable[Still]) -> int:
@@ -228,7 +230,7 @@ class Stills:
     @cached_property
     def labels(self) -> NDArray[np.int8]:
         """Index in `EXPRESSIONS` of each image, or `NO_LABEL`."""
-        return np.asarray(self._column("label"), np.int8)
+        return self._column("label", np.int8)
 
     @cached_property
     def votes(self) -> NDArray[np.float32]:
@@ -238,12 +240,12 @@ class Stills:
     @cached_property
     def valence(self) -> NDArray[np.float32]:
         """In [-1, 1], NaN where there is none."""
-        return np.asarray(self._column("valence"), np.float32)
+        return self._column("valence", np.float32)
 
     @cached_property
     def arousal(self) -> NDArray[np.float32]:
         """In [-1, 1], NaN where there is none."""
-        return np.asarray(self._column("arousal"), np.float32)
+        return self._column("arousal", np.float32)
 
     @cached_property
     def action_units(self) -> NDArray[np.float32]:
@@ -253,7 +255,7 @@ class Stills:
     @cached_property
     def subjects(self) -> list[str]:
         """Person of each image; empty where the set does not tell."""
-        return list(self._table("subject").to_pylist())
+        return list(self._texts("subject").to_pylist())
 
     def units(self, wanted: Sequence[int] = PAPER_UNITS) -> NDArray[np.float32]:
         """(rows, wanted): action units by number, NaN where the set or the image lacks one."""
@@ -295,7 +297,7 @@ class Stills:
 
     @cached_property
     def _names(self) -> pa.Array:
-        return self._table("image")
+        return self._texts("image")
 
     @cached_property
     def _landmarks(self) -> NDArray[np.float32]:
@@ -325,19 +327,36 @@ class Stills:
     def _file(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.path, memory_map=True)
 
-    def _table(self, name: str) -> pa.Array:
-        # Without threads: a worker of a data loader is forked, which a pool does not survive.
-        column = self._file.read(columns=[name], use_threads=False)[name]
-        return column.take(pa.array(self.rows)).combine_chunks()
+    def _pieces(self, name: str) -> Iterator[tuple[slice, pa.Array]]:
+        """A column by row group, and which of this split's rows each piece is.
 
-    def _column(self, name: str) -> NDArray[Any]:
-        return to_numpy(self._table(name))
+        Piece by piece, since a column takes several times its size while Parquet decodes it.
+        """
+        ends = np.searchsorted(self.rows, [*self._group_starts[1:], self._file.metadata.num_rows])
+        first = 0
+        for group, (start, end) in enumerate(zip(self._group_starts, ends, strict=True)):
+            if end > first:
+                # Without threads: a loader's worker is forked, which a pool does not survive.
+                read = self._file.read_row_group(group, columns=[name], use_threads=False)
+                chosen = pa.array(self.rows[first:end] - start)
+                yield slice(first, int(end)), read[name].take(chosen).combine_chunks()
+            first = int(end)
+
+    def _texts(self, name: str) -> pa.Array:
+        pieces = [piece for _, piece in self._pieces(name)]
+        return pa.concat_arrays(pieces) if pieces else pa.array([], pa.string())
+
+    def _column(self, name: str, kind: type[np.generic]) -> NDArray[Any]:
+        column = np.empty(len(self), kind)
+        for rows, piece in self._pieces(name):
+            column[rows] = to_numpy(piece)
+        return column
 
     def _lists(self, name: str, length: int) -> NDArray[np.float32]:
-        column = self._table(name)
-        matrix = np.full((len(column), length), np.nan, np.float32)
-        known = ~np.asarray(column.is_null())
-        matrix[known] = to_numpy(column.drop_null())
+        matrix = np.full((len(self), length), np.nan, np.float32)
+        for rows, piece in self._pieces(name) if length else ():
+            known = ~np.asarray(piece.is_null())
+            matrix[rows][known] = to_numpy(piece.drop_null())
         return matrix
 
     def __getstate__(self) -> dict[str, Any]:
@@ -357,12 +376,18 @@ def read_stills(path: str | os.PathLike[str], split: StillSplit | str | None = N
         with pq.ParquetFile(path, memory_map=True) as file:
             metadata = json.loads(file.schema_arrow.metadata[METADATA_KEY])
             description = SetDescription.parse(metadata)
-            splits = file.read(columns=["split"], use_threads=False)["split"]
+            pieces = [
+                _rows_of(piece["split"], chosen)
+                for piece in file.iter_batches(columns=["split"], use_threads=False)
+            ]
     except (OSError, pa.ArrowInvalid, TypeError, KeyError, ValueError) as error:
         raise RequestError(f"{path} is no table of stills: {error}") from error
-    if chosen is None:
-        rows = np.arange(len(splits), dtype=np.int64)
-    else:
-        mask = pc.equal(splits, chosen.value).combine_chunks()
-        rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).astype(np.int64)
+    mask = np.concatenate(pieces) if pieces else np.empty(0, bool)
+    rows = np.flatnonzero(mask).astype(np.int64)
     return Stills(path, chosen, description, rows)
+
+
+def _rows_of(splits: pa.Array, chosen: StillSplit | None) -> NDArray[np.bool_]:
+    if chosen is None:
+        return np.ones(len(splits), bool)
+    return np.asarray(pc.equal(splits, chosen.value).to_numpy(zero_copy_only=False), bool)

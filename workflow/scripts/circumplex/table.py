@@ -7,7 +7,7 @@ under the key ``circumplex``, a JSON object that says how the table was made.
 """
 
 import json
-import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -69,7 +69,7 @@ class TableWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, Any]) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         encoded = json.dumps(metadata, sort_keys=True, ensure_ascii=False).encode()
         self.schema = schema.with_metadata({METADATA_KEY: encoded})
         self._pending: list[pa.RecordBatch] = []

@@ -75,7 +75,7 @@ class TrainingJob:
         here and listed by ``check_failures``.
         """
         name = "train_encoder" if run is None else "train_trial"
-        set_up(snakemake.log[0], name)
+        set_up(snakemake.log[0], name, snakemake.resources)
         torch.set_num_threads(snakemake.threads)
         tracked = snakemake.params.stage
         run = snakemake.wildcards.run if run is None else run

@@ -1,0 +1,141 @@
+"""Backbones trained by the run that extracts with them, and what a change of one reruns."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, Outcome, Project
+from safetensors.torch import load_file
+from test_staleness import AFTER_TRAINING, planned
+
+from circumplex.digests import file_digest
+from circumplex.files import read_json
+from circumplex.table import read_metadata
+
+AFTER_FEATURES = {"list_failures", "pack_features", "train_encoder", *AFTER_TRAINING}
+
+
+def made(project: Project, done: Outcome, rule: str) -> int:
+    """Samples that the jobs of a rule computed, as their logs say."""
+    jobs = [job for name, job in done.jobs if name == rule]
+    assert jobs
+    logs = [(project.results / f"logs/{rule}/{job}.log").read_text() for job in jobs]
+    return sum(int(re.search(r"(\d+) made", log)[1]) for log in logs)  # type: ignore[index]
+
+
+def test_features_name_the_checkpoint_and_the_report_shows_its_card(
+    finished: tuple[Project, Outcome],
+) -> None:
+    project, done = finished
+    assert {job for rule, job in done.jobs if rule == "train_backbone"} == {"expression_densenet"}
+    card = read_json(project.results / "backbones/expression_densenet.json")
+    checkpoint = project.results / "backbones/expression_densenet.safetensors"
+    assert card["sha256"] == file_digest(checkpoint)
+    feature = read_metadata(project.results / "extract_densenet/clip04.parquet")
+    assert feature["options"]["weights"] == f"sha256:{card['sha256']}"
+    page = (project.results / "report.html").read_text()
+    assert "densenet (random:" not in page
+    assert f"trained on {card['date']}" in page
+    accuracy = card["scores"]["test"]["drawn"]["accuracy"]
+    assert f"accuracy {accuracy:.3f} of 8 images" in page
+
+
+def test_a_changed_recipe_reruns_its_features_and_what_follows(project: Project) -> None:
+    project.edit(
+        "config/tiny.yaml", "expression_densenet: {epochs: 1}", "expression_densenet: {epochs: 2}"
+    )
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    assert done.rules == {"train_backbone", "extract_densenet", *AFTER_FEATURES}
+    assert {job.split()[0] for rule, job in done.jobs if rule == "pack_features"} == {"densenet"}
+    assert made(project, done, "extract_densenet") > 0
+    assert planned(project) == set()
+
+
+def test_a_checkpoint_lost_or_altered_is_made_again_and_makes_nothing_stale(
+    project: Project,
+) -> None:
+    checkpoint = project.results / "backbones/expression_densenet.safetensors"
+    before = checkpoint.read_bytes()
+    checkpoint.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    # The training too, so that it is repeated and not taken from the store.
+    (project.results / "train_backbone/expression_densenet.safetensors").resolve().unlink()
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    assert made(project, done, "train_backbone") == 1
+    assert checkpoint.read_bytes() == before
+    assert made(project, done, "extract_densenet") == 0
+    assert planned(project) == set()
+
+
+def test_what_cannot_be_trained_stops_the_run_in_words(fresh: Project) -> None:
+    fresh.edit(
+        "config/tiny.yaml",
+        "expression_densenet: {epochs: 1}",
+        "expression_densenet: {phases: [[drwan]]}",
+    )
+    outcome = fresh.snakemake(options=("-n",))
+    assert outcome.code == 1
+    assert "does not declare; did you mean 'drawn'" in outcome.text
+    fresh.edit("config/tiny.yaml", "{phases: [[drwan]]}", "{epochs: 1}")
+    (fresh.corpus / "stills/stills.csv").unlink()
+    outcome = fresh.snakemake(options=("-n",))
+    assert outcome.code == 1
+    assert "backbones.still_sets.drawn: path: no such file or folder" in outcome.text
+    assert "Traceback (most recent" not in outcome.text
+
+
+@pytest.mark.parametrize(
+    "recipe", ["expression_densenet", "expression_iresnet", "action_unit_iresnet"]
+)
+def test_a_recipe_overfits_64_faces(finished: tuple[Project, Outcome], recipe: str) -> None:
+    command = [sys.executable, "-m", "demo.overfit", "--corpus", str(finished[0].corpus)]
+    command += ["--depth", "18", "--recipes", recipe]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("holds\n")
+
+
+def test_two_processes_train_one_network(finished: tuple[Project, Outcome], tmp_path: Path) -> None:
+    from circumplex.backbone_worker import Description, read_record
+
+    project, _ = finished
+    values = {"task": "expression", "network": "densenet", "phases": [["drawn"]], "epochs": 1}
+    table = project.results / "list_stills/drawn.parquet"
+    outputs = []
+    for count in (1, 2):
+        output, work = tmp_path / f"{count}.safetensors", tmp_path / f"work{count}"
+        path = tmp_path / f"{count}.json"
+        Description(
+            "together",
+            {**values, "batch_size": 16},
+            {"drawn": str(project.root / table)},
+            None,
+            str(work),
+            str(output),
+            "cpu",
+            1,
+        ).write(path)
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc-per-node={count}", "-m", "circumplex.backbone_worker", str(path)]
+        done = subprocess.run(
+            command,
+            cwd=project.root / "workflow/scripts",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.append(output)
+    one, two = (read_record(output) for output in outputs)
+    # Every image is scored once, whichever process does; norms see half a batch, so that weights
+    # are near each other, not equal.
+    assert one["scores"]["val"]["drawn"]["images"] == two["scores"]["val"]["drawn"]["images"]
+    assert two["log"][0]["loss"] == pytest.approx(one["log"][0]["loss"], rel=0.2)
+    first, second = (load_file(output) for output in outputs)
+    name = "features.conv0.weight"
+    drift = torch.nn.functional.cosine_similarity(first[name].flatten(), second[name].flatten(), 0)
+    assert drift > 0.95
