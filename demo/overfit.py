@@ -2,8 +2,9 @@
 
 Each recipe of config.yaml is trained on 64 of the corpus's still faces, without augmentation, and
 scored on the same faces: it must tell more than 0.95 of them (expression), or reach a mean F1 above
-0.95 (action units). Optimiser, loss, heads and averaging are the recipe's; batches of 16 and a
-constant rate from random weights take the place of what suits a million images.
+0.95 (action units). Optimiser, loss, heads and averaging are the recipe's; batches of 16, a
+constant rate from random weights and float32, which every processor has, take the place of what
+suits a million images and a GPU.
 """
 
 import argparse
@@ -61,6 +62,7 @@ def overfit(recipe: Mapping[str, Any], stills: Path, epochs: int) -> tuple[int, 
         "decay": "constant",
         "epochs": epochs,
         "ema": 0.9 if "ema" in recipe else None,  # an epoch has four steps
+        "precision": "float32",
     }
     last = (0, 0.0)
 

@@ -113,6 +113,15 @@ def test_an_exact_part_stays_in_float32():
     assert torch.equal(seen[0], expected)
 
 
+@pytest.mark.parametrize("supported", [True, False])
+@pytest.mark.parametrize("precision", list(Precision))
+def test_a_processor_without_bfloat16_is_told_of(precision, supported, monkeypatch, caplog):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    Inference(small(), Arithmetic(precision), "cpu")
+    told = "precision: bfloat16 is imitated" in caplog.text
+    assert told is (precision is Precision.BFLOAT16 and not supported)
+
+
 @pytest.mark.parametrize("precision", list(Precision))
 def test_compiled_is_close_and_has_the_same_bits_at_any_position(precision):
     arithmetic = Arithmetic(precision, compile=True, channels_last=True)

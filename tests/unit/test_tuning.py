@@ -1,5 +1,8 @@
+import math
+
 import numpy as np
 import pytest
+import torch
 
 from circumplex.extractors import densenet
 from circumplex.tuning import PLAIN, Trial, Tuner, compare, recommend
@@ -34,6 +37,7 @@ def test_agreement_by_hand():
 def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
     monkeypatch.setattr("circumplex.tuning.LEAST_SECONDS", 0)
     monkeypatch.setattr("circumplex.tuning.LEAST_BATCHES", 1)
+    monkeypatch.setattr("circumplex.tuning.HOPELESS", math.inf)  # processors differ
     options = {"weights": {"random": 0}, "batch_size": 2, "precision": "float32"}
     options["channels_last"] = True
     trials = list(Tuner(densenet.build, options, "cpu", lambda e: inputs_of(e, tmp_path)).trials())
@@ -43,6 +47,39 @@ def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
     assert all(t.offered and t.seconds > 0 for t in trials)
     assert trials[0].cosine == pytest.approx(1)
     assert max(t.error for t in trials[2:]) > 1e-3 > trials[1].error
+
+
+def test_a_precision_that_the_processor_imitates_is_measured_once():
+    now, batches = 0.0, []
+
+    class Imitating:
+        def __init__(self, settings):
+            self.precision = settings["precision"]
+
+        def network(self, batch):
+            nonlocal now
+            now += 100.0 if self.precision == "bfloat16" else 1.0
+            batches.append(self.precision)
+            return torch.from_numpy(batch)
+
+        def batch(self, inputs):
+            return inputs
+
+        embed = batch
+
+    trials = list(
+        Tuner(
+            lambda settings, _: Imitating(settings),
+            PLAIN,
+            "cpu",
+            lambda _: np.ones((2, 3), np.float32),
+            clock=lambda: now,
+        ).trials()
+    )
+    assert [t.seconds for t in trials if t.settings["precision"] == "bfloat16"] == [100.0]
+    assert batches.count("bfloat16") == 1
+    assert batches.count("float32") == 4 * 3, "both layouts, eager and compiled, of 3 s each"
+    assert recommend(trials) is trials[0]
 
 
 def test_made_inputs_fill_a_batch(tmp_path):

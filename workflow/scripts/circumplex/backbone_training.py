@@ -48,6 +48,7 @@ from circumplex.backbone_steps import (
 )
 from circumplex.digests import value_digest
 from circumplex.errors import CircumplexError, RequestError
+from circumplex.imitated_bfloat16 import warn_of_imitated_bfloat16
 from circumplex.processes import Processes
 from circumplex.safetensor_files import write_safetensors
 from circumplex.still_batches import BalancedBatches, OrderedBatches
@@ -191,6 +192,9 @@ class _Training:
     ) -> None:
         self.recipe, self.material, self.processes = recipe, material, processes
         self.device, self.workers = torch.device(device), workers
+        self.half = recipe.precision is Precision.BFLOAT16
+        if self.half:
+            warn_of_imitated_bfloat16(self.device)
         self.input: StillInput = input_of(recipe)
         sets = material.splits[StillSplit.TRAIN]
         seed_epoch(recipe.seed, 0, 0)
@@ -318,8 +322,7 @@ class _Training:
 
     def _forward(self, model: nn.Module, batch: StillBatch) -> list[Tensor]:
         images = self.input.normalise(batch.images.to(self.device, non_blocking=True))
-        half = self.recipe.precision is Precision.BFLOAT16
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits: list[Tensor] = model(images.contiguous(memory_format=torch.channels_last))
         return logits
 

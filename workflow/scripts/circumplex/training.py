@@ -19,6 +19,7 @@ from circumplex.dataset import LabelReader, PackReader, SegmentLoader
 from circumplex.digests import value_digest
 from circumplex.encoders import Network, carry
 from circumplex.errors import CircumplexError, RequestError
+from circumplex.imitated_bfloat16 import warn_of_imitated_bfloat16
 from circumplex.losses import training_loss
 from circumplex.metrics import CccAccumulator, Target, annotated
 from circumplex.modalities import MissingModality
@@ -100,6 +101,8 @@ def train(
         NonFinite: a loss, prediction or weight that is NaN or infinite.
     """
     device = device or torch.device("cpu")
+    if spec.precision is Precision.BFLOAT16:
+        warn_of_imitated_bfloat16(device)
     frames = _check_samples(spec, reader, labels, train_samples, val_samples)
     # Sorted: what is trained must not depend on the order in which samples are named.
     train_samples, val_samples = sorted(train_samples), sorted(val_samples)

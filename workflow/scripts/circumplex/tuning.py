@@ -1,5 +1,6 @@
 """Measures an extractor's settings on this machine: speed, and agreement with float32."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from circumplex.extractors.options import Precision
 LEAST_COSINE = 0.9999  # of a feature to its float32 self, for a setting to be offered
 WORTH = 1.05  # times as fast, for a setting to be preferred over a plainer one
 LEAST_BATCHES, LEAST_SECONDS = 3, 3.0
+HOPELESS = 3.0  # times as slow as plain, for a precision not to be tried further
 PLAIN: Mapping[str, Any] = {
     "precision": Precision.FLOAT32.value,
     "compile": False,
@@ -102,18 +104,23 @@ class Tuner:
         """Measure the settings worth trying, the plain one first.
 
         Eager in all precisions and layouts; compiled in both layouts of the precision that was
-        fastest, since compiling takes minutes.
+        fastest, since compiling takes minutes. A processor without bfloat16 imitates it, tens of
+        times as slowly: then one batch is measured, and nothing more of that precision.
         """
         plain, reference = self._try(self._settings(), None)
         yield plain
         eager = [plain]
+        limit = HOPELESS * plain.seconds
+        hopeless: set[str] = set()
         for settings in _distinct(
             self._settings(precision=precision.value, channels_last=channels_last)
             for precision in Precision
             for channels_last in (False, True)
         ):
-            if settings != plain.settings:
-                eager.append(self._try(settings, reference)[0])
+            if settings != plain.settings and settings["precision"] not in hopeless:
+                eager.append(self._try(settings, reference, limit)[0])
+                if eager[-1].seconds > limit:
+                    hopeless.add(settings["precision"])
                 yield eager[-1]
         if "compile" in self.options:
             fastest = {**recommend(eager).settings, "compile": True}
@@ -127,8 +134,12 @@ class Tuner:
         return {k: value for k, value in {**PLAIN, **settings}.items() if k in self.options}
 
     def _try(
-        self, settings: Mapping[str, Any], reference: NDArray[np.float32] | None
+        self,
+        settings: Mapping[str, Any],
+        reference: NDArray[np.float32] | None,
+        limit: float = math.inf,
     ) -> tuple[Trial, NDArray[np.float32]]:
+        """Measure a setting; of one that takes more than ``limit`` seconds a batch, one batch."""
         begin = self.clock()
         extractor = self.build({**self.options, **settings}, self.device)
         load_s = self.clock() - begin
@@ -139,14 +150,16 @@ class Tuner:
         order = np.random.default_rng(0).permutation(len(inputs))
         same_bits = np.array_equal(extractor.embed(inputs[order]), found[order])
         cosine, error = compare(found, found if reference is None else reference)
-        seconds = self._batch_seconds(extractor, inputs)
+        seconds = self._batch_seconds(extractor, inputs, limit)
         return Trial(settings, seconds, load_s, first_s, cosine, error, same_bits), found
 
-    def _batch_seconds(self, extractor: DeepExtractor, inputs: NDArray[Any]) -> float:
+    def _batch_seconds(self, extractor: DeepExtractor, inputs: NDArray[Any], limit: float) -> float:
         """Median of a batch in the network alone; its input lies ready."""
         batch = extractor.batch(inputs)
         taken: list[float] = []
         while len(taken) < LEAST_BATCHES or sum(taken) < LEAST_SECONDS:
+            if max(taken, default=0.0) > limit:
+                break
             start = self.clock()
             extractor.network(batch).cpu()
             taken.append(self.clock() - start)

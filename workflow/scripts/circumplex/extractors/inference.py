@@ -11,6 +11,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from circumplex.errors import RequestError
 from circumplex.extractors.options import Arithmetic, Precision
+from circumplex.imitated_bfloat16 import warn_of_imitated_bfloat16
 
 
 def require_compiler() -> None:
@@ -95,6 +96,7 @@ class Inference:
         self._half = arithmetic.precision is Precision.BFLOAT16
         self._layout = torch.channels_last if arithmetic.channels_last else torch.contiguous_format
         if self._half:
+            warn_of_imitated_bfloat16(self._device)
             use_bfloat16(network)
         self._network: Any = network.to(memory_format=self._layout)
         if arithmetic.compile:
