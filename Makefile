@@ -62,7 +62,7 @@ unit: .venv/.locked ## what to run before each commit
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) tests/unit
 
 test: unit ## all that CI runs
-	$(BIN)/python -m pytest tests/workflow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/workflow
 
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm and munge
 	tests/cluster/slurm.sh start $(DEMO)/slurm

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -106,13 +107,23 @@ def make_corpus(project: Project) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Outcome]:
-    """The tiny run, done once: the project and what Snakemake said."""
-    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    make_corpus(project)
-    outcome = project.snakemake()
-    assert outcome.code == 0, outcome.text
-    return project, outcome
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Project, Outcome]:
+    """The tiny run, done once for all of pytest's workers: the project and what Snakemake said.
+
+    Nothing may run in it, since another worker may be copying it: take `project` for that.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = base / "finished" if worker_id == "master" else base.parent / "finished"
+    folder.mkdir(exist_ok=True)
+    project, said = Project(folder / "project"), folder / "said.txt"
+    with FileLock(folder / "lock"):
+        if not said.exists():
+            copy_project(project.root)
+            make_corpus(project)
+            outcome = project.snakemake()
+            assert outcome.code == 0, outcome.text
+            said.write_text(outcome.text)
+    return project, Outcome(0, said.read_text())
 
 
 @pytest.fixture

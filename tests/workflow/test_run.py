@@ -116,8 +116,7 @@ def test_every_sample_has_a_contact_sheet_and_its_numbers(
             assert f"<b>{name}</b>" in page
 
 
-def test_a_second_run_does_nothing(finished: tuple[Project, Outcome]) -> None:
-    project, _ = finished
+def test_a_second_run_does_nothing(project: Project) -> None:
     again = project.snakemake()
     assert again.code == 0
     assert again.rules == set()

@@ -249,7 +249,7 @@ class _Training:
             progress.log.append(row)
             if self.processes.first:
                 self._save(work)
-            logger.info("%s, %.0f s", row, time.monotonic() - began)
+                logger.info("%s, %.0f s", row, time.monotonic() - began)
             if on_epoch:
                 on_epoch(row)
 
