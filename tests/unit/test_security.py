@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_report import Corpus, empty_inputs
 from made_requests import ROOT
-from test_report import Corpus, empty_inputs
 
 from circumplex.files import write_text
 from circumplex.report import write_report
