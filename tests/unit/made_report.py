@@ -257,7 +257,10 @@ def make_inputs(folder: Path) -> ReportInputs:
                 "0.05 CPU seconds a second of video",
             ),
             make_card(
-                FEATURES["iresnet"], {"weights": "published:glint360k_r100"}, (), "8 CPU seconds"
+                FEATURES["iresnet"],
+                {"weights": "published:glint360k_r100", "depth": 100},
+                (),
+                "8 CPU seconds",
             ),
             make_card(FEATURES["egemaps"], {}, ("Loudness_sma3", f"{HOSTILE}_sma3"), ""),
         ),

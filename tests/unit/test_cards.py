@@ -56,8 +56,11 @@ def test_columns_are_opensmiles(name, feature_set, levels):
 
 
 def test_published_weights_bring_their_own_licence():
-    card = make_card(FEATURES["iresnet"], {"weights": "published:glint360k_r100"}, (), "")
+    card = make_card(
+        FEATURES["iresnet"], {"weights": "published:glint360k_r100", "depth": 100}, (), ""
+    )
     assert "non-commercial" in card.licence
+    assert card.network.startswith("IResNet100 ")
     assert "Glint360K" in card.trained_on
     assert published_weights()["glint360k_r100"].files[0].sha256[:12] in card.weights
     assert not card.is_random
@@ -66,6 +69,8 @@ def test_published_weights_bring_their_own_licence():
 def test_a_stand_in_is_called_one():
     card = make_card(FEATURES["vggish"], {"weights": "random:3"}, (), "")
     assert card.is_random
+    small = make_card(FEATURES["fau"], {"weights": "random:3", "depth": 18}, (), "")
+    assert small.network.startswith("IResNet18 "), "not the published one"
     assert card.weights.startswith("random:3, a seeded random stand-in")
     assert "random" in card.trained_on
     assert make_card(FEATURES["egemaps"], {}, ("a",), "").weights == ""
@@ -75,10 +80,10 @@ def test_an_imported_feature_is_called_so():
     feature = Feature("own", Modality.VISUAL, 7, imported=True)
     card = make_card(feature, {"dimension": 7, "imported": True}, (), describe_cost(None))
     assert (card.dimension, card.weights, card.modality) == (7, "", "visual")
-    assert "imported" in card.known.network
+    assert "imported" in card.network
     assert "as imported" in card.time_base
     replaced = make_card(Feature("fau", Modality.VISUAL, 512, imported=True), {}, (), "")
-    assert "imported" in replaced.known.network, "not the extractor of that name"
+    assert "imported" in replaced.network, "not the extractor of that name"
 
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"

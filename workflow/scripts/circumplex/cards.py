@@ -60,6 +60,7 @@ class Card:
         modality: what it is computed from.
         dimension: values a frame.
         known: what the catalogue says.
+        network: its name and which of its values, in the size that the options ask for.
         time_base: rows of the extractor, and how they become frames.
         weights: which ones; empty where there is no network.
         trained_on: data sets of these weights.
@@ -74,6 +75,7 @@ class Card:
     modality: str
     dimension: int
     known: FeatureWeights
+    network: str
     time_base: str
     weights: str
     trained_on: str
@@ -91,8 +93,8 @@ def make_card(
 
     Args:
         feature: which.
-        options: of the config: ``weights``, if it has a network, and ``dimension``, if that is
-            not fixed.
+        options: of the config: ``weights``, if it has a network, ``dimension``, if that is not
+            fixed, and `catalogue.SIZES`, if it comes in several.
         columns: names of its values.
         cost: in words.
     """
@@ -112,6 +114,7 @@ def make_card(
         modality=feature.modality.value,
         dimension=feature.dimension or int(options["dimension"]),
         known=known,
+        network=known.network.format_map(options),
         time_base="a row a frame, as imported"
         if feature.imported
         else f"a row is {known.row}; {FRAMINGS[feature.framing]}",
@@ -222,7 +225,7 @@ def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
             "values a frame": str(card.dimension),
             "input": known.input,
             "time base": card.time_base,
-            "network": known.network,
+            "network": card.network,
             "trained on": card.trained_on,
             "licence": card.licence,
             "citation": card.citation,

@@ -14,6 +14,9 @@ from circumplex.digests import MISSING
 from circumplex.files import read_json
 from circumplex.weight_choices import PUBLISHED
 
+SIZES = ("depth", "size")
+"""Options of the config by which it names a network."""
+
 CATALOGUE = Path(__file__).resolve().parents[2] / "weights.yaml"
 LOCK_NAME = "weights.lock.json"
 COMMAND = "snakemake --cores 1 weights"
@@ -72,7 +75,7 @@ class FeatureWeights:
     """What the catalogue says of an extractor and its weights.
 
     Attributes:
-        network: its name, and which of its values.
+        network: its name, with options of the config in braces, and which of its values.
         input: what a value is computed from.
         row: what a row of the extractor's own table stands for.
         published: entry that is its own; none where the authors did not publish it.

@@ -10,7 +10,7 @@ from typing import Any
 
 from circumplex.backbone_identities import BackboneIdentities
 from circumplex.backbone_plan import recipe_of
-from circumplex.catalogue import Published, missing_weights, published_problems
+from circumplex.catalogue import SIZES, Published, missing_weights, published_problems
 from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
@@ -431,6 +431,7 @@ class Identities:
             features={
                 f.name: {
                     **self._plan.weight_choices(f),
+                    **self._sizes(f),
                     "dimension": self.packs(f.name)["options"]["dimension"],
                     "modality": f.modality.value,
                     "framing": f.framing,
@@ -440,6 +441,10 @@ class Identities:
             },
             excluded=self._plan.config.get("exclude", []),
         )
+
+    def _sizes(self, feature: Feature) -> dict[str, Any]:
+        options = self._plan.config["features"][feature.name]
+        return {key: options[key] for key in SIZES if key in options}
 
     def closing(self) -> dict[str, Any]:
         """Tracked parameter of ``check_failures``, which ends the run."""
