@@ -102,12 +102,18 @@ def fill(disk: Path, spare: int) -> Path:
     return ballast
 
 
-def run_without_room(project: Project, disk: Path, spare: int, *options: str) -> Outcome:
-    """Run on a full disk, which must fail and say why, then on one that has room again."""
+def run_without_room(
+    project: Project, disk: Path, spare: int, *options: str, may_fit: bool = False
+) -> Outcome:
+    """Run on a full disk, which must fail and say why, then on one that has room again.
+
+    ``may_fit``: what a small stage writes may be no more than what is spared.
+    """
     ballast = fill(disk, spare)
     failed = project.snakemake(options=options)
-    assert failed.code != 0
-    assert NO_ROOM in failed.text
+    if not (may_fit and failed.code == 0):
+        assert failed.code != 0
+        assert NO_ROOM in failed.text
     ballast.unlink()
     assert not list(half_files(project.results))
     resumed = project.snakemake(options=options)
@@ -135,7 +141,7 @@ def test_a_full_disk_in_every_stage(
     project = copy_project(disk / "project")
     shutil.copytree(finished[0].corpus, project.corpus)
     for rules in RULES_OF_A_RUN:
-        run_without_room(project, disk, spare, "--until", *rules)
+        run_without_room(project, disk, spare, "--until", *rules, may_fit=spare > 20_000)
     last = project.snakemake()
     assert last.code == 0, last.text
     assert differences(finished[0].results, project.results) == []
