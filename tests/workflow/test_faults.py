@@ -140,8 +140,11 @@ def test_a_full_disk_in_every_stage(
 ) -> None:
     project = copy_project(disk / "project")
     shutil.copytree(finished[0].corpus, project.corpus)
-    for rules in RULES_OF_A_RUN:
+    tried = [
         run_without_room(project, disk, spare, "--until", *rules, may_fit=spare > 20_000)
+        for rules in RULES_OF_A_RUN
+    ]
+    assert any(outcome.code for outcome in tried), "half a megabyte of DenseNet's features alone"
     last = project.snakemake()
     assert last.code == 0, last.text
     assert differences(finished[0].results, project.results) == []
