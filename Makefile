@@ -72,7 +72,7 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 
 test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
-	$(BIN)/python -m demo.faults --seed $(SEED) --cores $(CORES)
+	PYTHONPATH=workflow/scripts $(BIN)/python -m demo.faults --seed $(SEED) --cores $(CORES)
 	$(BIN)/python -m pytest -m faults tests/workflow
 
 test-conda: .venv/.locked ## the environments of envs/, by a stand-in for conda; torch's takes 7 GB

@@ -1,4 +1,4 @@
-"""Kill the demo's run at random moments and resume it: ``python -m demo.faults --seed 0``.
+"""Kill the demo's run at random moments and resume it: ``make test-faults``.
 
 SIGKILL falls on a job, on Snakemake (whose jobs go on as orphans), or on both, at moments drawn
 from the seed. After each, every file that a reader could see is read to its end: none may be half

@@ -38,7 +38,9 @@ class Job:
     def __init__(self, folder, stage, inputs, gpu=None, files=()):
         self.params = Named(stage={"name": "extract_x", "code": "c", "options": {}, **stage})
         self.input = Named(files, **inputs)
-        self.output = Named([str(folder / "results" / "index" / "extract_x" / "000-of-001.json")])
+        # On a disk of the node, as with --default-storage-provider; the store is not.
+        self.output = Named([str(folder / "disk" / "index" / "extract_x" / "000-of-001.json")])
+        self.config = {"results": str(folder / "results")}
         self.log = Named([str(folder / "logs" / "x.log")])
         self.resources = Named(**({} if gpu is None else {"gpu": gpu}))
         self.threads = 3

@@ -46,6 +46,7 @@ def start(tmp_path, monkeypatch):
             output=SimpleNamespace(index=str(run), epochs=str(run.with_suffix(".epochs.parquet"))),
             input=SimpleNamespace(read_labels=[str(index)], packs=[*map(str, packs)], folds=[]),
             resources={},
+            config={"results": str(tmp_path / "results")},
         )
         return TrainingJob.start(snakemake)
 

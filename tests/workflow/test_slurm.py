@@ -13,11 +13,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import CONFIGS, ROOT, Outcome, Project
 
 SLURM = ROOT / "tests/cluster/slurm.sh"
 INSTALLED = all(map(shutil.which, ("slurmctld", "slurmd", "munged"))) and os.geteuid() == 0
 LIMIT_S = 900
+PART = {  # of the tiny run: one feature, one model
+    "experiments": {
+        **dict.fromkeys(("lstm_DIF_WVCE", "transformer_IF_WVCE", "transformer_D_WC")),
+        "lstm_E": {
+            "encoder": "lstm",
+            "features": ["egemaps"],
+            "strategy": "official",
+            "seeds": [0],
+        },
+    },
+    "ensembles": {"main": {"valence": ["lstm_E"], "arousal": ["lstm_E"]}},
+}
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs root, slurm-wlm and munge")
 
@@ -74,8 +87,42 @@ def test_the_tiny_run_survives_a_cluster(finished: tuple[Project, Outcome], fres
     for rule in ("extract_densenet", "extract_fau"):
         assert re.search(rf"(?s)Error in rule {rule}.*Trying to restart", text), text
     here, there = finished[0].results / "submissions/main", fresh.results / "submissions/main"
-    names = sorted(path.name for path in here.iterdir())
-    assert names
-    assert sorted(path.name for path in there.iterdir()) == names
-    for name in names:
-        assert (there / name).read_bytes() == (here / name).read_bytes()
+    assert contents(there) == contents(here)
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
+def test_jobs_work_on_copies_on_their_nodes_disks(fresh: Project, tmp_path: Path) -> None:
+    """The options of docs/clusters.md; a part of the tiny run, and the same on shared storage."""
+    config = tmp_path / "part.yaml"
+    config.write_text(yaml.safe_dump(PART))
+    configs = (*CONFIGS, str(config))
+    target = ".test/results/write_submission/main.json"
+    shared = fresh.clone(tmp_path / "shared")
+    outcome = shared.snakemake(target, configs=configs)
+    assert outcome.code == 0, outcome.text
+    disk = tmp_path / "disk"
+    options = ["--profile", "profiles/slurm", "--seconds-between-status-checks", "2"]
+    options += ["--slurm-init-seconds-before-status-checks", "2"]
+    options += ["--default-storage-provider", "fs", "--default-storage-prefix", ""]
+    options += ["--remote-job-local-storage-prefix", str(disk), "--shared-fs-usage"]
+    options += ["input-output", "persistence", "software-deployment", "source-cache", "sources"]
+    outcome = fresh.snakemake(target, configs=configs, options=tuple(options))
+    assert outcome.code == 0, outcome.text
+    copied = {path.name for path in disk.rglob("*") if path.is_file()}
+    stored = {path.name for path in (fresh.results / "store").rglob("*") if path.is_file()}
+    assert "000-of-002.npy" in copied  # a pack
+    assert not copied & stored
+    for folder in ("pack_features", "predict_frames", "submissions"):
+        assert contents(fresh.results / folder) == contents(shared.results / folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What the files of a folder hold; there is at least one."""
+    found = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert found
+    return found

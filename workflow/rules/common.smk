@@ -38,7 +38,14 @@ except (RequestError, OSError) as error:  # OSError: a disk that is full or read
     raise WorkflowError(str(error))
 
 RESULTS = str(PLAN.results)
-SHEET = ancient(PLAN.config["samples"])
+
+
+def original(files):
+    """Files of the user: never compared by date, and read where they lie, never from a copy."""
+    return local(ancient(files))
+
+
+SHEET = original(PLAN.config["samples"])
 SHARDS = list(PLAN.shards)
 
 
@@ -86,7 +93,7 @@ def raw_inputs(*columns):
 
     Their content digests are in the stage's parameter; a missing one fails its sample in the job.
     """
-    return lambda wildcards: ancient(IDENTITIES.raw_files(wildcards.shard, *columns))
+    return lambda wildcards: original(IDENTITIES.raw_files(wildcards.shard, *columns))
 
 
 def weights_of(feature, key="weights"):
@@ -104,7 +111,7 @@ def weights_of(feature, key="weights"):
         # Weights that the run trains are dated as any of its files.
         names = IDENTITIES.weight_files(feature, key)
         made_here = feature in PLAN.backbones.trained and PLAN.export is None
-        return names if made_here else ancient(names)
+        return names if made_here else original(names)
 
     return files
 

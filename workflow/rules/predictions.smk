@@ -4,7 +4,7 @@
 def model_of(wildcards):
     """The run's trained model, or the exported one."""
     if PLAN.export is not None:
-        return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
+        return original(f"{PLAN.config['export']}/{wildcards.run}.pt")
     return f"{RESULTS}/index/train_encoder/{wildcards.run}.json"
 
 
@@ -114,7 +114,7 @@ rule export_ensemble:
             for recipe in IDENTITIES.export(wildcards.ensemble)["trained"].values()
         ],
     output:
-        f"{RESULTS}/exports/{{ensemble}}/ensemble.json",
+        local(f"{RESULTS}/exports/{{ensemble}}/ensemble.json"),  # beside its models
     log:
         log_of("export_ensemble", "ensemble"),
     benchmark:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from circumplex.files import read_json, write_text
 from circumplex.logs import set_up
+from circumplex.store import results_of
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -26,7 +27,7 @@ def main(snakemake: "Snakemake") -> int:
         lines.append(f"SEEDED RANDOM WEIGHTS, not published ones: {named}")
     for manifest in snakemake.input.submissions:
         submission = read_json(Path(manifest))
-        folder = Path(manifest).parents[1] / submission["folder"]
+        folder = results_of(snakemake) / submission["folder"]
         lines.append(f"submission: {folder} ({len(submission['files'])} files)")
     lines.append(f"CCC table:  {snakemake.input.ccc}")
     lines.append(f"report:     {snakemake.input.report}")

@@ -10,6 +10,7 @@ from circumplex.ensembles import Method
 from circumplex.logs import set_up
 from circumplex.prediction_tables import TARGET_COLUMNS, PredictionTable, PredictionWriter
 from circumplex.scores import labels_tables
+from circumplex.store import results_of
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -24,7 +25,7 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "ensemble_predictions", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
-    labels = labels_tables(snakemake.input.read_labels, output.parents[1])
+    labels = labels_tables(snakemake.input.read_labels, results_of(snakemake))
     fitted_on = {sample: labels[sample] for sample in tracked["fitted_on"] if sample in labels}
     ensembles = []
     for column, target in enumerate(TARGET_COLUMNS):

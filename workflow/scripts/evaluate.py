@@ -7,6 +7,7 @@ from circumplex.ccc_table import CccTable
 from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable
 from circumplex.scores import labels_tables, score
+from circumplex.store import results_of
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -22,7 +23,7 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "evaluate", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output.table)
-    labels = labels_tables(snakemake.input.read_labels, output.parents[1])
+    labels = labels_tables(snakemake.input.read_labels, results_of(snakemake))
     rows = CccTable()
     for path, name in zip(snakemake.input.ensembles, tracked["ensembles"], strict=True):
         table = PredictionTable(Path(path))

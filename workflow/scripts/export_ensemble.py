@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from circumplex.exports import write_export
 from circumplex.logs import set_up
-from circumplex.store import read_index
+from circumplex.store import read_index, results_of
 from circumplex.table import read_metadata
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ def main(snakemake: "Snakemake") -> None:
     """
     set_up(snakemake.log[0], "export_ensemble", snakemake.resources)
     tracked = snakemake.params.stage
-    output = Path(snakemake.output[0])
-    results = output.parents[2]
+    results = results_of(snakemake)
     models = {}
     for run, index in zip(tracked["runs"], snakemake.input.models, strict=True):
         (entry,) = read_index(Path(index)).values()
@@ -32,7 +31,7 @@ def main(snakemake: "Snakemake") -> None:
     if snakemake.input.fitted:
         description["combination"] = read_metadata(Path(snakemake.input.fitted))["combination"]
     weights = dict(zip(tracked["trained"], map(Path, snakemake.input.weights), strict=True))
-    write_export(output.parent, description, models, weights)
+    write_export(Path(snakemake.output[0]).parent, description, models, weights)
 
 
 if __name__ == "__main__":

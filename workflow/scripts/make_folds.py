@@ -8,7 +8,7 @@ import numpy as np
 from circumplex.files import write_json
 from circumplex.folds import label_histogram, make_folds, whole_groups
 from circumplex.logs import set_up
-from circumplex.store import Status, read_index
+from circumplex.store import Status, read_index, results_of
 from circumplex.table import read_columns
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "make_folds", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output[0])
+    results = results_of(snakemake)
     frames, histograms = {}, {}
     for index in snakemake.input.read_labels:
         for sample, entry in read_index(Path(index)).items():
             if entry.status is Status.OK:
-                columns = read_columns(output.parent / entry.file, ["valence", "arousal"])
+                columns = read_columns(results / entry.file, ["valence", "arousal"])
                 frames[sample] = len(columns[0])
                 histograms[sample] = label_histogram(np.stack(columns, axis=1))
     groups = {sample: group for sample, group in tracked["groups"] if sample in frames}

@@ -17,7 +17,7 @@ from circumplex.quality import read_quality
 from circumplex.report import ReportInputs, write_report
 from circumplex.report_corpus import ReportSample
 from circumplex.samples import Sample, read_samples
-from circumplex.store import Entry, Status, read_index
+from circumplex.store import Entry, Status, read_index, results_of
 from circumplex.table import read_metadata
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "make_report", snakemake.resources)
     tracked = snakemake.params.stage
     output = Path(snakemake.output.page)
-    results = output.parent
+    results = results_of(snakemake)
     entries: dict[str, dict[str, Entry]] = defaultdict(dict)
     by_stage: dict[str, dict[str, dict[str, Entry]]] = defaultdict(dict)
     for index in map(Path, snakemake.input.indexes):

@@ -9,6 +9,7 @@ from circumplex.logs import set_up
 from circumplex.manifest import table_numbers, trained
 from circumplex.prediction_tables import PredictionTable
 from circumplex.scores import labels_tables, score
+from circumplex.store import results_of
 from circumplex.tables import Unit, make_lines, notes, write_csv, write_html, write_markdown
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "make_table", snakemake.resources)
     tracked = snakemake.params.stage
     output = {name: Path(path) for name, path in snakemake.output.items()}
-    labels = labels_tables(snakemake.input.read_labels, output["csv"].parents[1])
+    labels = labels_tables(snakemake.input.read_labels, results_of(snakemake))
     trace = tracked["trace"]
     paths = {
         ("model", run): Path(path)

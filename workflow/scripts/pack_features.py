@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from circumplex.logs import set_up
 from circumplex.modalities import Framing
 from circumplex.packs import PackedSample, pack_features
-from circumplex.store import Status, joined
+from circumplex.store import Status, joined, results_of
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -16,7 +16,7 @@ def main(snakemake: "Snakemake") -> None:
     """Write the pack and its index; a sample that failed before is in neither."""
     set_up(snakemake.log[0], "pack_features", snakemake.resources)
     tracked = snakemake.params.stage
-    results = Path(snakemake.output.index).parents[2]
+    results = results_of(snakemake)
     stages = {name: Path(path) for name, path in snakemake.input.items()}
     samples = {}
     for name, entries in joined(stages).items():

@@ -13,7 +13,7 @@ from circumplex.logs import set_up
 from circumplex.packs import index_paths
 from circumplex.prediction import Predictor
 from circumplex.prediction_tables import PredictionWriter
-from circumplex.store import Status, read_index
+from circumplex.store import Status, read_index, results_of
 from circumplex.table import read_columns
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def main(snakemake: "Snakemake") -> None:
     set_up(snakemake.log[0], "predict_frames", snakemake.resources)
     torch.set_num_threads(snakemake.threads)
     tracked = snakemake.params.stage
-    results = Path(snakemake.input.extract_frames[0]).parents[2]
+    results = results_of(snakemake)
     timelines = {
         sample: results / entry.file
         for index in snakemake.input.extract_frames

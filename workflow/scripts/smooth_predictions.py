@@ -12,6 +12,7 @@ from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable, PredictionWriter
 from circumplex.scores import labels_tables
 from circumplex.smoothing import Convention, SmoothingSpec, search_windows, smooth
+from circumplex.store import results_of
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -29,7 +30,7 @@ def main(snakemake: "Snakemake") -> None:
     output = Path(snakemake.output[0])
     spec = SmoothingSpec(**{**options, "convention": Convention(options["convention"])})
     table = PredictionTable(Path(snakemake.input.predictions))
-    labels = labels_tables(snakemake.input.read_labels, output.parents[3])
+    labels = labels_tables(snakemake.input.read_labels, results_of(snakemake))
     searched = [s for s in tracked["searched_on"] if s in table and s in labels]
 
     def held_out() -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:

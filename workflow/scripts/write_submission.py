@@ -7,6 +7,7 @@ from circumplex.digests import file_digest
 from circumplex.files import write_json
 from circumplex.logs import set_up
 from circumplex.prediction_tables import PredictionTable
+from circumplex.store import results_of
 from circumplex.submission_job import Submission
 from circumplex.submissions import replacing_folder
 
@@ -18,8 +19,8 @@ def main(snakemake: "Snakemake") -> None:
     """Write the files, check them as the organisers would, and list them in a manifest."""
     set_up(snakemake.log[0], "write_submission", snakemake.resources)
     tracked = snakemake.params.stage
-    manifest = Path(snakemake.output[0])
-    folder = manifest.parents[1] / "submissions" / tracked["name"]
+    results = results_of(snakemake)
+    folder = results / "submissions" / tracked["name"]
     submission = Submission(
         table=PredictionTable(Path(snakemake.input.predictions)),
         samples=tracked["samples"],
@@ -34,11 +35,11 @@ def main(snakemake: "Snakemake") -> None:
             submission.write_table(temporary / "predictions.csv")
         files = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
     write_json(
-        manifest,
+        Path(snakemake.output[0]),
         {
             "ensemble": tracked["ensemble"],
             "format": tracked["format"],
-            "folder": str(folder.relative_to(manifest.parents[1])),
+            "folder": str(folder.relative_to(results)),
             "files": files,
             "missing": submission.missing,
             "counted_otherwise": submission.counted_otherwise,

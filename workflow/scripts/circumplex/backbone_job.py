@@ -25,7 +25,7 @@ from circumplex.files import write_json, write_text
 from circumplex.logs import set_up
 from circumplex.safetensor_files import write_safetensors
 from circumplex.stills import StillSplit, read_stills
-from circumplex.store import Request, Stage, run_shard
+from circumplex.store import Request, Stage, results_of, run_shard
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
@@ -68,17 +68,20 @@ class BackboneJob:
         """Set up logging and read the job's description."""
         set_up(snakemake.log[0], "train_backbone", snakemake.resources)
         tracked = snakemake.params.stage
-        index = Path(snakemake.output.index)
         options = {"recipe": tracked["options"], "start": tracked["start"]}
         return cls(
             stage=Stage(
-                "train_backbone", index.parents[2], tracked["code"], options, ".safetensors"
+                "train_backbone",
+                results_of(snakemake),
+                tracked["code"],
+                options,
+                ".safetensors",
             ),
             name=snakemake.wildcards.recipe,
             tables={path.stem: path for path in map(Path, snakemake.input.stills)},
             start=Path(str(snakemake.input.start)) if snakemake.input.start else None,
             paper=tracked["paper"],
-            index=index,
+            index=Path(snakemake.output.index),
             weights=Path(snakemake.output.weights),
             card=Path(snakemake.output.card),
             gpus=snakemake.resources.get("gpu", 0),

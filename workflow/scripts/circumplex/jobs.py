@@ -16,6 +16,7 @@ from circumplex.store import (
     Request,
     Stage,
     joined,
+    results_of,
     run_shard,
     run_shard_together,
 )
@@ -64,7 +65,7 @@ class ShardJob:
         return cls(
             stage=Stage(
                 name=tracked["name"],
-                results=index.parents[2],
+                results=results_of(snakemake),
                 code=tracked["code"],
                 options=_by_content(tracked["options"], weights),
                 suffix=suffix,

@@ -20,11 +20,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circumplex.digests import file_digest, fingerprint, value_digest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.files import link, read_json, write_json
+
+if TYPE_CHECKING:
+    from snakemake.script import Snakemake
 
 logger = logging.getLogger(__name__)
 
@@ -268,6 +271,15 @@ def read_index(index: Path) -> dict[str, Entry]:
         name: Entry(**{**value, "status": Status(value["status"])})
         for name, value in read_json(index).items()
     }
+
+
+def results_of(snakemake: "Snakemake") -> Path:
+    """The run's results folder, which all nodes share.
+
+    Inputs and outputs of a job may be copies on a disk of its node (docs/clusters.md, storage);
+    the store, and what else no rule declares, lies beside the originals.
+    """
+    return Path(snakemake.config["results"])
 
 
 def index_files(results: Path) -> list[Path]:

@@ -20,7 +20,15 @@ from circumplex.logs import set_up
 from circumplex.metrics import Target
 from circumplex.modalities import MissingModality
 from circumplex.packs import index_paths
-from circumplex.store import Request, Stage, Status, read_index, run_shard, write_index
+from circumplex.store import (
+    Request,
+    Stage,
+    Status,
+    read_index,
+    results_of,
+    run_shard,
+    write_index,
+)
 from circumplex.training import NonFinite, train
 from circumplex.training_spec import training_spec
 from circumplex.training_state import EpochLog, WorkFolder
@@ -81,7 +89,7 @@ class TrainingJob:
         run = snakemake.wildcards.run if run is None else run
         options = tracked["options"] if options is None else options
         index = Path(snakemake.output.index)
-        results = Path(snakemake.input.read_labels[0]).parents[2]
+        results = results_of(snakemake)
         reader = PackReader(index_paths(snakemake.input.packs))
         labels = {
             sample: results / entry.file
