@@ -202,7 +202,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the corpus and of the moments")
     parser.add_argument("--kills", type=int, default=20, help="at least so many")
-    parser.add_argument("--every", type=float, default=20, help="seconds between kills, on average")
+    parser.add_argument("--every", type=float, default=40, help="seconds between kills, on average")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--configs", nargs="+", default=["config/demo.yaml"])
     arguments = parser.parse_args()
