@@ -42,6 +42,8 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         window = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
+        # Zeros up to the transform's length: the frames need no padding of their own then.
+        window = nn.functional.pad(window, (0, FFT - WINDOW))
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("weights", mel_matrix().float(), persistent=False)
 
@@ -52,8 +54,9 @@ class LogMel(nn.Module):
         of large numbers, whose rounding the logarithm magnifies. What follows only adds what is
         not negative, so that float32 does (4e-7 from float64 throughout).
         """
-        frames = waves.double().unfold(1, WINDOW, HOP) * self.window  # (batch, 96, 400)
-        spectra = torch.fft.rfft(frames, n=FFT).to(torch.complex64)  # (batch, 96, 257)
+        padded = nn.functional.pad(waves.double(), (0, FFT - WINDOW))
+        frames = padded.unfold(1, FFT, HOP) * self.window  # (batch, 96, 512)
+        spectra = torch.fft.rfft(frames).to(torch.complex64)  # (batch, 96, 257)
         magnitudes = (spectra.real.square() + spectra.imag.square()).sqrt()  # faster than abs()
         return torch.log(magnitudes @ self.weights + LOG_OFFSET).unsqueeze(1)
 
