@@ -68,13 +68,18 @@ CONF
   exit 1
 }
 
-stop() {
-  scontrol shutdown || true
+await_end() {
   for _ in $(seq 40); do
-    pgrep '^slurm(ctl)?d$' > /dev/null || break
+    pgrep "$1" > /dev/null || break
     sleep 0.25
   done
+}
+
+stop() {
+  scontrol shutdown || true
+  await_end '^slurm(ctl)?d$'
   pkill -x munged || true
+  await_end '^munged$' # a start at once would take the dying one for a running one
   if grep -qF "$mark" "$conf" 2> /dev/null; then rm "$conf"; fi
   rm -rf "$1"
 }
