@@ -101,18 +101,16 @@ def test_jobs_work_on_copies_on_their_nodes_disks(fresh: Project, tmp_path: Path
     shared = fresh.clone(tmp_path / "shared")
     outcome = shared.snakemake(target, configs=configs)
     assert outcome.code == 0, outcome.text
-    disk = tmp_path / "disk"
     options = ["--profile", "profiles/slurm", "--seconds-between-status-checks", "2"]
-    options += ["--slurm-init-seconds-before-status-checks", "2"]
+    options += ["--slurm-init-seconds-before-status-checks", "2", "--slurm-keep-successful-logs"]
     options += ["--default-storage-provider", "fs", "--default-storage-prefix", ""]
-    options += ["--remote-job-local-storage-prefix", str(disk), "--shared-fs-usage"]
-    options += ["input-output", "persistence", "software-deployment", "source-cache", "sources"]
+    options += ["--remote-job-local-storage-prefix", str(tmp_path / "disk"), "--shared-fs-usage"]
+    options += ["persistence", "software-deployment", "source-cache", "sources"]
     outcome = fresh.snakemake(target, configs=configs, options=tuple(options))
     assert outcome.code == 0, outcome.text
-    copied = {path.name for path in disk.rglob("*") if path.is_file()}
-    stored = {path.name for path in (fresh.results / "store").rglob("*") if path.is_file()}
-    assert "000-of-002.npy" in copied  # a pack
-    assert not copied & stored
+    logs = "".join(path.read_text() for path in fresh.root.glob(".snakemake/slurm_logs/**/*.log"))
+    for copied in ("corpus/videos/clip01.mp4", "results/pack_features/egemaps/000-of-002.npy"):
+        assert f"Retrieving from storage: .test/{copied}" in logs
     for folder in ("pack_features", "predict_frames", "submissions"):
         assert contents(fresh.results / folder) == contents(shared.results / folder)
     # On shared storage from here on: nothing is stale for that.

@@ -41,7 +41,7 @@ def start_of(wildcards):
     problems = IDENTITIES.backbones.problems(wildcards.recipe)
     if problems:
         raise WorkflowError("\n".join(problems))
-    return original(IDENTITIES.backbones.start_files(wildcards.recipe))
+    return ancient(IDENTITIES.backbones.start_files(wildcards.recipe))
 
 
 rule train_backbone:

@@ -38,14 +38,7 @@ except (RequestError, OSError) as error:  # OSError: a disk that is full or read
     raise WorkflowError(str(error))
 
 RESULTS = str(PLAN.results)
-
-
-def original(files):
-    """Files of the user: never compared by date, and read where they lie, never from a copy."""
-    return local(ancient(files))
-
-
-SHEET = original(PLAN.config["samples"])
+SHEET = ancient(PLAN.config["samples"])
 SHARDS = list(PLAN.shards)
 
 
@@ -93,7 +86,7 @@ def raw_inputs(*columns):
 
     Their content digests are in the stage's parameter; a missing one fails its sample in the job.
     """
-    return lambda wildcards: original(IDENTITIES.raw_files(wildcards.shard, *columns))
+    return lambda wildcards: ancient(IDENTITIES.raw_files(wildcards.shard, *columns))
 
 
 def weights_of(feature, key="weights"):
@@ -111,7 +104,7 @@ def weights_of(feature, key="weights"):
         # Weights that the run trains are dated as any of its files.
         names = IDENTITIES.weight_files(feature, key)
         made_here = feature in PLAN.backbones.trained and PLAN.export is None
-        return names if made_here else original(names)
+        return names if made_here else ancient(names)
 
     return files
 

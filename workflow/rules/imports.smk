@@ -3,7 +3,7 @@
 
 rule import_frames:
     input:
-        lambda wildcards: original(
+        lambda wildcards: ancient(
             IDENTITIES.import_files(wildcards.shard, PLAN.counted_feature.name)
         ),
     output:
@@ -28,7 +28,7 @@ rule import_frames:
 
 rule import_features:
     input:
-        lambda wildcards: original(
+        lambda wildcards: ancient(
             IDENTITIES.import_files(wildcards.shard, wildcards.feature)
         ),
         extract_frames=index(PLAN.timeline),

@@ -4,7 +4,7 @@
 def model_of(wildcards):
     """The run's trained model, or the exported one."""
     if PLAN.export is not None:
-        return original(f"{PLAN.config['export']}/{wildcards.run}.pt")
+        return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
     return f"{RESULTS}/index/train_encoder/{wildcards.run}.json"
 
 

@@ -27,7 +27,7 @@ rule write_submission:
         predictions=lambda wildcards: f"{RESULTS}/ensemble_predictions/"
         + PLAN.submissions[wildcards.submission]["ensemble"]
         + ".parquet",
-        rows=lambda wildcards: original(IDENTITIES.list_files(wildcards.submission)),
+        rows=lambda wildcards: ancient(IDENTITIES.list_files(wildcards.submission)),
     output:
         f"{RESULTS}/write_submission/{{submission}}.json",
     log:
