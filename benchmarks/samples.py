@@ -2,8 +2,8 @@
 
     PYTHONPATH=workflow/scripts:. python benchmarks/samples.py --samples 600
 
-Makes a corpus of films of 8 frames: the same face, but other bytes at each film's end, so that no
-two share a digest. Times `snakemake -n` with all eleven extractors and digests at hand; extracts a
+Makes a corpus of films of 3 frames: the same face and sound, but other bytes at each film's end,
+so that no two share a digest. Times `snakemake -n` with all eleven extractors and digests at hand; extracts a
 visual and an audio feature; runs two stages again that find all in the store, which is what a job
 costs beside its work; then adds one film and counts what every stage made.
 """
@@ -28,7 +28,7 @@ from demo.plan import plan_corpus
 ROOT = Path(__file__).resolve().parents[1]
 MADE = re.compile(r": (\d+) made, (\d+) taken from the store")
 LIMIT_S = 10.0
-FRAMES, SECONDS, RATE = 8, 0.3, 16_000
+FRAMES, SECONDS, RATE = 3, 0.3, 16_000
 ALL = ["densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2"]
 MORE = {name: {"weights": "random:5"} for name in ("timm", "vit", "speech")} | {"mfcc": {}}
 
@@ -137,28 +137,35 @@ def main() -> None:
         first, _ = snakemake(folder, [*ALL, *MORE], *cores, "-n")
         again, text = snakemake(folder, [*ALL, *MORE], *cores, "-n")
         jobs = text.count("\nJob ")
-        print(f"dry run, {arguments.samples} samples, {len(ALL) + len(MORE)} extractors, {jobs} ")
-        print(f"jobs: {first:.1f} s with hashing, {again:.1f} s after it (limit {LIMIT_S:g} s)")
+        print(
+            f"dry run, {arguments.samples} samples, {len(ALL) + len(MORE)} extractors, {jobs} jobs:"
+        )
+        print(
+            f"{first:.1f} s with hashing, {again:.1f} s after it (limit {LIMIT_S:g} s)", flush=True
+        )
 
         used, results = ["densenet", "egemaps"], folder / "results"
         targets = [f"{results}/list_failures.tsv"]
         taken, _ = snakemake(folder, used, *cores, "--", *targets)
         counts = made(results)
-        print(f"first run: {taken:.0f} s, made {counts}")
+        print(f"first run: {taken:.0f} s, made {counts}", flush=True)
         for stage in ("extract_egemaps", "extract_densenet"):
+            indexes = [str(path) for path in (results / "index" / stage).iterdir()]
             shutil.rmtree(results / "index" / stage)
-            dry, _ = snakemake(folder, used, *cores, "-n", "--", *targets)
-            taken, text = snakemake(folder, used, *cores, "--", *targets)
-            count = len(list((results / "index" / stage).iterdir()))
-            cost = (taken - dry) * arguments.cores / count
-            print(f"{stage}: {count} jobs that make nothing: {cost:.2f} s a job")
+            # By name: what is missing in mid-graph is not made again by itself.
+            dry, _ = snakemake(folder, used, *cores, "-n", "--", *indexes)
+            taken, _ = snakemake(folder, used, *cores, "--", *indexes)
+            cost = (taken - dry) * arguments.cores / len(indexes)
+            print(f"{stage}: {len(indexes)} jobs that make nothing: {cost:.2f} s a job")
 
         shutil.rmtree(results / "logs")
         add_samples(folder, film, range(arguments.samples, arguments.samples + 1))
-        taken, text = snakemake(folder, used, *cores, "--", *targets)
+        taken, _ = snakemake(folder, used, *cores, "--", *targets)
         counts = made(results)
         print(f"one more film: {taken:.1f} s, made {counts}")
-        holds = again < LIMIT_S and set(counts.values()) == {1}
+        # All films sound the same: what is computed from the sound is in the store already.
+        holds = again < LIMIT_S and counts.pop("extract_egemaps") == 0
+        holds = holds and set(counts.values()) == {1}
         print("holds" if holds else "DOES NOT HOLD")
         sys.exit(not holds)
 
