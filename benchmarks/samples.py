@@ -3,9 +3,9 @@
     PYTHONPATH=workflow/scripts:. python benchmarks/samples.py --samples 600
 
 Makes a corpus of films of 3 frames: the same face and sound, but other bytes at each film's end,
-so that no two share a digest. Times `snakemake -n` with all eleven extractors and digests at hand; extracts a
-visual and an audio feature; runs two stages again that find all in the store, which is what a job
-costs beside its work; then adds one film and counts what every stage made.
+so that no two share a digest. Times `snakemake -n` with all eleven extractors and digests at hand;
+extracts a visual and an audio feature; runs two stages again that find all in the store, which is
+what a job costs beside its work; then adds one film and counts what every stage made.
 """
 
 import argparse
