@@ -258,7 +258,7 @@ def make_inputs(folder: Path) -> ReportInputs:
             ),
             make_card(
                 FEATURES["iresnet"],
-                {"weights": "published:glint360k_r100", "depth": 100},
+                {"weights": "published:glint360k_r100", "depth": 100, "channels": 64},
                 (),
                 "8 CPU seconds",
             ),

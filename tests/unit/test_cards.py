@@ -14,6 +14,7 @@ from circumplex.store import Entry, Status
 
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 STAGES = {name: feature.stage for name, feature in FEATURES.items()}
+FULL = {"depth": 100, "channels": 64}  # the published IResNet
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["features"]
 
 
@@ -56,11 +57,9 @@ def test_columns_are_opensmiles(name, feature_set, levels):
 
 
 def test_published_weights_bring_their_own_licence():
-    card = make_card(
-        FEATURES["iresnet"], {"weights": "published:glint360k_r100", "depth": 100}, (), ""
-    )
+    card = make_card(FEATURES["iresnet"], {"weights": "published:glint360k_r100", **FULL}, (), "")
     assert "non-commercial" in card.licence
-    assert card.network.startswith("IResNet100 ")
+    assert card.network.startswith("IResNet100 of ArcFace, 64 channels in its first stage")
     assert "Glint360K" in card.trained_on
     assert published_weights()["glint360k_r100"].files[0].sha256[:12] in card.weights
     assert not card.is_random
@@ -69,8 +68,8 @@ def test_published_weights_bring_their_own_licence():
 def test_a_stand_in_is_called_one():
     card = make_card(FEATURES["vggish"], {"weights": "random:3"}, (), "")
     assert card.is_random
-    small = make_card(FEATURES["fau"], {"weights": "random:3", "depth": 18}, (), "")
-    assert small.network.startswith("IResNet18 "), "not the published one"
+    small = make_card(FEATURES["fau"], {"weights": "random:3", "depth": 18, "channels": 16}, (), "")
+    assert small.network.startswith("IResNet18 of ArcFace, 16 channels "), "not the published one"
     assert card.weights.startswith("random:3, a seeded random stand-in")
     assert "random" in card.trained_on
     assert make_card(FEATURES["egemaps"], {}, ("a",), "").weights == ""

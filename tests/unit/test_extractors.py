@@ -43,6 +43,10 @@ def test_weights_of_another_network_are_refused_by_key(tmp_path, module) -> None
     [
         (iresnet, {}, "iresnet.weights: is required"),
         (iresnet, {**RANDOM, "depth": 101}, "iresnet.depth: 101 is none of 18, 34, 50, 100"),
+        (iresnet, {**RANDOM, "channels": 0}, "iresnet.channels: 0 is not a positive int"),
+        (densenet, {**RANDOM, "blocks": [16, 16]}, r"densenet.blocks: \[16, 16\] is not three"),
+        (densenet, {**RANDOM, "blocks": [16, True, 16]}, "densenet.blocks: .* is not three"),
+        (densenet, {**RANDOM, "blocks": [1, 1, 1]}, r"blocks: \[1, 1, 1\] end in 27 values"),
         (fau, {**RANDOM, "deep": 18}, "fau.deep: unknown option"),
         (densenet, {**RANDOM, "batch_size": 0}, "densenet.batch_size: 0 is not a positive int"),
         (densenet, {**RANDOM, "batch_size": 2.5}, "densenet.batch_size"),

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models.densenet import _DenseBlock, _Transition
 
+from circumplex.densenet_blocks import check_blocks
 from circumplex.networks import densenet, iresnet, vggish
 
 State = dict[str, torch.Tensor]
@@ -195,6 +196,29 @@ def test_densenet_has_nothing_beyond_what_is_computed() -> None:
         "classifier.weight",
         "classifier.bias",
     }
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("blocks", [(6, 9, 22), (2, 5, 25), (16, 16, 16)])
+def test_a_densenet_of_other_blocks_has_as_many_values(blocks) -> None:
+    check_blocks(blocks, "here")
+    network = densenet.DenseNetBC(blocks)
+    layers = [len(getattr(network.features, f"denseblock{number}")) for number in (1, 2, 3)]
+    assert layers == list(blocks)
+    assert network.embed(torch.randn(2, 1, 64, 64)).shape == (2, 342)
+
+
+@torch.inference_mode()
+def test_an_iresnet_of_fewer_channels_computes_what_its_units_say() -> None:
+    network = iresnet.iresnet18(16)
+    state = unlike_initial(network)
+    assert [state[f"layer{stage}.0.conv2.weight"].shape[0] for stage in (1, 2, 3, 4)] == [
+        *(16, 32, 64, 128)
+    ]
+    faces = torch.rand(2, 3, 112, 112) * 2 - 1
+    expected = iresnet_by_hand(faces, state, (2, 2, 2, 2))
+    assert expected.shape == (2, 512)
+    torch.testing.assert_close(network(faces), expected, rtol=1e-3, atol=1e-4)
 
 
 def log_mel_by_hand(wave: np.ndarray) -> np.ndarray:

@@ -60,6 +60,11 @@ def one(**changes):
             {"features": {"vggish": {"postprocess": "quantised", "pca": "random:x"}}},
             "features.vggish.pca.*random:<seed>",
         ),
+        (
+            {"features": {"densenet": {"blocks": [6, 9, 21]}}},
+            r"features.densenet.blocks: \[6, 9, 21\] end in 330 values a face, not 342",
+        ),
+        ({"features": {"densenet": {"blocks": [16, 16]}}}, "features.densenet.blocks"),
         ({"samples": "nowhere.tsv"}, "sample sheet nowhere.tsv is missing"),
         ({"experiments": {"a/b": EXPERIMENT}}, "a/b"),
         ({"experiments": {"..": EXPERIMENT}}, "does not match"),

@@ -13,7 +13,9 @@ def card_text(card: Mapping[str, Any]) -> str:
     """
     recipe = card["recipe"]
     network = recipe["network"] + (
-        f" of {recipe['depth']} layers" if recipe["network"] == "iresnet" else ""
+        f" of {recipe['depth']} layers, {recipe['channels']} channels in its first stage"
+        if recipe["network"] == "iresnet"
+        else f", blocks of {recipe['blocks']} layers"
     )
     lines = [
         f"# {card['name']}",

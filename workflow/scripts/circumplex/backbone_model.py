@@ -70,9 +70,10 @@ def build_model(recipe: Recipe, sets: Sequence[Stills], start: Weights | None) -
     outputs = [output_count(recipe, stills) for stills in sets]
     model: Shared | Heads
     if recipe.network is Architecture.DENSENET:
-        model = Shared(DenseNetBC(), outputs, recipe.dropout)
+        model = Shared(DenseNetBC(recipe.blocks), outputs, recipe.dropout)
     else:
-        model = Heads(FACTORIES[Depth(recipe.depth)](), outputs, recipe.dropout)
+        backbone = FACTORIES[Depth(recipe.depth)](recipe.channels)
+        model = Heads(backbone, outputs, recipe.dropout)
     if start is not None:
         read = None if recipe.network is Architecture.DENSENET else read_state
         load_into(model.backbone, start, read)

@@ -16,6 +16,8 @@ from circumplex.weight_choices import RANDOM, TRAINED
 FOLDER = "backbones"
 APART = ("start", "paper")
 """Of a recipe in the config, what is no value of `Recipe`."""
+MATCHED = ("depth", "channels", "blocks")
+"""Of a network: what a recipe and the feature that it is for must agree on."""
 TRAINABLE: Mapping[str, Architecture] = {
     "densenet": Architecture.DENSENET,
     "iresnet": Architecture.IRESNET,
@@ -78,8 +80,8 @@ class BackbonePlan:
         """Refuse what cannot be trained, before any job.
 
         Raises:
-            RequestError: an unknown recipe, a set that is not declared, a network or depth that is
-                not the feature's.
+            RequestError: an unknown recipe, a set that is not declared, a network, or a size of it,
+                that is not the feature's.
         """
         if self.from_export:
             return
@@ -102,9 +104,15 @@ class BackbonePlan:
                 raise RequestError(
                     f"{where} trains network: {recipe.network}, not {TRAINABLE[feature]}"
                 )
-            depth = self._config["features"][feature].get("depth", recipe.depth)
-            if depth != recipe.depth:
-                raise RequestError(f"{where} trains depth: {recipe.depth}, the feature has {depth}")
+            for key in MATCHED:
+                trained = getattr(recipe, key)
+                if isinstance(trained, tuple):
+                    trained = [*trained]
+                extracted = self._config["features"][feature].get(key, trained)
+                if extracted != trained:
+                    raise RequestError(
+                        f"{where} trains {key}: {trained}, the feature has {extracted}"
+                    )
             for still_set in recipe.sets:
                 if still_set not in declared:
                     raise RequestError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from circumplex.densenet_blocks import BLOCKS, check_blocks
 from circumplex.errors import RequestError
 
 
@@ -64,6 +65,8 @@ class Recipe:
         phases: names of the sets of still images, trained on phase after phase; the sets of a phase
             together, each with a head of its own. The DenseNet has its one classifier for all.
         depth: layers of an IResNet.
+        channels: of the first stage of an IResNet; 64 in ArcFace's.
+        blocks: layers of each of the DenseNet's three.
         units: action units to learn, by number.
         max_positive_weight: most that an image that shows an action unit may count, in images that
             do not; the weight is their ratio in the training images.
@@ -93,6 +96,8 @@ class Recipe:
     network: Architecture
     phases: tuple[tuple[str, ...], ...]
     depth: int = 100
+    channels: int = 64
+    blocks: tuple[int, int, int] = BLOCKS
     units: tuple[int, ...] = ()
     max_positive_weight: float = 10.0
     optimiser: Optimiser = Optimiser.ADAM
@@ -135,12 +140,14 @@ class Recipe:
             if key in chosen:
                 chosen[key] = enum(chosen[key])
         chosen["phases"] = tuple(tuple(phase) for phase in chosen["phases"])
-        if "units" in chosen:
-            chosen["units"] = tuple(chosen["units"])
+        for key in ("units", "blocks"):
+            if key in chosen:
+                chosen[key] = tuple(chosen[key])
         recipe = cls(**chosen)
         for phase in recipe.phases:
             if len(set(phase)) < len(phase):
                 raise RequestError(f"config: recipe {name} names a set twice in one phase")
+        check_blocks(recipe.blocks, f"recipe {name}")
         if recipe.network is Architecture.DENSENET and recipe.task is not Task.EXPRESSION:
             raise RequestError(
                 f"config: recipe {name}: the DenseNet learns expressions; action units are for "

@@ -14,7 +14,7 @@ from circumplex.digests import MISSING
 from circumplex.files import read_json
 from circumplex.weight_choices import PUBLISHED
 
-SIZES = ("depth", "size")
+SIZES = ("depth", "channels", "blocks", "size")
 """Options of the config by which it names a network."""
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "weights.yaml"

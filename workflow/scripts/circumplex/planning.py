@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.catalogue import published_weights
+from circumplex.densenet_blocks import check_blocks
 from circumplex.encoder_spec import Fusion, encoder_spec
 from circumplex.errors import RequestError
 from circumplex.features import FEATURES
@@ -71,6 +72,8 @@ def _check_names(plan: Plan) -> None:
     for name, options in plan.config["features"].items():
         for key in WEIGHT_KEYS:
             _check_weights(f"features.{name}.{key}", options.get(key, ""))
+        if "blocks" in options:
+            check_blocks(options["blocks"], f"features.{name}")
         quantised = options.get("postprocess") == "quantised"
         if quantised != ("pca" in options):
             raise RequestError(

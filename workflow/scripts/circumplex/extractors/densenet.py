@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from circumplex.densenet_blocks import BLOCKS, FEATURES, check_blocks
 from circumplex.extractors.inference import Inference
 from circumplex.extractors.options import Arithmetic, OptionReader
 from circumplex.networks import densenet
@@ -21,6 +23,7 @@ class Options:
 
     Attributes:
         weights: of the network.
+        blocks: layers of each of its three; 16 in the paper's.
         mean: of the grey values (0 to 255) of the images that the network was trained on.
         deviation: their standard deviation.
         batch_size: faces a batch; fixed, see `BatchExtractor`.
@@ -28,6 +31,7 @@ class Options:
     """
 
     weights: Weights
+    blocks: tuple[int, int, int]
     mean: float
     deviation: float
     batch_size: int
@@ -38,11 +42,13 @@ class Options:
         """Read the config's slice.
 
         Raises:
-            RequestError: an unknown key or a value out of range.
+            RequestError: an unknown key, a value out of range, or blocks that end in other than
+                342 channels.
         """
         reader = OptionReader("densenet", options)
         parsed = cls(
             weights=Weights.parse(reader.raw("weights")),
+            blocks=reader.counts("blocks", BLOCKS),
             mean=reader.positive("mean", 131.0754),  # both from the authors' FER+ code
             deviation=reader.positive("deviation", 47.858177),
             batch_size=reader.positive("batch_size", 32),
@@ -50,6 +56,7 @@ class Options:
             arithmetic=Arithmetic.read(reader, channels_last=True),
         )
         reader.finish()
+        check_blocks(parsed.blocks, "features.densenet")
         return parsed
 
 
@@ -81,11 +88,12 @@ class DenseNetExtractor:
     """
 
     name = "densenet"
-    dimension = densenet.FEATURES
+    dimension = FEATURES
 
     def __init__(self, options: Options, device: str) -> None:
         self.batch_size = options.batch_size
-        network = build_network(densenet.DenseNetBC, options.weights, device)
+        factory = partial(densenet.DenseNetBC, options.blocks)
+        network = build_network(factory, options.weights, device)
         embedding = Embedding(network, options.mean, options.deviation)
         self.network = Inference(embedding, options.arithmetic, device)
 

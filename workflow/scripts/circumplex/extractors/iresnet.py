@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,12 +42,15 @@ class Options:
     Attributes:
         weights: of the network.
         depth: layers; 100 is the paper's.
+        channels: of the first of four stages, each of which has twice those of the one before; 64
+            in ArcFace's networks.
         batch_size: faces a batch; fixed, see `BatchExtractor`.
         arithmetic: how the network is run.
     """
 
     weights: Weights
     depth: Depth
+    channels: int
     batch_size: int
     arithmetic: Arithmetic
 
@@ -61,6 +65,7 @@ class Options:
         parsed = cls(
             weights=Weights.parse(reader.raw("weights")),
             depth=reader.choice("depth", Depth.R100),
+            channels=reader.positive("channels", iresnet.CHANNELS),
             batch_size=reader.positive("batch_size", 32),
             # Channels last is a third faster on a CPU, on GPUs with tensor cores too.
             arithmetic=Arithmetic.read(reader, channels_last=True),
@@ -105,7 +110,8 @@ class IResNetExtractor:
     def __init__(self, name: str, options: Options, device: str) -> None:
         self.name = name
         self.batch_size = options.batch_size
-        network = build_network(FACTORIES[options.depth], options.weights, device, read_state)
+        factory = partial(FACTORIES[options.depth], options.channels)
+        network = build_network(factory, options.weights, device, read_state)
         self.network = Inference(Embedding(network), options.arithmetic, device)
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """What the extractors' options have in common: the config's slices become frozen dataclasses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Self, TypeVar
@@ -44,6 +44,18 @@ class OptionReader:
         if isinstance(value, bool) or not isinstance(value, (int, kind)) or not value > 0:
             raise self._refuse(key, f"{value!r} is not a positive {kind.__name__}")
         return kind(value)
+
+    def counts(self, key: str, default: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Three whole numbers above zero."""
+        value = self._left.pop(key, default)
+        if not (
+            isinstance(value, Sequence)
+            and len(value) == len(default)
+            and all(type(count) is int and count > 0 for count in value)
+        ):
+            raise self._refuse(key, f"{value!r} is not three whole numbers above 0")
+        first, second, third = value
+        return first, second, third
 
     def choice(self, key: str, default: Choice) -> Choice:
         """A member of the default's enum, by value."""

@@ -1,4 +1,4 @@
-"""DenseNet-BC with 100 layers, the network of the ``densenet`` expression feature.
+"""DenseNet-BC, with 100 layers the network of the ``densenet`` expression feature.
 
 Section 3.2.1 of the paper; Huang et al., "Densely Connected Convolutional Networks".
 """
@@ -9,28 +9,31 @@ import torch
 from torch import nn
 from torchvision.models import DenseNet
 
-FEATURES = 342  # 24 -> 216 / 2 -> 300 / 2 -> 342 channels
+from circumplex.densenet_blocks import BLOCKS, GROWTH, STEM
+
 INPUT_SIZE = 64  # side of the grey input image, in pixels
 EXPRESSIONS = 8  # neutral, happy, surprise, sad, anger, disgust, fear, contempt
 
 
 class DenseNetBC(nn.Module):
-    """Growth 12, three blocks of 16 layers, bottleneck 4, compression 0.5.
+    """Growth 12, three blocks, bottleneck 4, compression 0.5.
 
     Three things differ from torchvision's class, whose blocks and names this takes: a 3x3 stem of
     stride 2 on one channel, nothing between the stem and the first block, and a last norm called
     ``norm3`` since there are three blocks.
+
+    Args:
+        blocks: layers of each block; as `circumplex.densenet_blocks.check_blocks` allows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: tuple[int, int, int] = BLOCKS) -> None:
         super().__init__()
-        growth, blocks, stem = 12, (16, 16, 16), 24
-        body = DenseNet(growth, blocks, stem, num_classes=EXPRESSIONS)
+        body = DenseNet(GROWTH, blocks, STEM, num_classes=EXPRESSIONS)
         parts: OrderedDict[str, nn.Module] = OrderedDict(body.features.named_children())
         for name in ("conv0", "norm0", "relu0", "pool0"):
             del parts[name]
         parts["norm3"] = parts.pop("norm5")
-        conv0 = nn.Conv2d(1, stem, kernel_size=3, stride=2, padding=1, bias=False)
+        conv0 = nn.Conv2d(1, STEM, kernel_size=3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(conv0.weight)
         self.features = nn.Sequential(OrderedDict(conv0=conv0, **parts))
         self.classifier: nn.Module = body.classifier

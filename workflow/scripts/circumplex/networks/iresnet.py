@@ -12,7 +12,7 @@ from torch import nn
 
 FEATURES = 512
 INPUT_SIZE = 112  # side of the aligned face, in pixels
-STAGES = (64, 128, 256, 512)  # channels; each stage halves the side
+CHANNELS = 64  # of the first stage; each stage halves the side, and has twice the channels
 SLOPE = 0.25  # initial slope of PReLU
 
 
@@ -51,19 +51,21 @@ class IResNet(nn.Module):
 
     Args:
         units: number of units of each of the four stages.
+        channels: of the first stage; ArcFace's networks have 64.
     """
 
-    def __init__(self, units: tuple[int, int, int, int]) -> None:
+    def __init__(self, units: tuple[int, int, int, int], channels: int = CHANNELS) -> None:
         super().__init__()
-        self.conv1 = conv(3, STAGES[0], 3)
-        self.bn1 = nn.BatchNorm2d(STAGES[0])
-        self.prelu = nn.PReLU(STAGES[0], init=SLOPE)
-        self.layer1 = self._stage(STAGES[0], STAGES[0], units[0])
-        self.layer2 = self._stage(STAGES[0], STAGES[1], units[1])
-        self.layer3 = self._stage(STAGES[1], STAGES[2], units[2])
-        self.layer4 = self._stage(STAGES[2], STAGES[3], units[3])
-        self.bn2 = nn.BatchNorm2d(STAGES[3])
-        self.fc = nn.Linear(STAGES[3] * (INPUT_SIZE // 16) ** 2, FEATURES)
+        first, second, third, last = (channels * 2**stage for stage in range(4))
+        self.conv1 = conv(3, first, 3)
+        self.bn1 = nn.BatchNorm2d(first)
+        self.prelu = nn.PReLU(first, init=SLOPE)
+        self.layer1 = self._stage(first, first, units[0])
+        self.layer2 = self._stage(first, second, units[1])
+        self.layer3 = self._stage(second, third, units[2])
+        self.layer4 = self._stage(third, last, units[3])
+        self.bn2 = nn.BatchNorm2d(last)
+        self.fc = nn.Linear(last * (INPUT_SIZE // 16) ** 2, FEATURES)
         self.features = nn.BatchNorm1d(FEATURES)
         self._initialise(sum(units))
 
@@ -91,27 +93,27 @@ class IResNet(nn.Module):
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
         """Embeddings (batch, 512)."""
-        x = self.prelu(self.bn1(self.conv1(faces)))  # (batch, 64, 112, 112)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (batch, 512, 7, 7)
+        x = self.prelu(self.bn1(self.conv1(faces)))  # (batch, channels, 112, 112)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (batch, 8 channels, 7, 7)
         embeddings: torch.Tensor = self.features(self.fc(self.bn2(x).flatten(1)))
         return embeddings
 
 
-def iresnet18() -> IResNet:
+def iresnet18(channels: int = CHANNELS) -> IResNet:
     """18 layers; for trials."""
-    return IResNet((2, 2, 2, 2))
+    return IResNet((2, 2, 2, 2), channels)
 
 
-def iresnet34() -> IResNet:
+def iresnet34(channels: int = CHANNELS) -> IResNet:
     """34 layers."""
-    return IResNet((3, 4, 6, 3))
+    return IResNet((3, 4, 6, 3), channels)
 
 
-def iresnet50() -> IResNet:
+def iresnet50(channels: int = CHANNELS) -> IResNet:
     """50 layers."""
-    return IResNet((3, 4, 14, 3))
+    return IResNet((3, 4, 14, 3), channels)
 
 
-def iresnet100() -> IResNet:
-    """100 layers, 65.2 M parameters: the paper's."""
-    return IResNet((3, 13, 30, 3))
+def iresnet100(channels: int = CHANNELS) -> IResNet:
+    """100 layers; with 64 channels 65.2 M parameters: the paper's."""
+    return IResNet((3, 13, 30, 3), channels)
