@@ -23,7 +23,7 @@ DRIFT_PERIODS_S = (3.0, 7.0)
 # Deviation of each nuisance in units of the latent's: the share that a modality can not tell.
 NUISANCE = {
     "face_valence": 0.20,
-    "face_arousal": 0.50,
+    "face_arousal": 0.80,
     "voice_valence": 0.50,
     "voice_arousal": 0.85,
 }

@@ -37,7 +37,7 @@ SECTORS = (  # of the circumplex: from this angle on (degrees, from valence towa
 ACTION_UNITS = (1, 2, 4, 5, 6, 12, 15, 20, 25, 26)  # that the drawing moves
 COLUMNS = ("image", "split", "subject", "expression", *(f"AU{unit}" for unit in ACTION_UNITS))
 LABELS = "stills.csv"
-MIN_FACE_SIZE = 60  # px, as in config/demo.yaml
+MIN_FACE_SIZE = 80  # px, as in config/demo.yaml
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111)
 
 

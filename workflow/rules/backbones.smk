@@ -22,6 +22,7 @@ rule list_stills:
         log_of("list_stills", "still_set"),
     benchmark:
         benchmark_of("list_stills", "still_set")
+    priority: 1  # of all that can start: visual features wait for what is trained on it
     conda:
         "../../envs/light.yaml"
     threads: THREADS["extract"]
@@ -64,6 +65,7 @@ rule train_backbone:
         log_of("train_backbone", "recipe"),
     benchmark:
         benchmark_of("train_backbone", "recipe")
+    priority: 1  # the longest jobs before any encoder
     conda:
         "../../envs/torch.yaml"
     threads: THREADS["train"]
