@@ -269,7 +269,7 @@ def test_a_table_trains_its_own_rows_alone(tmp_path):
 
     plan = plan_of(tmp_path, "demo", "paper/table1")
     identities = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "d.json"))
-    trace = identities.table("table1")["trace"]
+    trace = identities.results.table("table1")["trace"]
     assert {m["experiment"] for m in trace["models"].values()} == {
         "lstm_D_W",
         "transformer_D_WC",

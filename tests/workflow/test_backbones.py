@@ -102,7 +102,7 @@ def test_what_cannot_be_trained_stops_the_run_in_words(fresh: Project) -> None:
 def test_a_recipe_overfits_64_faces(finished: tuple[Project, Outcome], recipe: str) -> None:
     command = [sys.executable, "-m", "demo.overfit", "--corpus", str(finished[0].corpus)]
     # One thread: the other worker's jobs would stall two that wait for each other.
-    command += ["--depth", "18", "--channels", "16", "--threads", "1", "--recipes", recipe]
+    command += ["--depth", "18", "--threads", "1", "--recipes", recipe]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("holds\n")

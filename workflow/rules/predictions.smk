@@ -111,7 +111,7 @@ rule export_ensemble:
         ),
         weights=lambda wildcards: [
             str(PLAN.backbones.checkpoint(recipe))
-            for recipe in IDENTITIES.export(wildcards.ensemble)["trained"].values()
+            for recipe in IDENTITIES.results.export(wildcards.ensemble)["trained"].values()
         ],
     output:
         local(f"{RESULTS}/exports/{{ensemble}}/ensemble.json"),  # beside its models
@@ -126,7 +126,7 @@ rule export_ensemble:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=lambda wildcards: IDENTITIES.export(wildcards.ensemble),
+        stage=lambda wildcards: IDENTITIES.results.export(wildcards.ensemble),
     message:
         "export_ensemble {wildcards.ensemble}"
     script:

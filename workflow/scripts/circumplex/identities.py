@@ -1,4 +1,7 @@
-"""What each job depends on, by content: the tracked parameter of every rule.
+"""What each job depends on, by content: the tracked parameters of the rules up to submissions.
+
+Those of backbones and of results (`circumplex.backbone_identities`, `circumplex.result_identities`)
+are attributes of `Identities`.
 
 Imported while the workflow is parsed: standard library, yaml and jsonschema only.
 """
@@ -10,14 +13,15 @@ from typing import Any
 
 from circumplex.backbone_identities import BackboneIdentities
 from circumplex.backbone_plan import recipe_of
-from circumplex.catalogue import SIZES, Published, missing_weights, published_problems
-from circumplex.digests import MISSING, DigestCache, code_digest, file_digest, read_pins
+from circumplex.catalogue import Published, missing_weights, published_problems
+from circumplex.digests import MISSING, DigestCache, code_digest, read_pins
 from circumplex.errors import RequestError
 from circumplex.exports import check_identities
 from circumplex.features import Feature
 from circumplex.import_sources import source_files
 from circumplex.modalities import Modality
 from circumplex.plan import MEAN, TARGETS, Plan, Run
+from circumplex.result_identities import ResultIdentities
 from circumplex.samples import Sample, Split
 from circumplex.still_sources import still_set_digest
 from circumplex.weight_choices import RANDOM, WEIGHT_KEYS
@@ -53,6 +57,7 @@ class Identities:
         self.backbones = BackboneIdentities(
             plan, cache, self._weights, self.still_set, lambda: self.code("train_backbone")
         )
+        self.results = ResultIdentities(plan, scripts, self)
         self._codes: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -307,29 +312,6 @@ class Identities:
             combination=given,
         )
 
-    def export(self, name: str) -> dict[str, Any]:
-        """Tracked parameter of ``export_ensemble``: the description to write."""
-        plan = self._plan
-        runs = plan.all_members(name)
-        experiments = {run.experiment: plan.experiments[run.experiment] for run in runs}
-        used = {feature for e in experiments.values() for feature in e["features"]}
-        description = {
-            "ensemble": name,
-            "members": plan.ensembles[name],
-            "experiments": experiments,
-            "folds": plan.config["folds"],
-            "smoothing": plan.smoothing,
-            "features": {feature: self.features[feature] for feature in sorted(used)},
-        }
-        paths = [run.path for run in runs]
-        trained = self._plan.backbones.trained
-        return self.plain(
-            "export_ensemble",
-            description=description,
-            runs=paths,
-            trained={feature: trained[feature] for feature in sorted(used & trained.keys())},
-        )
-
     def submission(self, name: str) -> dict[str, Any]:
         """Tracked parameter of ``write_submission``."""
         spec = self._plan.submissions[name]
@@ -349,106 +331,6 @@ class Identities:
         """The organisers' list that a submission follows, if it names one."""
         path = self._plan.submissions[name].get("list")
         return [path] if path else []
-
-    def evaluation(self) -> dict[str, Any]:
-        """Tracked parameter of ``evaluate``: what each table of predictions is."""
-        plan = self._plan
-        strategies = {name: e["strategy"] for name, e in plan.experiments.items()}
-        return self.plain(
-            "evaluate",
-            runs=[[r.experiment, r.fold, r.seed, strategies[r.experiment]] for r in plan.runs],
-            ensembles={
-                name: sorted({strategies[run.experiment] for run in plan.all_members(name)})
-                for name in plan.ensembles
-            },
-            splits=self._splits(),
-        )
-
-    def table(self, name: str) -> dict[str, Any]:
-        """Tracked parameter of ``make_table``: its rows, and what their numbers come from."""
-        plan = self._plan
-        spec = plan.tables[name]
-        rows = [{**row, "replicates": plan.replicates(row)} for row in spec["rows"]]
-        units = [unit for row in rows for replicate in row["replicates"] for unit in replicate]
-        ensembles = list(dict.fromkeys(n for kind, n, _ in units if kind == "ensemble"))
-        scored = {n for kind, n, _ in units if kind == "model"}
-        scored |= {run.path for ensemble in ensembles for run in plan.all_members(ensemble)}
-        trace = self._trace([run for run in plan.runs if run.path in scored], ensembles)
-        return self.plain(
-            "make_table",
-            name=name,
-            title=spec["title"],
-            targets=spec.get("targets", list(TARGETS)),
-            split=spec.get("split", "val"),
-            rows=rows,
-            splits=self._splits(),
-            random_weights=self.random_weights(trace["features"]),
-            template=file_digest(self._scripts.parent / "report" / "table.html.j2"),
-            trace=trace,
-        )
-
-    def manifest(self) -> dict[str, Any]:
-        """Tracked parameter of ``make_manifest``."""
-        return self.plain(
-            "make_manifest", trace=self._trace(self._plan.runs, list(self._plan.ensembles))
-        )
-
-    def _trace(self, runs: Sequence[Run], ensembles: Sequence[str]) -> dict[str, Any]:
-        """What models and ensembles come from, as far as the plan decides it."""
-        plan = self._plan
-        used = {f for run in runs for f in plan.experiments[run.experiment]["features"]}
-        models: dict[str, dict[str, Any]] = {}
-        for run in runs:
-            models[run.path] = {
-                "experiment": run.experiment,
-                "fold": run.fold,
-                "seed": run.seed,
-                "features": plan.experiments[run.experiment]["features"],
-            }
-            if plan.export is not None:
-                sha256 = plan.export["models"][run.path]
-                models[run.path]["checkpoint"] = {"file": f"{run.path}.pt", "sha256": sha256}
-        members = {
-            name: {target: [run.path for run in plan.members(name, target)] for target in TARGETS}
-            for name in ensembles
-        }
-        features = {name: self.features[name] for name in sorted(used)}
-        return {"models": models, "ensembles": members, "features": features}
-
-    def _splits(self) -> dict[str, str]:
-        return {sample.sample: sample.split.value for sample in self._plan.samples}
-
-    def report(self) -> dict[str, Any]:
-        """Tracked parameter of ``make_report``."""
-        folder = self._scripts.parent / "report"
-        return self.plain(
-            "make_report",
-            templates=[file_digest(path) for path in sorted(folder.glob("*.j2"))],
-            stages=self.sample_stages(),
-            ensembles=list(self._plan.ensembles),
-            runs=[run.path for run in self._plan.runs],
-            random_weights=self.random_weights(),
-            features={
-                f.name: {
-                    **self._plan.weight_choices(f),
-                    **self._sizes(f),
-                    "dimension": self.packs(f.name)["options"]["dimension"],
-                    "modality": f.modality.value,
-                    "framing": f.framing,
-                    "imported": f.imported,
-                }
-                for f in self._plan.features
-            },
-            excluded=self._plan.config.get("exclude", []),
-        )
-
-    def _sizes(self, feature: Feature) -> dict[str, Any]:
-        options = self._plan.config["features"][feature.name]
-        return {key: options[key] for key in SIZES if key in options}
-
-    def closing(self) -> dict[str, Any]:
-        """Tracked parameter of ``check_failures``, which ends the run."""
-        return self.plain("check_failures", random_weights=self.random_weights())
 
     def sample_stages(self) -> list[str]:
         """Stages of per-sample files that the run's features need, in order."""
