@@ -98,7 +98,7 @@ class Cast:
 
 
 CASTS = {
-    "demo": Cast(DEMO, (6.4, 9.8), stills=(160, 6)),
+    "demo": Cast(DEMO, (6.2, 8.4), stills=(160, 6)),
     "tiny": Cast(TINY, (2.0, 2.0), stills=(10, 8)),
 }
 
