@@ -25,7 +25,7 @@ NUISANCE = {
     "face_valence": 0.20,
     "face_arousal": 0.80,
     "voice_valence": 0.50,
-    "voice_arousal": 0.85,
+    "voice_arousal": 0.60,
 }
 DRIFTS = ("x", "y", "scale", "light")
 
