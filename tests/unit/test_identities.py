@@ -101,7 +101,7 @@ def test_the_subject_and_the_split(identities, tmp_path):
     made = identities()
     assert changed(before, stages_of(made)) == set()
     write_sheet(tmp_path / "samples.tsv", ROWS)
-    assert made.evaluation() != identities().evaluation()
+    assert made.results.evaluation() != identities().results.evaluation()
     path = "lstm_D_W/official/seed0"
     assert made.training(path)["roles"] != identities().training(path)["roles"]
 
@@ -248,7 +248,7 @@ def test_names_that_snakemake_would_expand_are_no_inputs(identities, tmp_path):
 
 
 def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(identities):
-    exported = json.loads(json.dumps(identities().export("main")["description"]))["features"]
+    exported = json.loads(json.dumps(identities().results.export("main")["description"]))["features"]
     check_identities(exported, identities(shards=2, smoothing={"valence": 1}).features)
     other = identities(features={"vggish": {"hop_s": 0.48}}, packs={"dtype": "float16"}).features
     with pytest.raises(RequestError, match="vggish: extract_vggish options") as raised:
@@ -321,7 +321,7 @@ def test_an_export_predicts_with_what_was_chosen_and_fitted(identities, tmp_path
     assert made.smoothing(run)["search"] == {"valence": [0, 10]}
     assert made.smoothing(run)["searched_on"] == validation
     assert made.ensemble("main")["fitted_on"] == validation
-    tracked = made.export("main")
+    tracked = made.results.export("main")
     chosen = {"convention": "paper", "valence": 10, "arousal": 50}
     fitted = {"valence": {"weights": {"a": 1.0}, "intercept": 0.0}}
     description = {

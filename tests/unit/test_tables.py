@@ -276,7 +276,9 @@ def test_a_table_trains_its_own_rows_alone(tmp_path):
         "transformer_IF_WVCE",
     }
     assert trace["ensembles"] == {}
-    assert trace["features"]["densenet"]["extract_densenet options"]["weights"] == "random:0"
+    assert trace["features"]["vggish"]["extract_vggish options"]["weights"] == "random:3"
+    trained = trace["features"]["densenet"]["extract_densenet options"]["weights"]
+    assert trained.startswith("trained:"), "and what it is trained from"
 
 
 ROW = {"label": "x", "experiment": "lstm_D_W"}
