@@ -248,7 +248,9 @@ def test_names_that_snakemake_would_expand_are_no_inputs(identities, tmp_path):
 
 
 def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(identities):
-    exported = json.loads(json.dumps(identities().results.export("main")["description"]))["features"]
+    exported = json.loads(json.dumps(identities().results.export("main")["description"]))[
+        "features"
+    ]
     check_identities(exported, identities(shards=2, smoothing={"valence": 1}).features)
     other = identities(features={"vggish": {"hop_s": 0.48}}, packs={"dtype": "float16"}).features
     with pytest.raises(RequestError, match="vggish: extract_vggish options") as raised:
