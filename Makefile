@@ -67,7 +67,7 @@ test: unit ## all that CI runs
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm and munge
 	tests/cluster/slurm.sh start $(DEMO)/slurm
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/slurm --configfile config/demo.yaml \
-	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster; \
+	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster '$(STILLS)'; \
 	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 

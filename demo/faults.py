@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from circumplex.store import file_digest, record_path
+from demo.runs import places
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPARED = ("predict_frames", "smooth_predictions", "ensemble_predictions", "submissions")
@@ -209,7 +210,7 @@ def main() -> None:
     folder = arguments.folder or Path(".demo") / f"seed{arguments.seed}"
     results = folder / "faults"
     options = ["--cores", str(arguments.cores), "--configfile", *arguments.configs]
-    options += ["--config", f"samples={folder}/corpus/samples.tsv", f"results={results}"]
+    options += ["--config", *places(folder / "corpus", results)]
     victim = Victim(ROOT, options, folder / "faults.log")
     moments = random.Random(arguments.seed)
     kills = 0

@@ -1,6 +1,7 @@
 """Variants of the demo's run that take its features from the store instead of extracting again."""
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,16 @@ from demo.score import score
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("valence", "arousal")
+
+
+def places(corpus: Path, results: Path) -> list[str]:
+    """Values of ``--config`` that turn config/demo.yaml to a corpus and a folder of results."""
+    stills = {"still_sets": {"drawn": {"path": f"{corpus}/stills/stills.csv"}}}
+    return [
+        f"samples={corpus}/samples.tsv",
+        f"results={results}",
+        f"backbones={json.dumps(stills)}",
+    ]
 
 
 @dataclass(frozen=True)

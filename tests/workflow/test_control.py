@@ -6,6 +6,8 @@ from pathlib import Path
 
 from conftest import ROOT
 
+from demo.runs import places
+
 CONFIGS = ["config/demo.yaml", "config/control.yaml"]
 
 
@@ -27,9 +29,16 @@ def test_real_annotations_beat_shuffled_ones(tmp_path: Path) -> None:
     made = ["--seed", "0", "--size", "demo", "--out", str(corpus), "--truth", str(truth)]
     run("demo.make_corpus", *made)
     results = tmp_path / "results"
-    overrides = [f"samples={corpus}/samples.tsv", f"results={results}"]
     target = f"{results}/write_submission/main.json"
-    command = ["snakemake", "--cores", "2", "--configfile", *CONFIGS, "--config", *overrides]
+    command = [
+        "snakemake",
+        "--cores",
+        "2",
+        "--configfile",
+        *CONFIGS,
+        "--config",
+        *places(corpus, results),
+    ]
     run(*command, "--", target)
     control = ["demo.control", "--folder", str(tmp_path), "--shuffles", "1"]
     control += ["--submission", "main", "--configs", *CONFIGS]
