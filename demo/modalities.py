@@ -15,7 +15,7 @@ from demo.runs import TARGETS, Demo
 VISUAL = ["densenet", "iresnet", "fau"]
 AUDIO = ["egemaps", "compare", "vggish", "wav2vec2"]
 CHOICES = {"visual": VISUAL, "audio": AUDIO, "both": VISUAL + AUDIO}
-EPOCHS = {"lstm": 10, "transformer": 7}  # the demo's
+ENCODERS = ("lstm", "transformer")
 SEEDS = (0, 1, 2)
 GAIN, LOSS = 0.05, 0.02
 
@@ -24,14 +24,13 @@ def main() -> None:
     demo = Demo.of_arguments(__doc__)
     experiments, ensembles, submissions = {}, {}, {}
     for choice, features in CHOICES.items():
-        members = [f"{choice}_{encoder}" for encoder in EPOCHS]
-        for member, (encoder, epochs) in zip(members, EPOCHS.items(), strict=True):
+        members = [f"{choice}_{encoder}" for encoder in ENCODERS]
+        for member, encoder in zip(members, ENCODERS, strict=True):
             experiments[member] = {
                 "encoder": encoder,
                 "features": features,
                 "strategy": "official",
                 "seeds": list(SEEDS),
-                "training": {"epochs": epochs},
             }
         for seed in SEEDS:
             name = f"{choice}-{seed}"

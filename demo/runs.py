@@ -18,13 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("valence", "arousal")
 
 
+def stills_of(corpus: Path) -> dict[str, Any]:
+    """The config's ``backbones`` that turn config/demo.yaml to a corpus's still faces."""
+    return {"still_sets": {"drawn": {"path": f"{corpus}/stills/stills.csv"}}}
+
+
 def places(corpus: Path, results: Path) -> list[str]:
     """Values of ``--config`` that turn config/demo.yaml to a corpus and a folder of results."""
-    stills = {"still_sets": {"drawn": {"path": f"{corpus}/stills/stills.csv"}}}
     return [
         f"samples={corpus}/samples.tsv",
         f"results={results}",
-        f"backbones={json.dumps(stills)}",
+        f"backbones={json.dumps(stills_of(corpus))}",
     ]
 
 
@@ -68,10 +72,9 @@ class Demo:
         store.mkdir(parents=True, exist_ok=True)
         if not (results / "store").exists():
             (results / "store").symlink_to("../results/store")
-        stills = {"drawn": {"path": str(self.sheet.with_name("stills") / "stills.csv")}}
         config = {
             "samples": str(self.sheet),
-            "backbones": {"still_sets": stills},
+            "backbones": stills_of(self.sheet.parent),
             **overlay,
             "results": str(results),
         }
