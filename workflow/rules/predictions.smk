@@ -111,7 +111,9 @@ rule export_ensemble:
         ),
         weights=lambda wildcards: [
             str(PLAN.backbones.checkpoint(recipe))
-            for recipe in IDENTITIES.results.export(wildcards.ensemble)["trained"].values()
+            for recipe in IDENTITIES.results.export(wildcards.ensemble)[
+                "trained"
+            ].values()
         ],
     output:
         local(f"{RESULTS}/exports/{{ensemble}}/ensemble.json"),  # beside its models
