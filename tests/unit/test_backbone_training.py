@@ -42,6 +42,7 @@ def chosen(tables, *names):
     return {name: tables[name] for name in names}
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_in_the_same_bytes_and_scores(tables, tmp_path):
     recipe = Recipe.parse(
         "r", {**EXPRESSION, "phases": [["eight"], ["eight", "seven"]], "ema": 0.9}
@@ -65,6 +66,7 @@ def test_a_killed_training_ends_in_the_same_bytes_and_scores(tables, tmp_path):
     assert of_sets["test"]["seven"]["images"] == 8
 
 
+@pytest.mark.slow
 def test_a_state_of_another_training_is_not_resumed(tables, tmp_path):
     of = chosen(tables, "eight")
     with pytest.raises(Killed):
@@ -76,6 +78,7 @@ def test_a_state_of_another_training_is_not_resumed(tables, tmp_path):
     assert [row["epoch"] for row in train_backbone(other, of, tmp_path).log] == [1]
 
 
+@pytest.mark.slow
 def test_the_extractors_load_what_is_trained(tables, tmp_path):
     crop = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     for values, of, build in (
@@ -111,6 +114,7 @@ def test_a_loss_that_is_not_finite_names_images(tables, tmp_path):
         train_backbone(Recipe.parse("r", values), chosen(tables, "eight"), tmp_path)
 
 
+@pytest.mark.slow
 def test_patience_ends_a_phase_and_the_best_epoch_is_kept(tables, tmp_path):
     # So small a rate changes nothing: the first epoch stays the best.
     values = {"learning_rate": 1e-30, "patience": 1, "epochs": 9, "phases": [["eight"]]}

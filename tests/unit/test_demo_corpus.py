@@ -51,6 +51,7 @@ def tiny(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tiny, tmp_path):
     assert make_corpus(0, "tiny", tmp_path / "data", tmp_path / "truth", workers=1)
     assert files(tmp_path) == files(tiny)

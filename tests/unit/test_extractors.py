@@ -206,6 +206,7 @@ def test_descriptors_of_long_sound_come_in_pieces(tmp_path) -> None:
     assert pieces == [6000, 496]
 
 
+@pytest.mark.slow
 def test_vggish_examples_start_every_hop(tmp_path) -> None:
     samples = sound(4.2)
     path = write_wave(tmp_path / "a.wav", samples)
@@ -232,6 +233,7 @@ def test_vggish_example_has_the_same_bits_in_any_batch(tmp_path) -> None:
     assert np.array_equal(moved, rows[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["release", "port", "port of arrays"])
 def test_vggish_quantises_with_the_published_matrix(tmp_path, kind) -> None:
     pca = {"pca_eigen_vectors": np.eye(128)[::-1] * 0.3, "pca_means": np.full(128, 0.5)}

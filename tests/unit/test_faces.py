@@ -250,6 +250,7 @@ def test_face_cut_by_the_edge(detector, portrait):
         assert np.isfinite(faces.boxes).all()
 
 
+@pytest.mark.slow
 def test_real_clip_of_two(tmp_path, detector):
     clip = MEDIA / "two_faces_25fps.mp4"
     if not clip.is_file():

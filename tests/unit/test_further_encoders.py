@@ -194,6 +194,7 @@ def test_drawn_segments_carry_no_state(kind):
         training_spec({**values, "order": "drawn"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "fusion", "loss"),
     [

@@ -122,6 +122,7 @@ def test_a_processor_without_bfloat16_is_told_of(precision, supported, monkeypat
     assert told is (precision is Precision.BFLOAT16 and not supported)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", list(Precision))
 def test_compiled_is_close_and_has_the_same_bits_at_any_position(precision):
     arithmetic = Arithmetic(precision, compile=True, channels_last=True)
@@ -170,6 +171,7 @@ FACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "options", "largest_error"), FACES)
 def test_bfloat16_keeps_the_features(module, options, largest_error):
     """Cosine of at least 0.9999 and the relative error that docs/extractors.md states."""
@@ -190,6 +192,7 @@ def sounds(seconds, count):
     return np.float32(0.2 * np.stack(tones))
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_vggish():
     plain = vggish.build({**RANDOM, "batch_size": 2})
     half = vggish.build({**RANDOM, "batch_size": 2, **HALF})

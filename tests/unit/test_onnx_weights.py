@@ -64,6 +64,7 @@ def same(network, faces, expected):
     return float(error) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_network_out_of_its_export_computes_the_same(tuned, tmp_path, variant):
     network, faces, expected = tuned
@@ -86,6 +87,7 @@ def test_the_published_form_has_folded_norms_and_numbers_for_names(published):
     assert not any("conv1.weight" in name or "prelu" in name for name in names)
 
 
+@pytest.mark.slow
 def test_onnx_itself_computes_what_the_loaded_network_computes(tuned, tmp_path):
     network, faces, _ = tuned
     # onnx's reference takes norms of opsets before 14 for training ones.
@@ -104,6 +106,7 @@ def test_the_extractor_takes_an_onnx_file(published, tuned):
     assert np.abs(made.embed(crops) - expected).max() < 1e-3 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_a_norms_own_epsilon_is_kept(tuned, tmp_path):
     network, faces, _ = tuned
     twin = iresnet18()

@@ -64,6 +64,7 @@ def glint360k(tmp_path_factory):
     return path, state
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_iresnet100_of_arcface(glint360k) -> None:
     path, state = glint360k
@@ -138,6 +139,7 @@ def vggish_shapes() -> Shapes:
     return shapes
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_vggish_of_the_common_port(tmp_path) -> None:
     state = made_state(vggish_shapes())
@@ -185,6 +187,7 @@ def wav2vec2_shapes() -> Shapes:
     return {**shapes, "lm_head.weight": (32, 768), "lm_head.bias": (32,)}
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["safetensors", "bin"])
 def test_wav2vec2_base_960h(tmp_path, kind) -> None:

@@ -140,6 +140,7 @@ def dom(page: Path, profile: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 def test_markup_in_names_and_reasons_does_not_run_in_a_browser(tmp_path):
     corpus = Corpus(tmp_path)

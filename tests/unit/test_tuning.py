@@ -34,6 +34,7 @@ def test_agreement_by_hand():
     assert compare(reference, reference) == (pytest.approx(1), 0)
 
 
+@pytest.mark.slow
 def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
     monkeypatch.setattr("circumplex.tuning.LEAST_SECONDS", 0)
     monkeypatch.setattr("circumplex.tuning.LEAST_BATCHES", 1)
