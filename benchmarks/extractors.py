@@ -9,8 +9,10 @@ files and the index, in the steady state: loading and compiling are printed apar
 
 The rule runs in rounds of a shard each, which begin and end with an idle network, and the bare best
 is measured by the same network before, between and after them, so that whatever else the machine
-does strikes both. Printed beside the rates: the cores that the process kept busy, which tells a
-disturbed run (with 2 threads, less than about 1.9 in the bare network) from a slow rule.
+does strikes both: have rounds last about as long as the bare stretches (6 s). A shard before them
+is not counted: with its first table a job loads what it has not yet. Printed beside the rates: the
+cores that the process kept busy, which tells a disturbed run (with 2 threads, less than about 1.9
+in the bare network) from a slow rule.
 
 Rates are in face crops, VGGish examples, or seconds of sound. The speech encoder's rule also
 computes the context of its windows, which the bare pass of a window does too; "useful" leaves it
@@ -138,7 +140,15 @@ def timed(work: Callable[[], float], clock: Clock) -> Stretch:
 def run_whole(
     folder: Path, rounds: Sequence[Sequence[Request]], case: "Case", build: Any, clock: Clock
 ) -> Whole:
-    """Load as the rule does, then alternate the network alone, warmed up, with shards."""
+    """Load as the rule does, then alternate the network alone, warmed up, with shards.
+
+    Args:
+        folder: of the inputs and the tables.
+        rounds: the first one is not counted.
+        case: the extractor.
+        build: makes it.
+        clock: of the stretches.
+    """
     begin = time.perf_counter()
     extractor = build()
     inputs = inputs_of(extractor, NOWHERE)
@@ -160,12 +170,16 @@ def run_whole(
         run_shard_together(job.stage, job.index, requests, make_all)
         return len(requests) * case.clip_items
 
+    def rows() -> int:
+        return sum(count_rows(path) for path in (folder / "extract").glob("*.parquet"))
+
+    rule(rounds[0])
+    rows_before = rows()
     alone, whole = [timed(bare, clock)], []
-    for requests in rounds:
+    for requests in rounds[1:]:
         whole.append(timed(partial(rule, requests), clock))
         alone.append(timed(bare, clock))
-    rows = sum(count_rows(path) for path in (folder / "extract").glob("*.parquet"))
-    return Whole(rows, loaded - begin, first_s, whole, alone)
+    return Whole(rows() - rows_before, loaded - begin, first_s, whole, alone)
 
 
 def total(stretches: Sequence[Stretch]) -> tuple[float, float]:
@@ -252,11 +266,12 @@ def measure(name: str, frames: int, rounds: int, clock: Clock) -> None:
     clips = -(-frames // (rounds * CLIP_FRAMES)) if name != "wav2vec2" else -(-3 // rounds)
     with tempfile.TemporaryDirectory() as name_of_folder:
         folder = Path(name_of_folder)
+        warm_up = [case.write(folder, "clip", case.clip)]
         requests = [
-            [case.write(folder, f"clip{k}{j}", case.clip) for j in range(clips)]
+            [case.write(folder, f"clip{k}-{j}", case.clip) for j in range(clips)]
             for k in range(rounds)
         ]
-        whole = run_whole(folder, requests, case, build, clock)
+        whole = run_whole(folder, [warm_up, *requests], case, build, clock)
     plain = case.batch_items / trials[0].seconds
     (bare, bare_cores), (rate, cores) = total(whole.bare), total(whole.rounds)
     each = ", ".join(f"{one.items / one.seconds:.2f}" for one in whole.rounds)
