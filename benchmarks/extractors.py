@@ -9,10 +9,11 @@ files and the index, in the steady state: loading and compiling are printed apar
 
 The rule runs in rounds of a shard each, which begin and end with an idle network, and the bare best
 is measured by the same network before, between and after them, so that whatever else the machine
-does strikes both: have rounds last about as long as the bare stretches (6 s). A shard before them
-is not counted: with its first table a job loads what it has not yet. Printed beside the rates: the
-cores that the process kept busy, which tells a disturbed run (with 2 threads, less than about 1.9
-in the bare network) from a slow rule.
+does strikes both. Have rounds last about as long as the bare stretches (6 s), and where rates of
+rounds differ much, go by the median round, each compared with the bare stretches beside it. A shard
+before them is not counted: with its first table a job loads what it has not yet. Printed beside the
+rates: the cores that the process kept busy, which tells a disturbed run (with 2 threads, less than
+about 1.9 in the bare network) from a slow rule.
 
 Rates are in face crops, VGGish examples, or seconds of sound. The speech encoder's rule also
 computes the context of its windows, which the bare pass of a window does too; "useful" leaves it
@@ -29,7 +30,9 @@ import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import cv2
@@ -275,13 +278,16 @@ def measure(name: str, frames: int, rounds: int, clock: Clock) -> None:
     plain = case.batch_items / trials[0].seconds
     (bare, bare_cores), (rate, cores) = total(whole.bare), total(whole.rounds)
     each = ", ".join(f"{one.items / one.seconds:.2f}" for one in whole.rounds)
+    beside = [total(pair)[0] for pair in pairwise(whole.bare)]
+    ratios = [total([one])[0] / near for one, near in zip(whole.rounds, beside, strict=True)]
     print(
         f"  load {whole.load_s:.1f} s, first batch {whole.first_s:.1f} s\n"
         f"  bare eager float32 {plain:.2f}/s\n"
         f"  bare best {bare:.2f}/s on {bare_cores:.2f} cores, {bare / plain:.2f} times the eager\n"
         f"  whole rule {rate:.2f}/s ({each}) on {cores:.2f} cores, {whole.rows} rows written, "
         f"useful {case.useful * rate:.2f}/s\n"
-        f"  whole rule {rate / bare:.3f} of bare best, {rate / plain:.2f} times the eager",
+        f"  whole rule {rate / bare:.3f} of bare best, {median(ratios):.3f} in the median round, "
+        f"{rate / plain:.2f} times the eager",
         flush=True,
     )
 
