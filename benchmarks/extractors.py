@@ -296,7 +296,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--features", nargs="+", choices=CASES, default=FEATURES)
     parser.add_argument("--frames", type=int, default=2000, help="of the whole rule, at least")
-    parser.add_argument("--rounds", type=int, default=1, help="that the frames are dealt to")
+    parser.add_argument("--rounds", type=int, default=6, help="that the frames are dealt to")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     arguments = parser.parse_args()
