@@ -141,13 +141,19 @@ def timed(work: Callable[[], float], clock: Clock) -> Stretch:
 
 
 def run_whole(
-    folder: Path, rounds: Sequence[Sequence[Request]], case: "Case", build: Any, clock: Clock
+    folder: Path,
+    warm_up: Request,
+    rounds: Sequence[Sequence[Request]],
+    case: "Case",
+    build: Any,
+    clock: Clock,
 ) -> Whole:
     """Load as the rule does, then alternate the network alone, warmed up, with shards.
 
     Args:
         folder: of the inputs and the tables.
-        rounds: the first one is not counted.
+        warm_up: run first and not counted.
+        rounds: of the rule.
         case: the extractor.
         build: makes it.
         clock: of the stretches.
@@ -176,10 +182,10 @@ def run_whole(
     def rows() -> int:
         return sum(count_rows(path) for path in (folder / "extract").glob("*.parquet"))
 
-    rule(rounds[0])
+    rule([warm_up])
     rows_before = rows()
     alone, whole = [timed(bare, clock)], []
-    for requests in rounds[1:]:
+    for requests in rounds:
         whole.append(timed(partial(rule, requests), clock))
         alone.append(timed(bare, clock))
     return Whole(rows() - rows_before, loaded - begin, first_s, whole, alone)
@@ -269,12 +275,12 @@ def measure(name: str, frames: int, rounds: int, clock: Clock) -> None:
     clips = -(-frames // (rounds * CLIP_FRAMES)) if name != "wav2vec2" else -(-3 // rounds)
     with tempfile.TemporaryDirectory() as name_of_folder:
         folder = Path(name_of_folder)
-        warm_up = [case.write(folder, "clip", case.clip)]
+        warm_up = case.write(folder, "clip", case.clip)
         requests = [
             [case.write(folder, f"clip{k}-{j}", case.clip) for j in range(clips)]
             for k in range(rounds)
         ]
-        whole = run_whole(folder, [warm_up, *requests], case, build, clock)
+        whole = run_whole(folder, warm_up, requests, case, build, clock)
     plain = case.batch_items / trials[0].seconds
     (bare, bare_cores), (rate, cores) = total(whole.bare), total(whole.rounds)
     each = ", ".join(f"{one.items / one.seconds:.2f}" for one in whole.rounds)
