@@ -65,12 +65,13 @@ test: unit ## all that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) -m slow tests/unit
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/workflow
 
-test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm and munge
+test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/slurm --configfile config/demo.yaml \
 	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster '$(STILLS)'; \
 	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
 	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
+	$(BIN)/python -m pytest -m cluster tests/workflow
 
 test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
 	PYTHONPATH=workflow/scripts $(BIN)/python -m demo.faults --seed $(SEED) --cores $(CORES)

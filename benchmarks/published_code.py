@@ -174,7 +174,7 @@ def import_data(root: Path, output: Path) -> None:
         chosen = f"encoder: {encoder}, features: [{names}], strategy: official, seeds: [0]"
         text += f"  {encoder}: {{{chosen}}}\n"
     text += "  lstm_D_W: null\n  transformer_D_WC: null\n  transformer_IF_WVCE: null\n"
-    text += "ensembles: {main: {valence: [lstm], arousal: [lstm]}}\n"
+    text += "ensembles: {main: {valence: [lstm], arousal: [transformer]}}\n"
     (output / "config.yaml").write_text(text)
 
 

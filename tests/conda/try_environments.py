@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 SITE = "lib/python3.11/site-packages"
 TARGETS = {  # a rule of each environment
-    "light": "index/extract_frames/000-of-002.json",
-    "torch": "index/align_faces/000-of-002.json",
+    "light": "index/extract_frames/000-of-001.json",
+    "torch": "index/align_faces/000-of-001.json",
 }
 
 

@@ -6,30 +6,33 @@ import pytest
 import yaml
 from conftest import CONFIGS, Project
 
+ONE_MODEL = {  # of the tiny run
+    "experiments": {"transformer_D_WC": None},
+    "ensembles": {"main": {"arousal": ["lstm_DIF_WVCE"]}},
+}
+
 
 def overlay(project: Project, text: str) -> tuple[str, ...]:
     (project.root / "overlay.yaml").write_text(text)
     return (*CONFIGS, "overlay.yaml")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "smothing: {valence: 3}",
-            "unknown key 'smothing' at top level; did you mean 'smoothing'",
-        ),
-        ("smoothing: {valance: 3}", "unknown key 'valance' at smoothing; did you mean 'valence'?"),
-        ("ensembles: {main: {valence: [lstm]}}", "experiment 'lstm' does not exist"),
-        ("folds: {count: 9}", "folds.count is 9, but training and validation have only 5 groups"),
-        ("features: {fau: {weights: nowhere.pth}}", "weights nowhere.pth are missing"),
-        ("exclude: [clip99]", "exclude names sample 'clip99', which is not in the sheet"),
-    ],
-)
-def test_a_senseless_request_stops_before_any_job(fresh: Project, text: str, message: str) -> None:
-    outcome = fresh.snakemake(configs=overlay(fresh, text))
+SENSELESS = [  # what a run says before its first job
+    {
+        "smothing: {valence: 3}": "unknown key 'smothing' at top level; did you mean 'smoothing'",
+        "smoothing: {valance: 3}": "unknown key 'valance' at smoothing; did you mean 'valence'?",
+    },
+    {"folds: {count: 9}": "folds.count is 9, but training and validation have only 5 groups"},
+    {"features: {fau: {weights: nowhere.pth}}": "weights nowhere.pth are missing"},
+]
+
+
+@pytest.mark.parametrize("wishes", SENSELESS, ids=["keys", "plan", "files"])
+def test_a_senseless_request_stops_before_any_job(fresh: Project, wishes: dict[str, str]) -> None:
+    outcome = fresh.snakemake(configs=overlay(fresh, "\n".join(wishes)))
     assert outcome.code == 1
-    assert message in outcome.text
+    for message in wishes.values():
+        assert message in outcome.text
     assert outcome.rules == set()
     assert not (fresh.results / "index").exists()
 
@@ -48,7 +51,7 @@ def test_spoilt_samples_fail_by_name_and_the_others_go_to_the_end(project: Proje
     (project.corpus / "videos/clip05.mp4").write_text("not a film")
     annotations = project.corpus / "annotations/VA_Estimation_Challenge/Train_Set"
     (annotations / "clip01.txt").write_text("")
-    outcome = project.snakemake()
+    outcome = project.snakemake(configs=overlay(project, yaml.safe_dump(ONE_MODEL)))
     assert outcome.code == 1
     assert "3 of the samples failed" in outcome.text
     for sample, stage in [
@@ -61,7 +64,7 @@ def test_spoilt_samples_fail_by_name_and_the_others_go_to_the_end(project: Proje
     assert not (project.results / "submissions/main/clip06.txt").exists()
     page = (project.results / "report.html").read_text()
     assert "clip05" in page[page.index("Failed samples</h2>") : page.index("Corpus</h2>")]
-    excluded = yaml.safe_dump({"exclude": ["clip01", "clip05", "clip06"]})
+    excluded = yaml.safe_dump({**ONE_MODEL, "exclude": ["clip01", "clip05", "clip06"]})
     assert project.snakemake(configs=overlay(project, excluded)).code == 0
 
 

@@ -1,4 +1,4 @@
-"""The control on the demo corpus: shuffled annotations must not score what real ones score."""
+"""The control on the demo's people: shuffled annotations must not score what real ones score."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def run(*command: str) -> str:
 
 def test_real_annotations_beat_shuffled_ones(tmp_path: Path) -> None:
     corpus, truth = tmp_path / "corpus", tmp_path / "truth"
-    made = ["--seed", "0", "--size", "demo", "--out", str(corpus), "--truth", str(truth)]
+    made = ["--seed", "0", "--size", "short", "--out", str(corpus), "--truth", str(truth)]
     run("demo.make_corpus", *made)
     results = tmp_path / "results"
     target = f"{results}/write_submission/main.json"

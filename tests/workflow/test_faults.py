@@ -206,7 +206,6 @@ BROKEN = {  # sample: how, and the stage that says so
 TWO_FEATURES = """
 experiments:
   lstm_DIF_WVCE: {features: [densenet, egemaps], seeds: [0]}
-  transformer_IF_WVCE: null
   transformer_D_WC: null
 ensembles: {main: {valence: [lstm_DIF_WVCE], arousal: [lstm_DIF_WVCE]}}
 """

@@ -1,4 +1,4 @@
-"""`config.yaml` itself: all seven extractors at full size, from checkpoints made here."""
+"""`config.yaml` itself: all networks at full size, the extractors' from checkpoints made here."""
 
 from pathlib import Path
 
@@ -42,11 +42,16 @@ def full(fresh: Project) -> Project:
     return fresh
 
 
-PLACES = """\
-features:
+OWN = """\
+features: # checkpoints made here have not the published digests
   vggish: {weights: resources/weights/vggish-10086976.pth}
   wav2vec2: {weights: resources/weights/wav2vec2-base-960h}
-"""  # checkpoints made here have not the published digests
+training: {epochs: 2, valence_epochs: [1, 1], arousal_epochs: [2, 2]}
+experiments: # one seed of the three
+  lstm_D_W: {seeds: [0]}
+  transformer_D_WC: {seeds: [0]}
+  transformer_IF_WVCE: {seeds: [0]}
+"""
 OVERRIDES = ("--config", "samples=.test/corpus/one.tsv", "results=full", "shards=1")
 
 
@@ -59,10 +64,10 @@ def test_missing_weights_stop_the_run_and_say_what_to_put_where(full: Project) -
     assert "Put them at" in outcome.text
 
 
-def test_the_shipped_config_runs_at_full_size(full: Project) -> None:
+def test_the_shipped_networks_run_at_full_size(full: Project) -> None:
     make_checkpoints(full.root / "resources/weights")
-    (full.root / "places.yaml").write_text(PLACES)
-    outcome = full.snakemake(configs=("places.yaml",), options=OVERRIDES)
+    (full.root / "own.yaml").write_text(OWN)
+    outcome = full.snakemake(configs=("own.yaml",), options=OVERRIDES)
     assert outcome.code == 0, outcome.text
     assert "SEEDED RANDOM WEIGHTS" not in outcome.text
     frames = count_rows(full.root / "full/extract_frames/test.parquet")

@@ -32,7 +32,7 @@ ONE = {"encoder": "lstm", "features": ["densenet"], "seeds": [0]}
 SMALL = {
     "samples": "own/samples.tsv",
     "results": "results",
-    "shards": 2,
+    "shards": 1,
     "features": {name: {"import": "own/data", "dimension": DIMENSION} for name in FEATURES},
     "encoders": {
         "lstm": {"segment_length": 25, "stride": 25, "hidden": 8, "regressor": [8]},

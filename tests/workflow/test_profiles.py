@@ -54,7 +54,7 @@ def test_a_job_goes_through_the_schedulers_command(
     words = tmp_path / "words.txt"
     monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("SUBMITTED", str(words))
-    target = ".test/results/index/extract_frames/000-of-002.json"
+    target = ".test/results/index/extract_frames/000-of-001.json"
     outcome = fresh.snakemake(
         target,
         options=("--profile", f"profiles/{name}", "--seconds-between-status-checks", "1"),

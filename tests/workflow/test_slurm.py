@@ -1,4 +1,4 @@
-"""The tiny run through profiles/slurm on a real Slurm of two nodes, with what befalls clusters.
+"""Through profiles/slurm on a real Slurm of two nodes, with what befalls clusters.
 
 Runs where tests/cluster/slurm.sh can: as root, with Slurm and MUNGE installed (CI installs them).
 """
@@ -19,9 +19,11 @@ from conftest import CONFIGS, ROOT, Outcome, Project
 SLURM = ROOT / "tests/cluster/slurm.sh"
 INSTALLED = all(map(shutil.which, ("slurmctld", "slurmd", "munged"))) and os.geteuid() == 0
 LIMIT_S = 900
+FOLDS = ("fold1", "fold2")
 PART = {  # of the tiny run: one feature, one model
+    "shards": 2,
     "experiments": {
-        **dict.fromkeys(("lstm_DIF_WVCE", "transformer_IF_WVCE", "transformer_D_WC")),
+        **dict.fromkeys(("lstm_DIF_WVCE", "transformer_D_WC")),
         "lstm_E": {
             "encoder": "lstm",
             "features": ["egemaps"],
@@ -61,14 +63,16 @@ def await_job(run: "subprocess.Popen[str]", rule: str) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_the_tiny_run_survives_a_cluster(finished: tuple[Project, Outcome], fresh: Project) -> None:
+def test_models_survive_a_cluster(finished: tuple[Project, Outcome], fresh: Project) -> None:
     """A node is drained, a job is cancelled, one has too little memory until it is tried again."""
+    predicted = [f"predict_frames/transformer_D_WC/{fold}/seed0.parquet" for fold in FOLDS]
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     # The tests' polling may be brisker than a real cluster's administrators would like.
     command += ["--slurm-init-seconds-before-status-checks", "2"]
     command += ["--seconds-between-status-checks", "2", "--latency-wait", "10"]
     command += ["--set-resources", "extract_densenet:mem_mb=attempt*700"]
-    command += ["--configfile", *CONFIGS]
+    command += ["--configfile", *CONFIGS, "--config", "shards=2", "--"]
+    command += [f".test/results/{path}" for path in predicted]
     log = fresh.root / "slurm_run.txt"
     with log.open("w") as file:
         run = subprocess.Popen(
@@ -78,18 +82,20 @@ def test_the_tiny_run_survives_a_cluster(finished: tuple[Project, Outcome], fres
         subprocess.run(
             ["scontrol", "update", f"nodename={node}", "state=drain", "reason=test"], check=True
         )
-        number, _ = await_job(run, "extract_fau")
+        number, _ = await_job(run, "extract_wav2vec2")
         subprocess.run(["scancel", number], check=True)
         subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], check=True)
         code = run.wait(LIMIT_S)
     text = log.read_text()
     assert code == 0, text
-    for rule in ("extract_densenet", "extract_fau"):
+    for rule in ("extract_densenet", "extract_wav2vec2"):
         assert re.search(rf"(?s)Error in rule {rule}.*Trying to restart", text), text
-    here, there = finished[0].results / "submissions/main", fresh.results / "submissions/main"
-    assert contents(there) == contents(here)
+    for path in predicted:
+        here, there = (project.results / path for project in (finished[0], fresh))
+        assert there.read_bytes() == here.read_bytes()
 
 
+@pytest.mark.cluster
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
 def test_jobs_work_on_copies_on_their_nodes_disks(fresh: Project, tmp_path: Path) -> None:
@@ -115,6 +121,37 @@ def test_jobs_work_on_copies_on_their_nodes_disks(fresh: Project, tmp_path: Path
         assert contents(fresh.results / folder) == contents(shared.results / folder)
     # On shared storage from here on: nothing is stale for that.
     assert fresh.snakemake(target, configs=configs, options=("--dry-run",)).jobs == set()
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("cluster")
+def test_a_search_is_a_slurm_job_a_trial(project: Project, tmp_path: Path) -> None:
+    search = {
+        "encoder": "gru",
+        "encoder_options": {"segment_length": 25, "stride": 25, "regressor": [8]},
+        "seed": 0,
+        "sampler": "tpe",
+        "sampler_seed": 1,
+        "trials": 4,
+        "parallel": 2,
+        "space": {
+            "learning_rate": {"low": 1e-4, "high": 1e-1},
+            "hidden": [4, 8],
+            "features": [["egemaps"], ["densenet", "vggish"]],
+        },
+    }
+    config = tmp_path / "search.yaml"
+    config.write_text(yaml.safe_dump({"search": search}))
+    options = ["--profile", "profiles/slurm", "--seconds-between-status-checks", "2"]
+    options += ["--slurm-init-seconds-before-status-checks", "2", "--slurm-keep-successful-logs"]
+    configs = (*CONFIGS, str(config))
+    outcome = project.snakemake("search", configs=configs, options=tuple(options))
+    assert outcome.code == 0, outcome.text
+    assert {rule for rule in outcome.rules if rule.startswith(("extract", "pack"))} == set()
+    trials = (project.results / "search/trials.csv").read_text().splitlines()[1:]
+    assert sorted(line.split(",")[0] for line in trials) == ["0", "1", "2", "3"]
+    logs = project.root / ".snakemake/slurm_logs/rule_train_trial"
+    assert len(list(logs.rglob("*.log"))) == 4
 
 
 def contents(folder: Path) -> dict[str, bytes]:
