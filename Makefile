@@ -59,11 +59,11 @@ unit: .venv/.locked ## what to run before each commit
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) -m "not slow" tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow" tests/unit
 
 test: unit ## all that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) -m slow tests/unit
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests/workflow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests/workflow
 
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm

@@ -158,12 +158,15 @@ def run_training(
     }
 
 
-def run_rates(folder: Path, count: int) -> dict[str, float]:
+def run_rates(folder: Path, count: int, threads: int) -> dict[str, float]:
     """GB a second of file: plain reads of cached packs, and the same bytes through the reader."""
+    import torch
+
     from circumplex.dataset import PackReader, SegmentLoader
     from circumplex.packs import index_paths
     from circumplex.segments import Segment
 
+    torch.set_num_threads(threads)
     shards = {shard: names for shard, names in sorted(in_shards(sample_names(count)).items())}
     chosen = dict(list(shards.items())[:4])
     paths = [folder / f"packs/{f}/{shard}.npy" for shard in chosen for f in FEATURES]
@@ -193,8 +196,9 @@ def run_rates(folder: Path, count: int) -> dict[str, float]:
                 loader.load([Segment(n, start, start + 100) for n in names[begin : begin + 16]])
 
     plain()
+    packs()  # lays the mapping's pages
     rates: dict[str, list[float]] = {}
-    for _ in range(3):
+    for _ in range(9):
         for name, read in (("plain", plain), ("packs", packs), ("batches", batches)):
             start = time.perf_counter()
             read()
@@ -349,6 +353,6 @@ if __name__ == "__main__":
             )
         )
     elif given.rates:
-        print(json.dumps(run_rates(given.folder, given.samples)))
+        print(json.dumps(run_rates(given.folder, given.samples, given.threads)))
     else:
         main(given)

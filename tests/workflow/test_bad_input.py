@@ -6,8 +6,11 @@ import pytest
 import yaml
 from conftest import CONFIGS, Project
 
-ONE_MODEL = {  # of the tiny run
-    "experiments": {"transformer_D_WC": None},
+ONE_MODEL = {  # a network's feature and another
+    "experiments": {
+        "lstm_DIF_WVCE": {"features": ["densenet", "egemaps"]},
+        "transformer_D_WC": None,
+    },
     "ensembles": {"main": {"arousal": ["lstm_DIF_WVCE"]}},
 }
 
