@@ -62,7 +62,7 @@ unit: .venv/.locked ## what to run before each commit
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow" tests/unit
 
 test: unit ## all that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) -m slow tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/unit
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests/workflow
 
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync

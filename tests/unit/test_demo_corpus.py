@@ -71,6 +71,7 @@ def test_another_seed_gives_other_labels_and_faces():
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() > 2
 
 
+@pytest.mark.slow
 def test_a_second_call_touches_nothing(tiny):
     before = {path: path.stat().st_mtime_ns for path in tiny.rglob("*")}
     assert not make_corpus(0, "tiny", tiny / "data", tiny / "truth")
@@ -99,6 +100,7 @@ def test_foreign_files_are_left_alone(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
 
 
+@pytest.mark.slow
 def test_layout(tiny):
     rows = sheet(tiny / "data")
     assert tuple(rows[0]) == COLUMNS
@@ -123,6 +125,7 @@ def test_layout(tiny):
     assert all((tiny / "data" / row["video"]).is_file() for row in rows)
 
 
+@pytest.mark.slow
 def test_hard_cases_are_there(tiny):
     silent, uneven, longer, unlabelled = [], [], [], []
     for row in sheet(tiny / "data"):
@@ -163,6 +166,7 @@ def test_hard_cases_are_there(tiny):
     assert pair[0]["group"] == pair[1]["group"]
 
 
+@pytest.mark.slow
 def test_voice_is_loud_enough_and_never_clipped(tiny):
     with av.open(str(tiny / "data/videos/clip01.mp4")) as container:
         sound = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
@@ -323,6 +327,7 @@ def noise_feature(rng, labels):
     return rng.normal(size=(len(labels), 3))
 
 
+@pytest.mark.slow
 def test_leaks_finds_arousal_in_the_box_and_nothing_in_noise(tiny, tmp_path):
     write_results(tiny / "data", tiny / "truth", tmp_path / "clean", noise_box, noise_feature)
     write_results(tiny / "data", tiny / "truth", tmp_path / "leaky", telling_box, noise_feature)
@@ -377,6 +382,7 @@ def stills_of(corpus):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_stills_are_aligned_faces_of_other_people_each_in_one_split(tiny):
     rows = stills_of(tiny / "data")
     people, pictures = CASTS["tiny"].stills
@@ -395,6 +401,7 @@ def test_stills_are_aligned_faces_of_other_people_each_in_one_split(tiny):
     }
 
 
+@pytest.mark.slow
 def test_the_demos_stills_show_every_class_and_name_no_valence(tiny):
     rows = [
         expression_class(float(v), float(a))
