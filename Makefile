@@ -61,6 +61,7 @@ unit: .venv/.locked ## what to run before each commit
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow" tests/unit
 
+# Tests of the workflow last from seconds to minutes: loadgroup deals them out one at a time.
 test: unit ## all that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/unit
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests/workflow

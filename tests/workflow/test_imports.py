@@ -70,7 +70,6 @@ SMALL = {
         }
     },
 }
-pytestmark = pytest.mark.xdist_group("imports")  # they share one run, and follow each other
 CONFIGS = ("config/paper/table1.yaml", "small.yaml")
 LISTED = ["h/00002.jpg", "g/00001.jpg", "h/00001.jpg", "g/00075.jpg"]
 
