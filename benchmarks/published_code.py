@@ -384,6 +384,7 @@ def parse() -> argparse.Namespace:
 if __name__ == "__main__":
     given = parse()
     given.published = given.published.resolve()
+    given.sides = [side for side in SIDES if side in given.sides]  # the published one first
     if given.side:
         trained = train_published(given) if given.side == "published" else train_ours(given)
         given.report.write_text(json.dumps(asdict(trained)))
