@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from circumplex.digests import MISSING
-from circumplex.files import read_json
+from circumplex.files import read_json, read_yaml
 from circumplex.weight_choices import PUBLISHED
 
 SIZES = ("depth", "channels", "blocks", "size")
@@ -102,14 +100,14 @@ class FeatureWeights:
 @cache
 def feature_weights(path: Path = CATALOGUE) -> Mapping[str, FeatureWeights]:
     """What is known of each extractor."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     return {name: FeatureWeights(**entry) for name, entry in content["features"].items()}
 
 
 @cache
 def published_weights(path: Path = CATALOGUE) -> Mapping[str, Published]:
     """What can be fetched, by name."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     return {
         name: Published(
             name=name,

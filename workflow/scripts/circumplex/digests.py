@@ -7,7 +7,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,7 +175,7 @@ def _parse(path: Path) -> _Source:
 def _parse_bytes(source: bytes) -> _Source:
     tree = ast.parse(source)
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _blocks_and_statements(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -193,3 +193,11 @@ def _parse_bytes(source: bytes) -> _Source:
             ):
                 node.body = node.body[1:]
     return _Source(frozenset(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest())
+
+
+def _blocks_and_statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A tree without its expressions, which hold no import and no docstring."""
+    yield node
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, block, ()):
+            yield from _blocks_and_statements(child)

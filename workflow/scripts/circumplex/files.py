@@ -41,6 +41,13 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file, by libyaml: each start of the workflow reads some."""
+    import yaml  # few jobs need it
+
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+
+
 def link(path: Path, target: Path) -> None:
     """Make ``path`` a relative symbolic link to ``target``, replacing what stands there."""
     with replacing(path) as temporary:

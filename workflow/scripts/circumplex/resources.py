@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from circumplex.files import read_yaml
 from circumplex.samples import Sample
 
 TABLE = Path(__file__).resolve().parents[2] / "resources.yaml"
@@ -45,7 +44,7 @@ class Need:
 @cache
 def needs() -> dict[str, Need]:
     """Need by stage."""
-    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    table = read_yaml(TABLE)
     return {stage: Need(**need) for stage, need in table.items()}
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from circumplex.errors import RequestError
+from circumplex.files import read_yaml
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -17,7 +17,7 @@ SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 @cache
 def schema(name: str) -> dict[str, Any]:
     """A schema of ``workflow/schemas`` by file name."""
-    return dict(yaml.safe_load((SCHEMAS / name).read_text(encoding="utf-8")))
+    return dict(read_yaml(SCHEMAS / name))
 
 
 def validate(value: Mapping[Any, Any], schema_name: str, where: str) -> None:
