@@ -102,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--depth", type=int, default=18, help="of the IResNets")
+    parser.add_argument("--channels", type=int, default=64, help="of the IResNets' first stage")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--recipes", nargs="+", help="of config.yaml; all by default")
@@ -115,7 +116,7 @@ def main() -> None:
     for name in arguments.recipes or recipes:
         recipe = recipes[name]
         if "depth" in recipe:
-            recipe["depth"] = arguments.depth
+            recipe["depth"], recipe["channels"] = arguments.depth, arguments.channels
         began = time.monotonic()
         epoch, score = overfit(recipe, arguments.corpus / "stills", arguments.epochs)
         took = (time.monotonic() - began) / 60

@@ -2,6 +2,7 @@
 
 import wave
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -120,14 +121,14 @@ def test_wav2vec2_puts_a_click_on_its_frame(film):
     assert film.middles[strongest] == pytest.approx(film.click_s, abs=reach)
 
 
-@pytest.fixture(scope="module", params=[0.96, 0.2])
-def examples_of(request):
-    """VGGish of a hop; its random weights take seconds to draw."""
-    return vggish.build({**RANDOM, "hop_s": request.param, "batch_size": 4}), request.param
+@cache  # its random weights take seconds to draw
+def vggish_of(hop_s):
+    return vggish.build({**RANDOM, "hop_s": hop_s, "batch_size": 4})
 
 
-def test_vggish_puts_a_click_on_the_frames_of_the_examples_that_hold_it(film, examples_of):
-    extractor, hop_s = examples_of
+@pytest.mark.parametrize("hop_s", [0.96, 0.2])
+def test_vggish_puts_a_click_on_the_frames_of_the_examples_that_hold_it(film, hop_s):
+    extractor = vggish_of(hop_s)
     middles, rows, frames = film.features(extractor)
     assert middles == pytest.approx(np.arange(len(rows)) * hop_s + 0.48)
     silent = rows[0]

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,11 @@ PARTS = (
 )
 CONFIGS = ("config/demo.yaml", "config/tiny.yaml")
 JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What can do without the tiny run goes first, beside the worker that makes it."""
+    items.sort(key=lambda item: "finished" in getattr(item, "fixturenames", ()))
 
 
 @dataclass(frozen=True)
@@ -106,24 +112,38 @@ def make_corpus(project: Project) -> None:
     subprocess.run(command, cwd=ROOT, check=True)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Project, Outcome]:
-    """The tiny run, done once for all of pytest's workers: the project and what Snakemake said.
+def made_once(
+    name: str,
+    make: Callable[[Project], Outcome],
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> tuple[Project, Outcome]:
+    """A run that all of pytest's workers share: the project and what Snakemake said.
 
-    Nothing may run in it, since another worker may be copying it: take `project` for that.
+    Nothing may run in it, since another worker may be copying it.
     """
     base = tmp_path_factory.getbasetemp()
-    folder = base / "finished" if worker_id == "master" else base.parent / "finished"
+    folder = (base if worker_id == "master" else base.parent) / name
     folder.mkdir(exist_ok=True)
     project, said = Project(folder / "project"), folder / "said.txt"
     with FileLock(folder / "lock"):
         if not said.exists():
             copy_project(project.root)
-            make_corpus(project)
-            outcome = project.snakemake()
+            outcome = make(project)
             assert outcome.code == 0, outcome.text
             said.write_text(outcome.text)
     return project, Outcome(0, said.read_text())
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Project, Outcome]:
+    """The tiny run, for reading: take `project` to run anything in it."""
+
+    def make(project: Project) -> Outcome:
+        make_corpus(project)
+        return project.snakemake()
+
+    return made_once("finished", make, tmp_path_factory, worker_id)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Outcome, Project, copy_project
+from conftest import ROOT, Outcome, Project, made_once
 
 from circumplex.checkpoints import load_model
 from circumplex.digests import file_digest
@@ -112,18 +112,21 @@ class Imported:
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Imported:
-    project = copy_project(tmp_path_factory.mktemp("imported") / "project")
-    own = project.root / "own"
-    make_data(own / "data")
-    (own / "list.txt").write_text("\n".join(f"{row},-5,-5" for row in LISTED))
-    command = [sys.executable, str(ROOT / "workflow/scripts/make_sheet.py"), "published"]
-    command += ["--folder", str(own / "data"), "--annotations", str(own / "annotations")]
-    subprocess.run([*command, "--output", str(own / "samples.tsv")], check=True)
-    (project.root / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    outcome = project.snakemake(configs=CONFIGS)
-    assert outcome.code == 0, outcome.text
-    return Imported(project, outcome)
+def imported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Imported:
+    """A worker's own copy of the run: some of these tests change it."""
+
+    def make(project: Project) -> Outcome:
+        own = project.root / "own"
+        make_data(own / "data")
+        (own / "list.txt").write_text("\n".join(f"{row},-5,-5" for row in LISTED))
+        command = [sys.executable, str(ROOT / "workflow/scripts/make_sheet.py"), "published"]
+        command += ["--folder", str(own / "data"), "--annotations", str(own / "annotations")]
+        subprocess.run([*command, "--output", str(own / "samples.tsv")], check=True)
+        (project.root / "small.yaml").write_text(yaml.safe_dump(SMALL))
+        return project.snakemake(configs=CONFIGS)
+
+    project, outcome = made_once("imports", make, tmp_path_factory, worker_id)
+    return Imported(project.clone(tmp_path_factory.mktemp("imported") / "project"), outcome)
 
 
 def test_no_extractor_runs_and_no_video_is_needed(imported: Imported) -> None:
