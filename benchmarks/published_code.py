@@ -381,10 +381,25 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def refuse_imitation() -> None:
+    """End where bfloat16 would take hours and tell nothing of its speed."""
+    import torch
+
+    from circumplex.imitated_bfloat16 import imitates_bfloat16
+
+    if imitates_bfloat16(torch.device("cpu")):
+        sys.exit(
+            "this processor imitates bfloat16: give --sides published float32 for the rest, "
+            "and measure bfloat16 on another machine"
+        )
+
+
 if __name__ == "__main__":
     given = parse()
     given.published = given.published.resolve()
     given.sides = [side for side in SIDES if side in given.sides]  # the published one first
+    if "bfloat16" in given.sides and not given.side:
+        refuse_imitation()
     if given.side:
         trained = train_published(given) if given.side == "published" else train_ours(given)
         given.report.write_text(json.dumps(asdict(trained)))
