@@ -23,9 +23,13 @@ RUNS_WHAT_IT_READS = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen"),
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "shelve.open", "marshal.loads"),
     *("joblib.load", "pandas.read_pickle", "torch.hub.load", "torch.jit.load"),
-    *("yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load"),
+    *("yaml.load_all", "yaml.full_load", "yaml.unsafe_load"),
 }
-MUST_SAY = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
+MUST_SAY = {
+    "torch.load": ("weights_only", "True"),
+    "numpy.load": ("allow_pickle", "False"),
+    "yaml.load": ("Loader", "yaml.CSafeLoader"),
+}
 STARTS_PROCESSES = ("backbone_job.py",)  # torchrun, a process a GPU
 SHORT = {"np": "numpy", "pd": "pandas"}
 
@@ -48,8 +52,7 @@ def dangers(source: str) -> list[str]:
             found.append(name)
         if name in MUST_SAY:
             key, value = MUST_SAY[name]
-            said = words.get(key)
-            if not (isinstance(said, ast.Constant) and said.value is value):
+            if key not in words or ast.unparse(words[key]) != value:
                 found.append(f"{name} without {key}={value}")
         if isinstance(shell := words.get("shell"), ast.Constant) and shell.value:
             found.append(f"{name} with a shell")
@@ -69,10 +72,12 @@ np.load(path)
 np.load(path, allow_pickle=True)
 torch.load(path, weights_only=False)
 yaml.load(file)
+yaml.load(file, Loader=yaml.CLoader)
 subprocess.run(line, shell=True)
-np.load(path, allow_pickle=False); yaml.safe_load(file); torch.load(path, weights_only=True)
+np.load(path, allow_pickle=False); torch.load(path, weights_only=True)
+yaml.safe_load(file); yaml.load(file, Loader=yaml.CSafeLoader)
 """
-    assert len(dangers(source)) == 7
+    assert len(dangers(source)) == 8
 
 
 def test_no_rule_reaches_a_shell():
