@@ -5,7 +5,7 @@ import pytest
 
 from circumplex.metrics import ccc
 from circumplex.prediction_tables import PredictionWriter
-from demo.ensembles import main, read_ensembles, report, score_table
+from demo.ensembles import read_ensembles, report, score_table
 from demo.score import ScoreError
 
 MEMBERS = {"valence": ["a/official/seed0", "b/official/seed0"], "arousal": ["b/official/seed0"]}
@@ -66,25 +66,6 @@ def test_a_mean_of_independent_errors_holds_and_a_bad_ensemble_does_not(run, cap
     write(folder / "ensemble_predictions/main.parquet", {n: -rows for n, rows in true.items()})
     assert not report(folder / "truth", folder, "main", MEMBERS)
     assert "DOES NOT HOLD" in capsys.readouterr().out
-
-
-def test_the_exit_status_is_of_the_judged_ensemble(run, capsys, monkeypatch):
-    folder, true, _ = run
-    ensembles = {"main": MEMBERS, "seed0": MEMBERS}
-    (folder / "manifest.json").write_text(json.dumps({"ensembles": ensembles}))
-    worse = {name: -rows for name, rows in true.items()}
-    write(folder / "ensemble_predictions/seed0.parquet", worse)
-    command = ["ensembles", "--truth", str(folder / "truth"), "--results", str(folder)]
-    for judged, status in (("main", False), ("seed0", True)):
-        monkeypatch.setattr("sys.argv", [*command, "--judged", judged])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == status
-        printed = capsys.readouterr().out
-        assert printed.count("DOES NOT HOLD") == 2 + status, "both targets of seed0 are printed"
-    monkeypatch.setattr("sys.argv", [*command, "--judged", "sead0"])
-    with pytest.raises(SystemExit, match="no ensemble 'sead0'; there are main, seed0"):
-        main()
 
 
 def test_what_cannot_be_scored_is_refused(run):
