@@ -63,8 +63,8 @@ unit: .venv/.locked ## what to run before each commit
 
 # Tests of the workflow last from seconds to minutes: loadgroup deals them out one at a time.
 test: unit ## all that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/unit
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests/workflow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup \
+	  -m "slow and not cluster and not faults" tests
 
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 PARTS = (
     *("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "demo"),
     "requirements.lock",
@@ -22,7 +23,10 @@ JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What can do without the tiny run goes first, beside the worker that makes it."""
+    """All are slow; what needs no tiny run goes first, beside the worker that makes it."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("slow")
     items.sort(key=lambda item: "finished" in getattr(item, "fixturenames", ()))
 
 
@@ -104,46 +108,50 @@ def copy_project(to: Path) -> Project:
     return Project(to)
 
 
-def make_corpus(project: Project) -> None:
-    """Make the tiny corpus in the project, the truth beside it."""
-    command = [sys.executable, "-m", "demo.make_corpus", "--seed", "0", "--size", "tiny"]
-    truth = project.root / ".test" / "truth"
-    command += ["--out", str(project.corpus), "--truth", str(truth)]
-    subprocess.run(command, cwd=ROOT, check=True)
-
-
 def made_once(
-    name: str,
-    make: Callable[[Project], Outcome],
-    tmp_path_factory: pytest.TempPathFactory,
-    worker_id: str,
-) -> tuple[Project, Outcome]:
-    """A run that all of pytest's workers share: the project and what Snakemake said.
+    name: str, make: Callable[[Path], str], factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[Path, str]:
+    """A folder that all of pytest's workers share, and what was said when it was made.
 
-    Nothing may run in it, since another worker may be copying it.
+    Nothing may write into it, since another worker may be copying it.
     """
-    base = tmp_path_factory.getbasetemp()
+    base = factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / name
     folder.mkdir(exist_ok=True)
-    project, said = Project(folder / "project"), folder / "said.txt"
+    made, said = folder / "made", folder / "said.txt"
     with FileLock(folder / "lock"):
         if not said.exists():
-            copy_project(project.root)
-            outcome = make(project)
-            assert outcome.code == 0, outcome.text
-            said.write_text(outcome.text)
-    return project, Outcome(0, said.read_text())
+            said.write_text(make(made))
+    return made, said.read_text()
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Project, Outcome]:
+def corpus(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The tiny corpus, for reading."""
+
+    def make(folder: Path) -> str:
+        command = [sys.executable, "-m", "demo.make_corpus", "--seed", "0", "--size", "tiny"]
+        command += ["--out", str(folder), "--truth", str(folder.with_name("truth"))]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    return made_once("corpus", make, tmp_path_factory, worker_id)[0]
+
+
+@pytest.fixture(scope="session")
+def finished(
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[Project, Outcome]:
     """The tiny run, for reading: take `project` to run anything in it."""
 
-    def make(project: Project) -> Outcome:
-        make_corpus(project)
-        return project.snakemake()
+    def make(folder: Path) -> str:
+        project = copy_project(folder)
+        shutil.copytree(corpus, project.corpus)
+        outcome = project.snakemake()
+        assert outcome.code == 0, outcome.text
+        return outcome.text
 
-    return made_once("finished", make, tmp_path_factory, worker_id)
+    folder, text = made_once("finished", make, tmp_path_factory, worker_id)
+    return Project(folder), Outcome(0, text)
 
 
 @pytest.fixture
@@ -153,8 +161,8 @@ def project(finished: tuple[Project, Outcome], tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def fresh(finished: tuple[Project, Outcome], tmp_path: Path) -> Project:
+def fresh(corpus: Path, tmp_path: Path) -> Project:
     """A project with the corpus and without results."""
     project = copy_project(tmp_path / "project")
-    shutil.copytree(finished[0].corpus, project.corpus)
+    shutil.copytree(corpus, project.corpus)
     return project

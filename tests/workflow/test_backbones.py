@@ -106,10 +106,8 @@ def test_what_cannot_be_trained_stops_the_run_in_words(fresh: Project) -> None:
         ("action_unit_iresnet", 32),  # the same network as the other's, narrower for speed
     ],
 )
-def test_a_recipe_overfits_64_faces(
-    finished: tuple[Project, Outcome], recipe: str, channels: int
-) -> None:
-    command = [sys.executable, "-m", "demo.overfit", "--corpus", str(finished[0].corpus)]
+def test_a_recipe_overfits_64_faces(corpus: Path, recipe: str, channels: int) -> None:
+    command = [sys.executable, "-m", "demo.overfit", "--corpus", str(corpus)]
     # One thread: the other worker's jobs would stall two that wait for each other.
     command += ["--depth", "18", "--channels", str(channels), "--threads", "1"]
     command += ["--recipes", recipe]

@@ -136,10 +136,10 @@ def test_a_full_disk_is_told_and_a_resume_succeeds(
 @pytest.mark.faults
 @pytest.mark.parametrize("spare", [0, 20_000, 200_000])
 def test_a_full_disk_in_every_stage(
-    finished: tuple[Project, Outcome], disk: Path, spare: int
+    finished: tuple[Project, Outcome], corpus: Path, disk: Path, spare: int
 ) -> None:
     project = copy_project(disk / "project")
-    shutil.copytree(finished[0].corpus, project.corpus)
+    shutil.copytree(corpus, project.corpus)
     tried = [
         run_without_room(project, disk, spare, "--until", *rules, may_fit=spare > 20_000)
         for rules in RULES_OF_A_RUN

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Outcome, Project, made_once
+from conftest import ROOT, Outcome, Project, copy_project, made_once
 
 from circumplex.checkpoints import load_model
 from circumplex.digests import file_digest
@@ -115,7 +115,8 @@ class Imported:
 def imported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Imported:
     """A worker's own copy of the run: some of these tests change it."""
 
-    def make(project: Project) -> Outcome:
+    def make(folder: Path) -> str:
+        project = copy_project(folder)
         own = project.root / "own"
         make_data(own / "data")
         (own / "list.txt").write_text("\n".join(f"{row},-5,-5" for row in LISTED))
@@ -123,10 +124,13 @@ def imported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Import
         command += ["--folder", str(own / "data"), "--annotations", str(own / "annotations")]
         subprocess.run([*command, "--output", str(own / "samples.tsv")], check=True)
         (project.root / "small.yaml").write_text(yaml.safe_dump(SMALL))
-        return project.snakemake(configs=CONFIGS)
+        outcome = project.snakemake(configs=CONFIGS)
+        assert outcome.code == 0, outcome.text
+        return outcome.text
 
-    project, outcome = made_once("imports", make, tmp_path_factory, worker_id)
-    return Imported(project.clone(tmp_path_factory.mktemp("imported") / "project"), outcome)
+    folder, text = made_once("imports", make, tmp_path_factory, worker_id)
+    project = Project(folder).clone(tmp_path_factory.mktemp("imported") / "project")
+    return Imported(project, Outcome(0, text))
 
 
 def test_no_extractor_runs_and_no_video_is_needed(imported: Imported) -> None:
