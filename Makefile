@@ -51,7 +51,7 @@ backbone-gain: corpus ## visual features of trained networks against those of ra
 overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
 	$(BIN)/python -m demo.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
-control: corpus ## five runs on shuffled annotations, against the real one
+control: corpus ## ten runs on shuffled annotations, against the real one
 	$(BIN)/python -m demo.control --seed $(SEED) --cores $(CORES)
 
 unit: .venv/.locked ## what to run before each commit
