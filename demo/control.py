@@ -1,9 +1,9 @@
 """The control: train on annotations shuffled over samples. ``python -m demo.control --seed 0``.
 
-Training and validation samples exchange their annotations (resampled to the other's length); the
-withheld test annotations stay. What the pipeline then scores is what it would score if pictures
-and sound told nothing: the mean over shuffles must lie within 0.15 of zero and the real run must
-exceed every shuffle.
+Training and validation annotations are dealt out anew in random order (resampled to the length of
+the sample that gets them, by chance its own); the withheld test annotations stay. What the pipeline
+then scores is what it would score if pictures and sound told nothing: the mean over shuffles must
+lie within 0.15 of zero and the real run must exceed every shuffle.
 """
 
 import argparse
