@@ -12,9 +12,10 @@ DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samp
 .PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
   overfit leaks estimate tune cards test-cluster test-faults test-conda audit clean
 
-.venv/.locked: requirements.lock
+.venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 corpus: .venv/.locked ## make the demo corpus of seed SEED
@@ -59,6 +60,7 @@ unit: .venv/.locked ## what to run before each commit
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow" tests/unit
 
 # Tests of the workflow last from seconds to minutes: loadgroup deals them out one at a time.
@@ -91,7 +93,7 @@ audit: .venv/.locked ## the lock against PyPI's advisories; fails if these canno
 cards: .venv/.locked ## the feature cards of docs/features.md
 	$(BIN)/python workflow/scripts/make_cards.py
 
-lock: .venv/.locked ## resolve requirements.in anew
+lock: .venv/.locked ## add to requirements.lock what pyproject.toml asks for
 	$(BIN)/python tools/lock.py
 
 clean: ## remove what the demo and the tests made

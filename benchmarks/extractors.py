@@ -3,9 +3,10 @@
     PYTHONPATH=workflow/scripts python benchmarks/extractors.py [--features iresnet] [--threads 2]
 
 For each extractor, with seeded random weights of full size, in one run: the bare forward pass in
-eager float32 (channels first); at the best setting that keeps the features (`circumplex.tuning`);
-and the whole rule at that setting, from the tables and waves of the stages before to the store's
-files and the index, in the steady state: loading and compiling are printed apart.
+eager float32 (channels first); at the best setting that keeps the features
+(`circumplex.features.tuning`); and the whole rule at that setting, from the
+tables and waves of the stages before to the store's files and the index, in the
+steady state: loading and compiling are printed apart.
 
 The rule runs in rounds of a shard each, which begin and end with an idle network, and the bare best
 is measured by the same network before, between and after them, so that whatever else the machine
@@ -40,15 +41,23 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from circumplex.audio_extraction import extract_examples
-from circumplex.extractors import densenet, fau, iresnet, vggish, wav2vec2
-from circumplex.extractors.audio import SAMPLE_RATE, extract_audio_feature
-from circumplex.jobs import ShardJob
-from circumplex.store import Entry, Problem, Request, Stage, Status, Task, run_shard_together
-from circumplex.table import TableWriter, count_rows, frame_schema
-from circumplex.tuning import LEAST_BATCHES, Trial, Tuner, recommend
-from circumplex.tuning_inputs import inputs_of, made_crops, made_sound
-from circumplex.visual_extraction import extract_faces
+from circumplex.features.extractors import densenet, fau, iresnet, vggish, wav2vec2
+from circumplex.features.sound import extract_audio_feature
+from circumplex.features.tuning import LEAST_BATCHES, Trial, Tuner, recommend
+from circumplex.features.tuning_inputs import inputs_of, made_crops, made_sound
+from circumplex.io.parquet import TableWriter, count_rows, frame_schema
+from circumplex.media.wave import SAMPLE_RATE
+from circumplex.pipeline.jobs.extraction import extract_examples, extract_faces
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import (
+    Entry,
+    Problem,
+    Request,
+    Stage,
+    Status,
+    Task,
+    run_shard_together,
+)
 
 NOWHERE = Path("nowhere")  # no run to take inputs from: made ones
 CLIP_FRAMES = 351  # two are no multiple of a batch, and no round wastes much of its last one

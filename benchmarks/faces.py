@@ -27,9 +27,10 @@ import pyarrow.parquet as pq
 import torch
 from facenet_pytorch import MTCNN
 
-from circumplex.faces import FaceDetector, FaceOptions, align_faces
-from circumplex.media import iter_frames
-from circumplex.subjects import Subject, intersection_over_union
+from circumplex.faces.align import align_faces
+from circumplex.faces.detector import FaceDetector, FaceOptions
+from circumplex.faces.subjects import Subject, intersection_over_union
+from circumplex.media.video import iter_frames
 
 LOOP_FACE_SIZE = 20
 SURE, SMALLEST, OVERLAP = 0.95, 40.0, 0.8

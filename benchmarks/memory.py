@@ -88,39 +88,40 @@ def run_job(name: str, source: Path, folder: Path, threads: int) -> None:
     timeline, sound = folder / "timeline.parquet", folder / "sound.wav"
     faces, output = folder / "faces.parquet", folder / f"{name}.parquet"
     if name == "extract_frames":
-        from circumplex.media import extract_frames
+        from circumplex.media.timeline import extract_frames
 
         extract_frames(source, timeline, {})
     elif name == "extract_audio":
-        from circumplex.audio import extract_audio
+        from circumplex.media.sound import extract_audio
 
         extract_audio(source, sound, clock=timeline)
     elif name == "align_faces":
         import cv2
         import torch
 
-        from circumplex.faces import FaceDetector, FaceOptions, align_faces
-        from circumplex.subjects import Subject
+        from circumplex.faces.align import align_faces
+        from circumplex.faces.detector import FaceDetector, FaceOptions
+        from circumplex.faces.subjects import Subject
 
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         options = FaceOptions()
         align_faces(source, faces, options, Subject.parse("largest"), {}, FaceDetector(options))
     elif name == "import_faces":
-        from circumplex.handed_crops import import_faces
+        from circumplex.faces.crop_folder import import_faces
 
         import_faces(folder / "crops", timeline, output, {})
     elif name == "fill_frames":
-        from circumplex.fill import NoValid, fill_frames
+        from circumplex.faces.fill import NoValid, fill_frames
 
         fill_frames(faces, output, no_valid=NoValid.FAIL, metadata={})
     elif name == "summarise_quality":
-        from circumplex.quality import summarise_quality
+        from circumplex.report.quality import summarise_quality
 
         summarise_quality(timeline, output, {}, faces=faces, sound=sound)
     else:
-        from circumplex.extractors.audio import extract_audio_feature
-        from circumplex.extractors.opensmile_lld import DescriptorExtractor, Level
+        from circumplex.features.extractors.opensmile import DescriptorExtractor, Level
+        from circumplex.features.sound import extract_audio_feature
 
         feature_set, levels = SETS[name]
         column = name.removeprefix("extract_")

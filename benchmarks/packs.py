@@ -43,7 +43,7 @@ def sample_names(count: int) -> list[str]:
 
 
 def in_shards(names: Sequence[str]) -> dict[str, list[str]]:
-    from circumplex.samples import shard_of
+    from circumplex.config.samples import shard_of
 
     shards: dict[str, list[str]] = {}
     for name in names:
@@ -56,8 +56,8 @@ def make_tables(folder: Path) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from circumplex.features import FEATURES as KNOWN
-    from circumplex.table import TableWriter, frame_schema, vector_field
+    from circumplex.config.features import FEATURES as KNOWN
+    from circumplex.io.parquet import TableWriter, frame_schema, vector_field
 
     draw = np.random.default_rng(0)
     keys = {"frame": np.arange(FRAMES, dtype=np.int32), "time_s": np.arange(FRAMES) / 25}
@@ -83,8 +83,8 @@ def make_tables(folder: Path) -> None:
 
 def pack(folder: Path, shard: str, names: Sequence[str]) -> int:
     """Write a shard's packs by the rule's function; bytes written."""
-    from circumplex.features import FEATURES as KNOWN
-    from circumplex.packs import PackedSample, pack_features
+    from circumplex.config.features import FEATURES as KNOWN
+    from circumplex.features.packs import PackedSample, pack_features
 
     timeline, written = folder / "timeline.parquet", 0
     for feature in FEATURES:
@@ -121,10 +121,11 @@ def run_training(
     """Train for so many steps and validate, on the first ``count`` samples."""
     import torch
 
-    from circumplex.dataset import LabelReader, PackReader
-    from circumplex.packs import index_paths
-    from circumplex.training import train
-    from circumplex.training_spec import training_spec
+    from circumplex.features.pack_reader import PackReader
+    from circumplex.features.packs import index_paths
+    from circumplex.training.dataset import LabelReader
+    from circumplex.training.spec import training_spec
+    from circumplex.training.train import train
 
     torch.set_num_threads(threads)
     reader = PackReader(index_paths(map(str, folder.glob("packs/*/*"))))
@@ -162,9 +163,10 @@ def run_rates(folder: Path, count: int, threads: int) -> dict[str, float]:
     """GB a second of file: plain reads of cached packs, and the same bytes through the reader."""
     import torch
 
-    from circumplex.dataset import PackReader, SegmentLoader
-    from circumplex.packs import index_paths
-    from circumplex.segments import Segment
+    from circumplex.features.pack_reader import PackReader
+    from circumplex.features.packs import index_paths
+    from circumplex.training.dataset import SegmentLoader
+    from circumplex.training.segments import Segment
 
     torch.set_num_threads(threads)
     shards = {shard: names for shard, names in sorted(in_shards(sample_names(count)).items())}

@@ -85,7 +85,7 @@ def make_data(root: Path, videos: dict[str, int]) -> None:
     import h5py
     import numpy as np
 
-    from circumplex.import_sources import PUBLISHED_NAMES
+    from circumplex.features.imports.sources import PUBLISHED_NAMES
 
     draw = np.random.default_rng(0)
 
@@ -133,11 +133,12 @@ def make_data(root: Path, videos: dict[str, int]) -> None:
 
 def import_data(root: Path, output: Path) -> None:
     """Sheet, labels and packs from the same files, by the workflow's own functions."""
-    from circumplex.affwild2 import write_sheet
-    from circumplex.feature_files import import_features, open_feature, write_timeline
-    from circumplex.labels import read_labels
-    from circumplex.packs import PackedSample, pack_features
-    from circumplex.published_layout import find_published
+    from circumplex.annotations.labels import read_labels
+    from circumplex.corpora.published_code import find_published
+    from circumplex.corpora.sheet import write_sheet
+    from circumplex.features.imports.files import import_features, open_feature
+    from circumplex.features.packs import PackedSample, pack_features
+    from circumplex.media.timeline import write_timeline
 
     samples = find_published(root, output / "annotations").samples
     write_sheet(samples, output / "samples.tsv")
@@ -146,7 +147,7 @@ def import_data(root: Path, output: Path) -> None:
         timeline = output / f"timeline/{sample.sample}.parquet"
         labels = output / f"labels/{sample.sample}.parquet"
         source = open_feature(root, next(iter(FEATURES)), sample.sample)
-        write_timeline(source, timeline, fps=25, metadata={})
+        write_timeline(source.rows, timeline, fps=25, metadata={})
         read_labels(sample.annotation, timeline, labels, max_difference=0, metadata={})
         for feature, width in FEATURES.items():
             table = output / f"{feature}/{sample.sample}.parquet"
@@ -182,11 +183,12 @@ def train_ours(run: argparse.Namespace) -> Outcome:
     """Train with the preset of the published code's choices."""
     import torch
 
-    from circumplex.dataset import LabelReader, PackReader
-    from circumplex.packs import index_paths
-    from circumplex.presets import plan_of
-    from circumplex.training import train
-    from circumplex.training_spec import training_spec
+    from circumplex.cli.config import plan_of
+    from circumplex.features.pack_reader import PackReader
+    from circumplex.features.packs import index_paths
+    from circumplex.training.dataset import LabelReader
+    from circumplex.training.spec import training_spec
+    from circumplex.training.train import train
 
     torch.set_num_threads(run.threads)
     imported = run.folder / "imported"
@@ -227,7 +229,7 @@ def train_published(run: argparse.Namespace) -> Outcome:
     """Run its train.py in this process, from its folder, with the passes over its data timed."""
     import torch
 
-    from circumplex.import_sources import PUBLISHED_NAMES
+    from circumplex.features.imports.sources import PUBLISHED_NAMES
 
     torch.set_num_threads(run.threads)
     if find_spec("sklearn") is None:
@@ -385,7 +387,7 @@ def refuse_imitation() -> None:
     """End where bfloat16 would take hours and tell nothing of its speed."""
     import torch
 
-    from circumplex.imitated_bfloat16 import imitates_bfloat16
+    from circumplex.networks.bfloat16 import imitates_bfloat16
 
     if imitates_bfloat16(torch.device("cpu")):
         sys.exit(

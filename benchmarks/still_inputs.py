@@ -21,16 +21,16 @@ import cv2
 import numpy as np
 import torch
 
-from circumplex.alignment import ARCFACE_TEMPLATE
-from circumplex.still_batches import BalancedBatches
-from circumplex.still_inputs import (
+from circumplex.backbones.inputs import (
     DenseNetInput,
     IResNetInput,
     StillImages,
     StillInput,
     make_loader,
 )
-from circumplex.stills import SetDescription, Still, StillSplit, read_stills, write_stills
+from circumplex.backbones.sampling import BalancedBatches
+from circumplex.backbones.stills import SetDescription, Still, StillSplit, read_stills, write_stills
+from circumplex.faces.similarity import ARCFACE_TEMPLATE
 
 SIDES = (112, 160, 224, 256)
 FILES = 400

@@ -25,7 +25,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from circumplex.store import file_digest, record_path
+from circumplex.pipeline.store import file_digest, record_path
 from demo.runs import places
 
 ROOT = Path(__file__).resolve().parents[1]

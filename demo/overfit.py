@@ -43,9 +43,15 @@ class _Reached(Exception):
 def overfit(recipe: Mapping[str, Any], stills: Path, epochs: int) -> tuple[int, float]:
     """Train a recipe on 64 faces; the epoch that reached the goal (or the last) and its score."""
     sys.path.insert(0, str(LIBRARY))
-    from circumplex.backbone_recipes import Recipe
-    from circumplex.backbone_training import train_backbone
-    from circumplex.stills import EXPRESSIONS, SetDescription, Still, StillSplit, write_stills
+    from circumplex.backbones.stills import (
+        EXPRESSIONS,
+        SetDescription,
+        Still,
+        StillSplit,
+        write_stills,
+    )
+    from circumplex.backbones.train import train_backbone
+    from circumplex.config.recipes import Recipe
 
     with (stills / LABELS).open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] != "test"][:IMAGES]

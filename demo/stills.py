@@ -143,8 +143,8 @@ def _sit(sittings: list[Sitting], folder: Path) -> list[tuple[str, ...]]:
     sys.path.insert(0, str(LIBRARY))
     import torch
 
-    from circumplex.alignment import crop_face
-    from circumplex.faces import FaceDetector, FaceOptions
+    from circumplex.faces.detector import FaceDetector, FaceOptions
+    from circumplex.faces.similarity import crop_face
 
     torch.set_num_threads(1)
     detector = FaceDetector(FaceOptions(min_face_size=MIN_FACE_SIZE), "cpu")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, Outcome, Project
 from safetensors.torch import load_file
-from test_staleness import AFTER_TRAINING, planned
 
-from circumplex.digests import file_digest
-from circumplex.files import read_json
-from circumplex.table import read_metadata
+from circumplex.io.atomic import read_json
+from circumplex.io.digests import file_digest
+from circumplex.io.parquet import read_metadata
+from places import ROOT
+from projects import AFTER_TRAINING, Outcome, Project, planned
 
 RECIPES = {  # the feature of each
     "expression_densenet": "densenet",
@@ -112,7 +112,7 @@ def test_a_recipe_overfits_64_faces(corpus: Path, recipe: str) -> None:
 
 
 def test_two_processes_train_one_network(finished: tuple[Project, Outcome], tmp_path: Path) -> None:
-    from circumplex.backbone_worker import Description, read_record
+    from circumplex.backbones.worker import Description, read_record
 
     project, _ = finished
     values = {"task": "expression", "network": "densenet", "phases": [["drawn"]], "epochs": 1}
@@ -132,7 +132,7 @@ def test_two_processes_train_one_network(finished: tuple[Project, Outcome], tmp_
             1,
         ).write(path)
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [f"--nproc-per-node={count}", "-m", "circumplex.backbone_worker", str(path)]
+        command += [f"--nproc-per-node={count}", "-m", "circumplex.backbones.worker", str(path)]
         done = subprocess.run(
             command,
             cwd=project.root,

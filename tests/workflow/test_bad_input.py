@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CONFIGS, Project
+
+from projects import CONFIGS, Project
 
 ONE_MODEL = {  # a network's feature and another
     "experiments": {

@@ -4,9 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
-
 from demo.runs import places
+from places import ROOT
 
 CONFIGS = ["config/demo.yaml", "config/control.yaml"]
 

@@ -4,9 +4,9 @@ import shutil
 
 import numpy as np
 import yaml
-from conftest import CONFIGS, Project
 
-from circumplex.prediction_tables import PredictionTable
+from circumplex.predictions.table import PredictionTable
+from projects import CONFIGS, Project
 
 
 def test_an_exported_ensemble_predicts_new_videos(project: Project) -> None:

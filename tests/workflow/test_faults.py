@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from conftest import CONFIGS, Outcome, Project, copy_project
 
 from demo.faults import COMPARED, Victim, differences, half_files
+from projects import CONFIGS, Outcome, Project, copy_project
 
 
 def may_mount() -> bool:

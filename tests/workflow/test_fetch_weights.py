@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import Project, copy_project
 
 from circumplex.networks.vggish import Postprocessor
-from circumplex.weights import Weights, build_network
+from circumplex.networks.weights import Weights, build_network
+from projects import Project, copy_project
 
 HEADER = "sample\tvideo\tannotation\tsplit\n"
 ROWS = "a\ta.mp4\ta.txt\ttrain\nb\tb.mp4\tb.txt\tval\n"
@@ -57,10 +57,14 @@ def project(site: tuple[Path, str], tmp_path: Path) -> Project:
     state = build_network(Postprocessor, Weights(seed=0)).state_dict()
     torch.save(state, folder / "pca.pth")
     made = copy_project(tmp_path / "project")
-    catalogue = yaml.safe_load((made.root / "workflow/weights.yaml").read_text())
+    catalogue = yaml.safe_load(
+        (made.root / "workflow/scripts/circumplex/config/weights.yaml").read_text()
+    )
     (file,) = catalogue["published"]["vggish_pca"]["files"]
     file["address"], file["sha256_prefix"] = f"{address}/pca.pth", None
-    (made.root / "workflow/weights.yaml").write_text(yaml.safe_dump(catalogue))
+    (made.root / "workflow/scripts/circumplex/config/weights.yaml").write_text(
+        yaml.safe_dump(catalogue)
+    )
     (made.root / "samples.tsv").write_text(HEADER + ROWS)
     (made.root / "own.yaml").write_text(CONFIG)
     return made

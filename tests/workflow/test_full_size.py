@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Project
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from circumplex.io.parquet import count_rows, read_metadata
 from circumplex.networks.densenet import DenseNetBC
 from circumplex.networks.iresnet import iresnet100
 from circumplex.networks.vggish import VGGish
-from circumplex.table import count_rows, read_metadata
-from circumplex.weights import Weights, build_network
+from circumplex.networks.weights import Weights, build_network
+from projects import Project
 
 
 def make_checkpoints(folder: Path) -> None:

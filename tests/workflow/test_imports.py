@@ -11,13 +11,14 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Outcome, Project, copy_project, made_once
 
-from circumplex.checkpoints import load_model
-from circumplex.digests import file_digest
-from circumplex.prediction_tables import PredictionTable
-from circumplex.submissions import read_submission
-from circumplex.table import read_columns, read_metadata
+from circumplex.io.digests import file_digest
+from circumplex.io.parquet import read_columns, read_metadata
+from circumplex.model.checkpoints import load_model
+from circumplex.predictions.table import PredictionTable
+from circumplex.submissions.files import read_submission
+from places import ROOT
+from projects import Outcome, Project, copy_project, made_once
 
 NAMES = {"densenet": "affectnet", "fau": "FAU_situ", "wav2vec2": "wav2vec"}
 FEATURES = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Project
+
+from places import ROOT
+from projects import Project
 
 PROFILES = sorted((ROOT / "profiles").glob("*/config.yaml"))
 TRIED = {"default", "slurm"}

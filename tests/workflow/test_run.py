@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pyarrow.parquet as pq
-from conftest import Outcome, Project
 
-from circumplex.quality import read_quality, read_sheet
-from circumplex.submissions import check_submission, read_submission
-from circumplex.table import count_rows, read_columns, read_metadata
+from circumplex.io.parquet import count_rows, read_columns, read_metadata
+from circumplex.report.quality import read_quality, read_sheet
+from circumplex.submissions.files import check_submission, read_submission
+from projects import Outcome, Project
 
 DIMENSIONS = {
     "densenet": 342,

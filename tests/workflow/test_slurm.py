@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CONFIGS, ROOT, Outcome, Project
+
+from places import ROOT
+from projects import CONFIGS, Outcome, Project
 
 SLURM = ROOT / "tests/cluster/slurm.sh"
 INSTALLED = all(map(shutil.which, ("slurmctld", "slurmd", "munged"))) and os.geteuid() == 0

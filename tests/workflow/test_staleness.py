@@ -7,22 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Project
 
-from circumplex.samples import shard_of
-
-RESULT_RULES = {
-    *("ensemble_predictions", "evaluate", "write_submission", "make_report"),
-    "make_manifest",  # names each score's files by digest
-}
-AFTER_TRAINING = {"predict_frames", "smooth_predictions", "check_failures", *RESULT_RULES}
-
-
-def planned(project: Project) -> set[str]:
-    """Rules that a run would execute."""
-    outcome = project.snakemake(options=("--dry-run",))
-    assert outcome.code == 0, outcome.text
-    return outcome.rules
+from circumplex.config.samples import shard_of
+from projects import AFTER_TRAINING, RESULT_RULES, Project, planned
 
 
 def test_another_smoothing_window_reruns_smoothing_and_what_follows(project: Project) -> None:
@@ -67,7 +54,11 @@ def test_a_moved_checkout_reruns_nothing(project: Project) -> None:
 
 
 def test_an_edited_module_reruns_the_rules_that_import_it(project: Project) -> None:
-    project.edit("workflow/scripts/circumplex/smoothing.py", "(window + 1) // 2", "window // 2 + 1")
+    project.edit(
+        "workflow/scripts/circumplex/predictions/smoothing.py",
+        "(window + 1) // 2",
+        "window // 2 + 1",
+    )
     assert planned(project) == {"smooth_predictions", "check_failures", *RESULT_RULES}
 
 

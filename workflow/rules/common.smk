@@ -6,20 +6,18 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
 from snakemake.exceptions import WorkflowError
 
-from circumplex.digests import DigestCache, MISSING, code_digest
+from circumplex.io.digests import DigestCache, MISSING
+from circumplex.pipeline.code import code_digest
 from circumplex.errors import RequestError
-from circumplex.features import FEATURES
-from circumplex.modalities import Modality
-from circumplex.plan import TARGETS, Strategy
-from circumplex.planning import make_plan
-from circumplex.resources import guessed_seconds, memory_mb, minutes, scratch_mb
-from circumplex.identities import Identities
-from circumplex.repairs import (
-    remove_altered_backbones,
-    remove_altered_submissions,
-    remove_damaged_indexes,
-)
-from circumplex.samples import Split
+from circumplex.config.features import FEATURES
+from circumplex.config.modalities import Modality
+from circumplex.pipeline.plan import TARGETS, Strategy
+from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.resources import guessed_seconds, memory_mb, minutes, scratch_mb
+from circumplex.pipeline.requests import Identities
+from circumplex.pipeline.result_requests import ResultIdentities
+from circumplex.pipeline.repairs import remove_altered_backbones, remove_altered_submissions, remove_damaged_indexes
+from circumplex.config.samples import Split
 
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 
@@ -27,6 +25,7 @@ try:
     PLAN = make_plan(config)
     DIGESTS = DigestCache(PLAN.results / ".digests.json")
     IDENTITIES = Identities(PLAN, SCRIPTS, DIGESTS)
+    RESULT_IDENTITIES = ResultIdentities(PLAN, IDENTITIES)
     if workflow.is_main_process:
         # A compute node must not judge files that other jobs are writing.
         IDENTITIES.prepare()

@@ -111,7 +111,7 @@ rule export_ensemble:
         ),
         weights=lambda wildcards: [
             str(PLAN.backbones.checkpoint(recipe))
-            for recipe in IDENTITIES.results.export(wildcards.ensemble)[
+            for recipe in RESULT_IDENTITIES.export(wildcards.ensemble)[
                 "trained"
             ].values()
         ],
@@ -128,7 +128,7 @@ rule export_ensemble:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=lambda wildcards: IDENTITIES.results.export(wildcards.ensemble),
+        stage=lambda wildcards: RESULT_IDENTITIES.export(wildcards.ensemble),
     message:
         "export_ensemble {wildcards.ensemble}"
     script:

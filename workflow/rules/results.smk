@@ -68,7 +68,7 @@ rule evaluate:
         mem_mb=1000,
         runtime=60,
     params:
-        stage=IDENTITIES.results.evaluation(),
+        stage=RESULT_IDENTITIES.evaluation(),
     message:
         "evaluate"
     script:
@@ -127,7 +127,7 @@ rule make_report:
         mem_mb=2000,
         runtime=30,
     params:
-        stage=IDENTITIES.results.report(),
+        stage=RESULT_IDENTITIES.report(),
     message:
         "make_report"
     script:
@@ -149,7 +149,7 @@ rule check_failures:
         "../../envs/light.yaml"
     threads: 1
     params:
-        stage=IDENTITIES.results.closing(),
+        stage=RESULT_IDENTITIES.closing(),
     message:
         "check_failures"
     script:

@@ -6,7 +6,7 @@ def trace_files(stage, kind):
     """Files of a stage for the models or ensembles that a table is made of."""
     return lambda wildcards: [
         f"{RESULTS}/{stage.format(name)}"
-        for name in IDENTITIES.results.table(wildcards.table)["trace"][kind]
+        for name in RESULT_IDENTITIES.table(wildcards.table)["trace"][kind]
     ]
 
 
@@ -53,7 +53,7 @@ rule make_table:
         mem_mb=1000,
         runtime=60,
     params:
-        stage=lambda wildcards: IDENTITIES.results.table(wildcards.table),
+        stage=lambda wildcards: RESULT_IDENTITIES.table(wildcards.table),
     message:
         "make_table {wildcards.table}"
     script:
@@ -78,7 +78,7 @@ rule make_manifest:
         mem_mb=1000,
         runtime=10,
     params:
-        stage=IDENTITIES.results.manifest(),
+        stage=RESULT_IDENTITIES.manifest(),
     message:
         "make_manifest"
     script:

@@ -8,11 +8,12 @@ from typing import Any
 import cv2
 import torch
 
-from circumplex.faces import FaceDetector, FaceOptions, align_faces
-from circumplex.handed_crops import import_faces
-from circumplex.jobs import ShardJob
-from circumplex.store import Request
-from circumplex.subjects import Subject
+from circumplex.faces.align import align_faces
+from circumplex.faces.crop_folder import import_faces
+from circumplex.faces.detector import FaceDetector, FaceOptions
+from circumplex.faces.subjects import Subject
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request
 
 
 def main(job: ShardJob) -> None:

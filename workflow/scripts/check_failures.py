@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.files import read_json, write_text
-from circumplex.logs import set_up
-from circumplex.store import results_of
+from circumplex.io.atomic import read_json, write_text
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from circumplex.errors import CircumplexError, RequestError
-from circumplex.submission_lists import listed_samples, read_list
-from circumplex.submissions import (
+from circumplex.io.parquet import count_rows
+from circumplex.submissions.files import (
     check_image_submission,
     check_listed_submission,
     check_submission,
 )
-from circumplex.table import count_rows
+from circumplex.submissions.lists import listed_samples, read_list
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def check(submission: Path, listed: Path, results: Path | None) -> str:
 
     Raises:
         RequestError: a list that does not say how many rows, and no results folder to count them.
-        SubmissionError: see `circumplex.submissions`.
+        SubmissionError: see `circumplex.submissions.files`.
     """
     asked = listed_samples(listed)
     images = None not in asked.values()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from circumplex.store import clean_store
+from circumplex.pipeline.store import clean_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circumplex.ensemble_job import Member, TargetEnsemble
-from circumplex.ensembles import Method
-from circumplex.logs import set_up
-from circumplex.prediction_tables import TARGET_COLUMNS, PredictionTable, PredictionWriter
-from circumplex.scores import labels_tables
-from circumplex.store import results_of
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import labels_tables
+from circumplex.predictions.ensembles import Member, Method, TargetEnsemble
+from circumplex.predictions.table import TARGET_COLUMNS, PredictionTable, PredictionWriter
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

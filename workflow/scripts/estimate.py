@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from circumplex.cli.config import plan_of
+from circumplex.config.modalities import Modality
 from circumplex.errors import CircumplexError, SampleError
-from circumplex.media import open_media
-from circumplex.modalities import Modality
-from circumplex.plan import Plan
-from circumplex.presets import plan_of
-from circumplex.resources import DEFAULT_SECONDS, GPU_SPEED, Estimate, estimate
+from circumplex.media.video import open_media
+from circumplex.pipeline.plan import Plan
+from circumplex.pipeline.resources import DEFAULT_SECONDS, GPU_SPEED, Estimate, estimate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.ccc_table import CccTable
-from circumplex.logs import set_up
-from circumplex.prediction_tables import PredictionTable
-from circumplex.scores import labels_tables, score
-from circumplex.store import results_of
+from circumplex.evaluation.ccc_table import CccTable
+from circumplex.evaluation.scores import score
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import labels_tables
+from circumplex.predictions.table import PredictionTable
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

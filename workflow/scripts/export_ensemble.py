@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.exports import write_export
-from circumplex.logs import set_up
-from circumplex.store import read_index, results_of
-from circumplex.table import read_metadata
+from circumplex.io.parquet import read_metadata
+from circumplex.pipeline.exports import write_export
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import read_index
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -1,8 +1,8 @@
 """This script computes ComParE 2016 descriptors and deltas (130 a row) of a shard's samples."""
 
-from circumplex.audio_extraction import run_audio
-from circumplex.extractors import compare
-from circumplex.jobs import ShardJob
+from circumplex.features.extractors import compare
+from circumplex.pipeline.jobs.extraction import run_audio
+from circumplex.pipeline.jobs.shard import ShardJob
 
 
 def main(job: ShardJob) -> None:

@@ -2,9 +2,9 @@
 
 import torch
 
-from circumplex.extractors import densenet
-from circumplex.jobs import ShardJob
-from circumplex.visual_extraction import run_visual
+from circumplex.features.extractors import densenet
+from circumplex.pipeline.jobs.extraction import run_visual
+from circumplex.pipeline.jobs.shard import ShardJob
 
 
 def main(job: ShardJob) -> None:

@@ -1,8 +1,8 @@
 """This script computes eGeMAPS low-level descriptors (23 a row) of a shard's samples."""
 
-from circumplex.audio_extraction import run_audio
-from circumplex.extractors import egemaps
-from circumplex.jobs import ShardJob
+from circumplex.features.extractors import egemaps
+from circumplex.pipeline.jobs.extraction import run_audio
+from circumplex.pipeline.jobs.shard import ShardJob
 
 
 def main(job: ShardJob) -> None:

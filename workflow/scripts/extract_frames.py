@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.jobs import ShardJob
-from circumplex.media import extract_frames
-from circumplex.store import Request
+from circumplex.media.timeline import extract_frames
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request
 
 
 def main(job: ShardJob) -> None:

@@ -2,9 +2,9 @@
 
 import torch
 
-from circumplex.audio_extraction import run_examples
-from circumplex.extractors import vggish
-from circumplex.jobs import ShardJob
+from circumplex.features.extractors import vggish
+from circumplex.pipeline.jobs.extraction import run_examples
+from circumplex.pipeline.jobs.shard import ShardJob
 
 
 def main(job: ShardJob) -> None:

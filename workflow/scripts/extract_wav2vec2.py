@@ -2,9 +2,9 @@
 
 import torch
 
-from circumplex.audio_extraction import run_audio
-from circumplex.extractors import wav2vec2
-from circumplex.jobs import ShardJob
+from circumplex.features.extractors import wav2vec2
+from circumplex.pipeline.jobs.extraction import run_audio
+from circumplex.pipeline.jobs.shard import ShardJob
 
 
 def main(job: ShardJob) -> None:

@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.catalogue import published_weights
-from circumplex.fetching import fetch
-from circumplex.files import write_json
-from circumplex.logs import set_up
+from circumplex.config.catalogue import published_weights
+from circumplex.io.atomic import write_json
+from circumplex.networks.fetching import fetch
+from circumplex.pipeline.jobs.logs import set_up
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

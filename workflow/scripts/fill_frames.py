@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.fill import NoValid, fill_frames
-from circumplex.jobs import ShardJob
-from circumplex.store import Request
+from circumplex.faces.fill import NoValid, fill_frames
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request
 
 
 def main(job: ShardJob) -> None:

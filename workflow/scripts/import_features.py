@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.feature_files import import_features
-from circumplex.jobs import ShardJob
-from circumplex.store import Request
+from circumplex.features.imports.files import import_features
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request
 
 
 def main(job: ShardJob, source: Path, feature: str) -> None:

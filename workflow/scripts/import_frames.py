@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.feature_files import open_feature, write_timeline
-from circumplex.jobs import ShardJob
-from circumplex.store import Request
+from circumplex.features.imports.files import open_feature
+from circumplex.media.timeline import write_timeline
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request
 
 
 def main(job: ShardJob, source: Path, feature: str) -> None:
     """Make what is stale of the shard."""
 
     def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
-        rows = open_feature(source, feature, request.sample)
-        write_timeline(rows, output, fps=job.stage.options["fps"], metadata=metadata)
+        frames = open_feature(source, feature, request.sample).rows
+        write_timeline(frames, output, fps=job.stage.options["fps"], metadata=metadata)
 
     job.run(make)
 

@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.files import replacing
-from circumplex.logs import set_up
-from circumplex.store import Status, read_index
+from circumplex.io.atomic import replacing
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.store import Status, read_index
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

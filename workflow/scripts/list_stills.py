@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.files import write_json
-from circumplex.logs import set_up
-from circumplex.still_listing import list_stills
-from circumplex.still_sets.kinds import make_reader
+from circumplex.backbones.listing import list_stills
+from circumplex.backbones.sets.registry import make_reader
+from circumplex.io.atomic import write_json
+from circumplex.pipeline.jobs.logs import set_up
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

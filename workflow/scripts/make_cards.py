@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from circumplex.cards import make_card, render_markdown
-from circumplex.extractors import compare, egemaps, mfcc
-from circumplex.features import FEATURES
-from circumplex.files import write_text
-from circumplex.resources import needs
+from circumplex.config.features import FEATURES
+from circumplex.features.extractors import compare, egemaps, mfcc
+from circumplex.io.atomic import write_text
+from circumplex.pipeline.resources import needs
+from circumplex.report.feature_cards import make_card, render_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "features.md"

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circumplex.files import write_json
-from circumplex.folds import label_histogram, make_folds, whole_groups
-from circumplex.logs import set_up
-from circumplex.store import Status, read_index, results_of
-from circumplex.table import read_columns
+from circumplex.io.atomic import write_json
+from circumplex.io.parquet import read_columns
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import Status, read_index
+from circumplex.training.folds import label_histogram, make_folds, whole_groups
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

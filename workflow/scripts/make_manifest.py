@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from circumplex.files import read_json, write_json
-from circumplex.logs import set_up
-from circumplex.manifest import score_numbers, trained
+from circumplex.io.atomic import read_json, write_json
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.manifest import score_numbers, trained
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -8,17 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circumplex.cards import Card, describe_cost, make_card, measure_costs
-from circumplex.features import Feature
-from circumplex.files import read_json
-from circumplex.logs import set_up
-from circumplex.modalities import Framing, Modality
-from circumplex.quality import read_quality
-from circumplex.report import ReportInputs, write_report
-from circumplex.report_corpus import ReportSample
-from circumplex.samples import Sample, read_samples
-from circumplex.store import Entry, Status, read_index, results_of
-from circumplex.table import read_metadata
+from circumplex.config.features import Feature
+from circumplex.config.modalities import Framing, Modality
+from circumplex.config.samples import Sample, read_samples
+from circumplex.io.atomic import read_json
+from circumplex.io.parquet import read_metadata
+from circumplex.pipeline.costs import measure_costs
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import Entry, Status, read_index
+from circumplex.report.corpus import ReportSample
+from circumplex.report.feature_cards import Card, describe_cost, make_card
+from circumplex.report.page import ReportInputs, write_report
+from circumplex.report.quality import read_quality
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from circumplex.affwild2 import Corpus, find_affwild2, find_videos, write_sheet
+from circumplex.corpora.affwild2 import find_affwild2
+from circumplex.corpora.sheet import Corpus, write_sheet
+from circumplex.corpora.videos import find_videos
 from circumplex.errors import CircumplexError
 
 MOST_NAMED = 20
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         elif options.source == "published":
             # h5py is not asked of those who have videos.
-            from circumplex.published_layout import find_published
+            from circumplex.corpora.published_code import find_published
 
             corpus = find_published(options.folder, options.annotations)
         else:

@@ -3,14 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.evaluation import CccRow
-from circumplex.files import write_json
-from circumplex.logs import set_up
-from circumplex.manifest import table_numbers, trained
-from circumplex.prediction_tables import PredictionTable
-from circumplex.scores import labels_tables, score
-from circumplex.store import results_of
-from circumplex.tables import Unit, make_lines, notes, write_csv, write_html, write_markdown
+from circumplex.evaluation.paper_tables import (
+    Unit,
+    make_lines,
+    notes,
+    write_csv,
+    write_html,
+    write_markdown,
+)
+from circumplex.evaluation.scores import CccRow, score
+from circumplex.io.atomic import write_json
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.manifest import table_numbers, trained
+from circumplex.pipeline.store import labels_tables
+from circumplex.predictions.table import PredictionTable
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

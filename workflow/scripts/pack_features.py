@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.logs import set_up
-from circumplex.modalities import Framing
-from circumplex.packs import PackedSample, pack_features
-from circumplex.store import Status, joined, results_of
+from circumplex.config.modalities import Framing
+from circumplex.features.packs import PackedSample, pack_features
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import Status, joined
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from circumplex.checkpoints import load_model
-from circumplex.dataset import PackReader
-from circumplex.devices import device_of
-from circumplex.logs import set_up
-from circumplex.packs import index_paths
-from circumplex.prediction import Predictor
-from circumplex.prediction_tables import PredictionWriter
-from circumplex.store import Status, read_index, results_of
-from circumplex.table import read_columns
+from circumplex.features.pack_reader import PackReader
+from circumplex.features.packs import index_paths
+from circumplex.io.parquet import read_columns
+from circumplex.model.checkpoints import load_model
+from circumplex.pipeline.jobs.gpus import device_of
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import Status, read_index
+from circumplex.predictions.table import PredictionWriter
+from circumplex.training.predict import Predictor
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.files import write_json
-from circumplex.logs import set_up
-from circumplex.search import Finished, Sampler, propose
-from circumplex.search_results import read_trials
+from circumplex.io.atomic import write_json
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.training.search import Finished, Sampler, propose, read_trials
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

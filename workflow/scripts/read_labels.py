@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circumplex.annotations.labels import read_labels
 from circumplex.errors import ModalityAbsent
-from circumplex.jobs import ShardJob
-from circumplex.labels import read_labels
-from circumplex.store import Request
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request
 
 
 def main(job: ShardJob) -> None:

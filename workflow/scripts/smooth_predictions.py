@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.labels import read_labels_table
-from circumplex.logs import set_up
-from circumplex.prediction_tables import PredictionTable, PredictionWriter
-from circumplex.scores import labels_tables
-from circumplex.smoothing import Convention, SmoothingSpec, search_windows, smooth
-from circumplex.store import results_of
+from circumplex.annotations.labels import read_labels_table
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import labels_tables
+from circumplex.predictions.smoothing import Convention, SmoothingSpec, search_windows, smooth
+from circumplex.predictions.table import PredictionTable, PredictionWriter
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.jobs import ShardJob
-from circumplex.quality import summarise_quality
-from circumplex.store import Request, Status
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Request, Status
+from circumplex.report.quality import summarise_quality
 
 
 def main(job: ShardJob) -> None:

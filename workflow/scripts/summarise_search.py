@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from circumplex.files import write_text
-from circumplex.logs import set_up
-from circumplex.search_results import read_trials, rows
-from circumplex.search_space import preset
+from circumplex.config.search import preset
+from circumplex.io.atomic import write_text
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.training.search import read_trials, rows
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from circumplex.backbone_job import BackboneJob
+from circumplex.pipeline.jobs.backbone import BackboneJob
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from circumplex.training_job import TrainingJob
+from circumplex.pipeline.jobs.training import TrainingJob
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.files import read_json
-from circumplex.search_space import trial_training
-from circumplex.training_job import TrainingJob
+from circumplex.config.search import trial_training
+from circumplex.io.atomic import read_json
+from circumplex.pipeline.jobs.training import TrainingJob
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -11,13 +11,22 @@ from typing import Any
 
 import torch
 
+from circumplex.cli.config import plan_of
+from circumplex.config.features import FEATURES
 from circumplex.errors import CircumplexError
-from circumplex.extractors import densenet, fau, iresnet, speech, timm, vggish, vit, wav2vec2
-from circumplex.features import FEATURES
-from circumplex.plan import Plan
-from circumplex.presets import plan_of
-from circumplex.tuning import LEAST_COSINE, Build, Trial, Tuner, recommend
-from circumplex.tuning_inputs import inputs_of
+from circumplex.features.extractors import (
+    densenet,
+    fau,
+    iresnet,
+    speech,
+    timm,
+    vggish,
+    vit,
+    wav2vec2,
+)
+from circumplex.features.tuning import LEAST_COSINE, Build, Trial, Tuner, recommend
+from circumplex.features.tuning_inputs import inputs_of
+from circumplex.pipeline.plan import Plan
 
 DEEP: Mapping[str, Build] = {
     "densenet": densenet.build,
@@ -57,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def extractor_options(plan: Plan, name: str) -> dict[str, Any]:
-    """The config's slice with the weights as `circumplex.weights.Weights` reads them."""
+    """The config's slice with the weights as `circumplex.networks.weights.Weights` reads them."""
     options = dict(plan.config["features"][name])
     for key, choice in plan.weight_choices(FEATURES[name]).items():
         path = plan.weights_path(choice)

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circumplex.digests import file_digest
-from circumplex.files import write_json
-from circumplex.logs import set_up
-from circumplex.prediction_tables import PredictionTable
-from circumplex.store import results_of
-from circumplex.submission_job import Submission
-from circumplex.submissions import replacing_folder
+from circumplex.io.atomic import write_json
+from circumplex.io.digests import file_digest
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.predictions.table import PredictionTable
+from circumplex.submissions.files import replacing_folder
+from circumplex.submissions.submission import Submission
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake

@@ -1,1 +1,1 @@
-"""Network architectures, one a file: no weights, no files, no pre-processing of images."""
+"""Pretrained networks: architectures, weights and inference."""

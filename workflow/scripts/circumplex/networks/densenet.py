@@ -5,11 +5,14 @@ Section 3.2.1 of the paper; Huang et al., "Densely Connected Convolutional Netwo
 
 from collections import OrderedDict
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torchvision.models import DenseNet
 
-from circumplex.densenet_blocks import BLOCKS, GROWTH, STEM
+from circumplex.config.densenet_blocks import BLOCKS, GROWTH, STEM
 
 INPUT_SIZE = 64  # side of the grey input image, in pixels
 EXPRESSIONS = 8  # neutral, happy, surprise, sad, anger, disgust, fear, contempt
@@ -23,7 +26,7 @@ class DenseNetBC(nn.Module):
     ``norm3`` since there are three blocks.
 
     Args:
-        blocks: layers of each block; as `circumplex.densenet_blocks.check_blocks` allows.
+        blocks: layers of each block; as `circumplex.config.densenet_blocks.check_blocks` allows.
     """
 
     def __init__(self, blocks: tuple[int, int, int] = BLOCKS) -> None:
@@ -47,3 +50,10 @@ class DenseNetBC(nn.Module):
         """Logits (batch, 8) of the expression classes."""
         logits: torch.Tensor = self.classifier(self.embed(images))
         return logits
+
+
+def grey_image(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An RGB crop as the network's 64x64 grey image, rounded to whole values as in training."""
+    size = (INPUT_SIZE, INPUT_SIZE)
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -6,6 +6,7 @@ its published checkpoints load strictly.
 """
 
 import math
+from enum import IntEnum
 
 import torch
 from torch import nn
@@ -117,3 +118,20 @@ def iresnet50(channels: int = CHANNELS) -> IResNet:
 def iresnet100(channels: int = CHANNELS) -> IResNet:
     """100 layers; with 64 channels 65.2 M parameters: the paper's."""
     return IResNet((3, 13, 30, 3), channels)
+
+
+class Depth(IntEnum):
+    """Layers of the network."""
+
+    R18 = 18
+    R34 = 34
+    R50 = 50
+    R100 = 100
+
+
+FACTORIES = {
+    Depth.R18: iresnet18,
+    Depth.R34: iresnet34,
+    Depth.R50: iresnet50,
+    Depth.R100: iresnet100,
+}

@@ -1,0 +1,52 @@
+"""Sheets and merged configs for tests of requests."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from places import ROOT
+
+COLUMNS = ["sample", "video", "subject", "faces", "audio", "annotation", "split", "group"]
+ROWS = [
+    {"sample": f"{split}{k}", "video": f"{split}{k}.mp4", "annotation": "a.txt", "split": split}
+    for split in ("train", "val")
+    for k in range(6)
+] + [{"sample": "test0", "video": "test0.mp4", "split": "test"}]
+
+
+def write_sheet(path: Path, rows: list[dict[str, str]]) -> Path:
+    """Write a sample sheet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["\t".join(COLUMNS), *("\t".join(r.get(c, "") for c in COLUMNS) for r in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def overlay(below: Any, above: Any) -> Any:
+    """A preset over a config: mappings key by key, anything else as a whole."""
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    merged = dict(below)
+    for key, value in above.items():
+        merged[key] = overlay(merged.get(key), value)
+    return merged
+
+
+def config_of(*presets: str) -> dict[str, Any]:
+    """The shipped config overlaid by the presets of ``config/``."""
+    merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    for name in presets:
+        preset = (ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")
+        merged = overlay(merged, yaml.safe_load(preset))
+    return dict(merged)
+
+
+def request_config(folder: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The shipped config on a made sheet, with changes."""
+    sheet = folder / "samples.tsv"
+    if not sheet.exists():
+        write_sheet(sheet, ROWS)
+    places = {"samples": str(sheet), "results": str(folder / "results")}
+    return dict(overlay(overlay(config_of(), places), changes or {}))

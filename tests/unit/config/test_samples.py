@@ -1,0 +1,156 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from circumplex.config.samples import Split, read_samples, shard_of
+from circumplex.errors import RequestError
+
+HEADER = "sample\tvideo\tsubject\tfaces\taudio\tannotation\tsplit\tgroup\n"
+ROW = "a\ta.mp4\tleft\tfaces/a\ta.wav\ta.txt\ttrain\tg\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_text(text):
+        path = tmp_path / "samples.tsv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_samples(path)
+
+    return read_text
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_full_row(read, tmp_path, bom, end):
+    (sample,) = read(bom + (HEADER + ROW).replace("\n", end))
+    assert (sample.sample, sample.subject, sample.group) == ("a", "left", "g")
+    assert sample.split is Split.TRAIN
+    assert sample.video == tmp_path / "a.mp4"
+    assert sample.faces == tmp_path / "faces/a"
+    assert sample.audio == tmp_path / "a.wav"
+    assert sample.annotation == tmp_path / "a.txt"
+
+
+def test_empty_columns_of_a_spreadsheet_do_not_matter(read):
+    assert len(read("sample\tvideo\tsplit\t\t\na\ta.mp4\ttest\t\t\n")) == 1
+
+
+def test_defaults_and_absolute_paths(read, tmp_path):
+    rows = "sample\tsplit\tvideo\nb\tpredict\t/elsewhere/b.mp4\n\nc\ttest\tsub/c.mp4"
+    first, second = read(rows)
+    assert str(first.video) == "/elsewhere/b.mp4"
+    assert (first.subject, first.group) == ("largest", "b.mp4")
+    assert first.faces is first.audio is first.annotation is None
+    assert second.video == tmp_path / "sub/c.mp4"
+    assert second.group == "c.mp4"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "-rf",
+        "ångström",
+        "视频",
+        "it's",
+        'a"b',
+        '"',
+        "a.b",
+        "$HOME",
+        "{run}",
+        "*",
+        "a'\";b",
+        "x" * 120,
+    ],
+)
+def test_names_that_look_odd_are_taken_as_they_are(read, name):
+    (sample,) = read(f"sample\tvideo\tsplit\n{name}\t{name}.mp4\ttest\n")
+    assert sample.sample == name
+    assert sample.video.name == f"{name}.mp4"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "/abs",
+        "a/b",
+        "a\\b",
+        ".",
+        "..",
+        ".hidden",
+        "",
+        "x" * 121,
+        "a\x00b",
+        "a\x7fb",
+        "视" * 120,
+    ],
+)
+def test_names_that_cannot_name_a_file_are_refused(read, name):
+    with pytest.raises(RequestError, match=r"samples\.tsv, line 2: .*sample"):
+        read(f"sample\tvideo\tsplit\n{name}\tx.mp4\ttest\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER.replace("video", "vdieo") + ROW, "unknown key 'vdieo'.*did you mean 'video'"),
+        (HEADER.replace("\t", ",") + ROW.replace("\t", ","), "lacks sample, split"),
+        (HEADER + ROW + ROW, "2 samples are named 'a'"),
+        (HEADER + ROW.replace("train", "Train"), "split is 'Train', but must be one of"),
+        (HEADER + ROW.replace("left", "middle"), "subject: 'middle'.*largest"),
+        (HEADER + ROW.replace("left", "1,2,3"), "subject: '1,2,3'"),
+        (HEADER + ROW.replace("a.txt", ""), "'a' is in split train but has no annotation"),
+        (HEADER + ROW.replace("a.txt", "").replace("train", "val"), "split val but has no annot"),
+        (HEADER + ROW.rstrip("\n") + "\tmore\n", "more cells than the header"),
+        (HEADER + "a\ta.mp4\n", "line 2: top level lacks split"),
+        (HEADER + "\n" + ROW + "\n\n" + "b\n", "line 6: top level lacks split"),
+        ("sample\tvideo\tsplit\tvideo\na\tx\ttest\ty\n", "2 columns are named 'video'"),
+        (HEADER, "has no rows"),
+        ("", "has no rows"),
+        ("\n\n", "has no rows"),
+        (HEADER.encode() + b"\xff\xfe\n", "not UTF-8"),
+        ((HEADER + ROW).encode("utf-16"), "not UTF-8"),
+        (HEADER + ROW.replace("a.mp4", "a" * 200_000), "not a table: .*limit"),
+    ],
+)
+def test_what_is_wrong_is_named(read, text, message):
+    with pytest.raises(RequestError, match=message):
+        read(text)
+
+
+def test_no_sheet(tmp_path):
+    for path in (tmp_path / "none.tsv", tmp_path):
+        with pytest.raises(RequestError, match="is missing"):
+            read_samples(path)
+
+
+CELLS = st.sampled_from(
+    ["a", "b.mp4", "train", "test", "left", "1,2,3,4", "", '"', "é", "\r", "\n", "\t"]
+)
+TEXTS = st.lists(CELLS | st.text(max_size=3), max_size=30).map("\t".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=60) | TEXTS | TEXTS.map(lambda rows: HEADER + rows))
+def test_any_sheet_is_read_or_refused(read, text):
+    try:
+        samples = read(text)
+    except RequestError:
+        return
+    names = [s.sample for s in samples]
+    assert len(set(names)) == len(names) > 0
+    for name in names:
+        assert "/" not in name
+        assert not name.startswith(".")
+
+
+def test_shards_are_stable_and_even():
+    names = [f"video{i}" for i in range(4000)]
+    shards = [shard_of(name, 32) for name in names]
+    counts = [shards.count(f"{k:03d}-of-032") for k in range(32)]
+    assert sum(counts) == 4000
+    # 125 expected a shard, deviation 11: six of them are never reached by chance.
+    assert 59 < min(counts) <= max(counts) < 191
+    assert shard_of("é", 1) == "000-of-001"
+    assert shards[0] == "024-of-032", "a sample never moves"

@@ -1,0 +1,109 @@
+import logging
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from circumplex.errors import SampleError
+from circumplex.faces.crop_folder import import_faces
+from circumplex.io.parquet import TableWriter, frame_schema, read_metadata
+
+
+@pytest.fixture
+def timeline(tmp_path):
+    path = tmp_path / "timeline.parquet"
+    with TableWriter(path, frame_schema(pa.field("decoded", pa.bool_())), {}) as writer:
+        writer.write(frame=range(6), time_s=[0.0, 0.1, 0.2, 0.5, 0.6, 0.7], decoded=[True] * 6)
+    return path
+
+
+def write_crops(folder, numbers, size=112, digits=5):
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    for number in numbers:
+        image = rng.integers(0, 256, (size, size, 3)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{number:0{digits}d}.jpg"), image)
+    return folder
+
+
+@pytest.mark.parametrize("digits", [1, 5, 7])
+def test_bytes_are_unchanged_and_gaps_invalid(tmp_path, timeline, digits):
+    folder = write_crops(tmp_path / "crops", [1, 3, 4, 6], digits=digits)
+    (folder / ".DS_Store").write_bytes(b"x")
+    import_faces(folder, timeline, tmp_path / "faces.parquet", {"made": "by hand"})
+    table = pq.read_table(tmp_path / "faces.parquet")
+    assert table["frame"].to_pylist() == list(range(6))
+    assert table["time_s"].to_pylist() == [0.0, 0.1, 0.2, 0.5, 0.6, 0.7]
+    assert table["valid"].to_pylist() == [True, False, True, True, False, True]
+    for frame, crop in enumerate(table["crop"].to_pylist()):
+        path = folder / f"{frame + 1:0{digits}d}.jpg"
+        assert crop == (path.read_bytes() if path.exists() else None)
+    for column in ("probability", "box", "landmarks"):
+        assert table[column].null_count == 6
+    assert table["detections"].to_pylist() == [[]] * 6
+    assert read_metadata(tmp_path / "faces.parquet") == {"made": "by hand"}
+
+
+def test_a_few_images_too_many_are_left_out(tmp_path, timeline, caplog):
+    folder = write_crops(tmp_path / "crops", range(1, 10))
+    with caplog.at_level(logging.WARNING):
+        import_faces(folder, timeline, tmp_path / "faces.parquet", {})
+    assert "3 crops past" in caplog.text
+    assert pq.read_metadata(tmp_path / "faces.parquet").num_rows == 6
+
+
+def absent(folder):
+    pass
+
+
+def empty(folder):
+    folder.mkdir()
+
+
+def too_many(folder):
+    write_crops(folder, range(1, 30))
+
+
+def raw_crops(folder):
+    write_crops(folder, [1, 2], size=160)
+
+
+def numbered_from_zero(folder):
+    write_crops(folder, [0, 1, 2])
+
+
+def no_jpeg(folder):
+    write_crops(folder, [1])
+    (folder / "00002.jpg").write_text("not found")
+
+
+def cut_to_nothing(folder):
+    write_crops(folder, [1])
+    (folder / "00002.jpg").write_bytes(b"")
+
+
+def twice(folder):
+    write_crops(folder, [1])
+    write_crops(folder, [1], digits=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (absent, "missing"),
+        (empty, "no image"),
+        (too_many, "this video's"),
+        (raw_crops, "160x160"),
+        (numbered_from_zero, "from 1"),
+        (no_jpeg, "no JPEG"),
+        (cut_to_nothing, "no JPEG"),
+        (twice, "one frame"),
+    ],
+)
+def test_unusable_folders(tmp_path, timeline, make, says):
+    make(tmp_path / "crops")
+    with pytest.raises(SampleError, match=says):
+        import_faces(tmp_path / "crops", timeline, tmp_path / "faces.parquet", {})
+    assert not (tmp_path / "faces.parquet").exists()

@@ -1,0 +1,256 @@
+"""The audio extractors, with random stand-ins, and what all extractors refuse."""
+
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+import opensmile
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from circumplex.errors import ModalityAbsent, RequestError, SampleError
+from circumplex.features.extractors import (
+    compare,
+    densenet,
+    egemaps,
+    fau,
+    iresnet,
+    vggish,
+    wav2vec2,
+)
+from circumplex.features.sound import extract_audio_feature
+from circumplex.io.parquet import read_columns, read_metadata
+from circumplex.media.wave import WaveFile
+from circumplex.networks.weights import Weights, build_network
+from waves import RATE, join, sound, write_wave
+
+RANDOM = {"weights": {"random": 1}}
+SMALL = {"weights": {"random": 1}, "size": "small"}
+AUDIO = [(egemaps, {}), (compare, {}), (vggish, RANDOM), (wav2vec2, SMALL)]
+
+
+@pytest.mark.parametrize("module", [densenet, iresnet, fau, vggish])
+def test_weights_of_another_network_are_refused_by_key(tmp_path, module) -> None:
+    torch.save({"module.stem": torch.zeros(2)}, tmp_path / "w.pth")
+    options = {"weights": {"file": str(tmp_path / "w.pth")}}
+    with pytest.raises(RequestError, match=r"w\.pth do not fit .* missing .* unexpected \(stem\)"):
+        module.build(options if module in (densenet, vggish) else {**options, "depth": 18})
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "problem"),
+    [
+        (iresnet, {}, "iresnet.weights: is required"),
+        (iresnet, {**RANDOM, "depth": 101}, "iresnet.depth: 101 is none of 18, 34, 50, 100"),
+        (iresnet, {**RANDOM, "channels": 0}, "iresnet.channels: 0 is not a positive int"),
+        (densenet, {**RANDOM, "blocks": [16, 16]}, r"densenet.blocks: \[16, 16\] is not three"),
+        (densenet, {**RANDOM, "blocks": [16, True, 16]}, "densenet.blocks: .* is not three"),
+        (densenet, {**RANDOM, "blocks": [1, 1, 1]}, r"blocks: \[1, 1, 1\] end in 27 values"),
+        (fau, {**RANDOM, "deep": 18}, "fau.deep: unknown option"),
+        (densenet, {**RANDOM, "batch_size": 0}, "densenet.batch_size: 0 is not a positive int"),
+        (densenet, {**RANDOM, "batch_size": 2.5}, "densenet.batch_size"),
+        (densenet, {**RANDOM, "mean": "grey"}, "densenet.mean"),
+        (densenet, {**RANDOM, "precision": "bf16"}, "densenet.precision: 'bf16' is none of float"),
+        (egemaps, {"feature_set": "eGeMAPSv02"}, "egemaps.feature_set"),
+        (compare, {"level": "functionals"}, "compare.level: unknown option"),
+        (vggish, {**RANDOM, "hop_s": 0.965}, "vggish.hop_s: 0.965 is no multiple"),
+        (vggish, {**RANDOM, "hop_s": math.nan}, "vggish.hop_s"),
+        (vggish, {**RANDOM, "postprocess": "quantised"}, "vggish.pca: is required"),
+        (vggish, {**RANDOM, "pca": {"random": 1}}, "vggish.pca: unknown option"),
+        (wav2vec2, {**SMALL, "window_s": 0.03}, "wav2vec2.window_s"),
+        (wav2vec2, {**RANDOM, "size": "large"}, "wav2vec2.size: 'large' is none of base, small"),
+    ],
+)
+def test_senseless_options_are_refused_by_key(module, options, problem) -> None:
+    with pytest.raises(RequestError, match=problem):
+        module.build(options)
+
+
+@pytest.fixture(scope="module", params=AUDIO, ids=lambda pair: pair[0].__name__.split(".")[-1])
+def audio_extractor(request):
+    module, options = request.param
+    return module.build(options)
+
+
+def test_wave_file_is_read_in_pieces_with_zeros_after_the_end(tmp_path) -> None:
+    samples = np.array([-32768, 0, 1, 32767])
+    with WaveFile(write_wave(tmp_path / "a.wav", samples)) as file:
+        assert file.samples == 4
+        assert file.read(0, 4).tolist() == [-1, 0, 1 / 32768, 32767 / 32768]
+        assert file.read(2, 4).tolist() == [1 / 32768, 32767 / 32768, 0, 0]
+        assert file.read(9, 2).tolist() == [0, 0]
+
+
+def test_sound_of_no_sample_is_an_absent_modality(tmp_path, audio_extractor) -> None:
+    path = write_wave(tmp_path / "a.wav", np.zeros(0))
+    with pytest.raises(ModalityAbsent):
+        extract_audio_feature(path, tmp_path / "out.parquet", audio_extractor, {})
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"channels": 2}, {"width": 1}, {"rate": 44_100}, {"channels": 0}]
+)
+def test_another_format_of_sound_is_refused(tmp_path, audio_extractor, change) -> None:
+    path = tmp_path / "a.wav"
+    if change.get("channels") == 0:
+        path.write_bytes(b"RIFF and nothing else")
+    else:
+        write_wave(path, np.zeros(4000), **change)
+    with pytest.raises(SampleError, match=r"a\.wav"):
+        list(audio_extractor.rows(path))
+
+
+@pytest.mark.parametrize("samples", [1, 159, 399, 400, 959, 960, 4000])
+@pytest.mark.parametrize("silent", [False, True])
+def test_short_and_silent_sound_gives_finite_rows(
+    tmp_path, audio_extractor, samples, silent
+) -> None:
+    path = write_wave(tmp_path / "a.wav", sound(0.25)[:samples] * (not silent))
+    rows = join(audio_extractor.rows(path))
+    assert rows.values.shape == (len(rows.start_s), audio_extractor.dimension)
+    assert rows.values.dtype == np.float32
+    assert len(rows.start_s) >= 1
+    assert np.isfinite(rows.values).all()
+
+
+def test_the_table_holds_the_rows(tmp_path, audio_extractor) -> None:
+    path = write_wave(tmp_path / "a.wav", sound(2.5))
+    name = audio_extractor.name
+    extract_audio_feature(path, tmp_path / "out.parquet", audio_extractor, {"made": "here"})
+    rows = join(audio_extractor.rows(path))
+    columns = ["start_s", "end_s", name]
+    for found, expected in zip(read_columns(tmp_path / "out.parquet", columns), rows, strict=True):
+        assert np.array_equal(found, expected)
+    metadata = read_metadata(tmp_path / "out.parquet")
+    assert metadata["made"] == "here"
+    assert metadata.get("columns", []) == list(audio_extractor.columns)
+    assert len(audio_extractor.columns) == {"egemaps": 23, "compare": 130}.get(name, 0)
+    assert pq.read_schema(tmp_path / "out.parquet").names == columns
+
+
+@pytest.mark.parametrize("extra", [b"", b"LIST\x0a\x00\x00\x00INFOISFT\x00\x00"])
+def test_other_chunks_of_a_wave_file_change_nothing(tmp_path, audio_extractor, extra) -> None:
+    path = write_wave(tmp_path / "a.wav", sound(1.1))
+    plain = join(audio_extractor.rows(path))
+    content = path.read_bytes()
+    path.write_bytes(
+        content[:4]
+        + (len(content) - 8 + len(extra)).to_bytes(4, "little")
+        + content[8:36]
+        + extra
+        + content[36:]
+    )
+    assert np.array_equal(join(audio_extractor.rows(path)).values, plain.values)
+
+
+def smile_directly(path: Path, feature_set: str, level: str):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return opensmile.Smile(feature_set, level).process_file(str(path))
+
+
+def test_egemaps_equals_opensmile_called_directly(tmp_path) -> None:
+    path = write_wave(tmp_path / "a [b]; 'c'.wav", sound(20))  # more than its ring buffers hold
+    extractor = egemaps.build({})
+    rows = join(extractor.rows(path))
+    frame = smile_directly(path, "eGeMAPSv01b", "lld")
+    assert extractor.dimension == 23
+    assert list(extractor.columns) == list(frame.columns)
+    assert np.array_equal(rows.values, frame.to_numpy())
+    assert rows.values.std(0).min() > 0
+
+
+def test_compare_equals_opensmile_called_directly(tmp_path) -> None:
+    path = write_wave(tmp_path / "a.wav", sound(20))
+    extractor = compare.build({})
+    rows = join(extractor.rows(path))
+    values = smile_directly(path, "ComParE_2016", "lld")
+    deltas = smile_directly(path, "ComParE_2016", "lld_de")
+    assert extractor.dimension == 130
+    assert list(extractor.columns) == [*values.columns, *deltas.columns]
+    assert len(rows.values) == len(values) < len(deltas)
+    assert np.array_equal(rows.values[:, :65], values.to_numpy())
+    assert np.array_equal(rows.values[:, 65:], deltas.to_numpy()[: len(values)])
+
+
+def test_deltas_of_compare_belong_to_the_descriptors_of_their_row(tmp_path) -> None:
+    rows = join(compare.build({}).rows(write_wave(tmp_path / "a.wav", sound(3)))).values
+    centre = np.arange(2, len(rows) - 2)
+    descriptors, deltas = rows[:, 6:65].astype(float), rows[:, 71:]
+    slopes = sum(k * (descriptors[centre + k] - descriptors[centre - k]) for k in (1, 2)) / 10
+    error = np.abs(deltas[centre] - slopes).max(0) / np.abs(slopes).max(0)
+    assert error.max() < 1e-3
+
+
+def test_a_click_is_at_the_centre_of_its_row(tmp_path) -> None:
+    samples = np.random.default_rng(0).normal(0, 3, 2 * RATE)
+    samples[RATE - 8 : RATE + 8] += 16000  # at 1 s
+    path = write_wave(tmp_path / "a.wav", samples)
+    for extractor, name in (
+        (egemaps.build({}), "Loudness_sma3"),
+        (compare.build({}), "pcm_RMSenergy_sma"),
+    ):
+        rows = join(extractor.rows(path))
+        centre = (rows.start_s + rows.end_s) / 2
+        level = rows.values[:, extractor.columns.index(name)].astype(float)
+        level -= np.median(level)
+        level[np.abs(centre - 1) > 0.1] = 0
+        assert np.sum(centre * level) / np.sum(level) == pytest.approx(1, abs=0.006)
+
+
+def test_descriptors_of_long_sound_come_in_pieces(tmp_path) -> None:
+    path = write_wave(tmp_path / "a.wav", np.tile(sound(13), 5))
+    pieces = [len(rows.values) for rows in egemaps.build({}).rows(path)]
+    assert pieces == [6000, 496]
+
+
+@pytest.mark.slow
+def test_vggish_examples_start_every_hop(tmp_path) -> None:
+    samples = sound(4.2)
+    path = write_wave(tmp_path / "a.wav", samples)
+    rows = join(vggish.build(RANDOM).rows(path))
+    assert rows.start_s == pytest.approx(np.arange(4) * 0.96)
+    assert rows.end_s - rows.start_s == pytest.approx(np.full(4, 0.96))
+    fine = join(vggish.build({**RANDOM, "hop_s": 0.48, "batch_size": 3}).rows(path))
+    assert fine.start_s == pytest.approx(np.arange(7) * 0.48)
+    np.testing.assert_allclose(fine.values[::2], rows.values, rtol=1e-4, atol=1e-4)
+    network = build_network(vggish.vggish.VGGish, Weights(seed=1))
+    start = round(2.88 * RATE)
+    example = torch.from_numpy(samples[start : start + 15600] / 32768).float()[None]
+    with torch.inference_mode():
+        expected = network(vggish.vggish.LogMel()(example))
+    np.testing.assert_allclose(rows.values[3:], expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_vggish_example_has_the_same_bits_in_any_batch(tmp_path) -> None:
+    samples = sound(4.2)
+    extractor = vggish.build({**RANDOM, "batch_size": 2})
+    rows = join(extractor.rows(write_wave(tmp_path / "a.wav", samples))).values
+    later = samples[round(0.96 * RATE) :]
+    moved = join(extractor.rows(write_wave(tmp_path / "b.wav", later))).values
+    assert np.array_equal(moved, rows[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["release", "port", "port of arrays"])
+def test_vggish_quantises_with_the_published_matrix(tmp_path, kind) -> None:
+    pca = {"pca_eigen_vectors": np.eye(128)[::-1] * 0.3, "pca_means": np.full(128, 0.5)}
+    name = "pca.npz" if kind == "release" else "vggish_pca_params-970ea276.pth"
+    if kind == "release":
+        np.savez(tmp_path / name, **pca)
+    elif kind == "port":
+        means = torch.from_numpy(pca["pca_means"]).float()[:, None]
+        matrix = torch.from_numpy(pca["pca_eigen_vectors"].copy()).float()
+        torch.save({"pca_eigen_vectors": matrix, "pca_means": means}, tmp_path / name)
+    else:
+        torch.save({key: value.astype("f4") for key, value in pca.items()}, tmp_path / name)
+    path = write_wave(tmp_path / "a.wav", sound(2))
+    plain = join(vggish.build(RANDOM).rows(path)).values
+    options = {**RANDOM, "postprocess": "quantised", "pca": {"file": str(tmp_path / name)}}
+    found = join(vggish.build(options).rows(path)).values
+    expected = np.round((np.clip((plain[:, ::-1] - 0.5) * 0.3, -2, 2) + 2) * 63.75)
+    assert np.abs(found - expected).max() <= 1
+    assert np.mean(found != expected) < 0.02

@@ -1,0 +1,456 @@
+"""Files as people have them, through the jobs that read them: what spoils one harms no other."""
+
+import gzip
+import logging
+import os
+import struct
+import wave as wave_format
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import align_faces
+import extract_audio
+import extract_frames
+import fill_frames
+import read_labels
+import summarise_quality
+from circumplex.config.samples import Sample, Split
+from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.media import video as media
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Stage, Status, read_index
+from circumplex.report.quality import read_quality
+from clips import Sound, damage, noise, overwrite, write_video
+
+FRAMES = 12
+FINE = "fine"
+
+
+def clip(path: Path, codec: str = "mpeg4", **options) -> Path:
+    options = {"frames": FRAMES, "picture": noise, "sound": Sound(), **options}
+    return write_video(path, codec, **options)
+
+
+def cut(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: round(len(content) * share)])
+
+
+def motion_jpeg(path: Path) -> Path:
+    return clip(path, "mjpeg", pixels="yuvj420p", sound=None)
+
+
+def truncated(path: Path) -> None:
+    clip(path)
+    cut(path, 0.5)
+
+
+def cut_mid_film(path: Path) -> None:
+    whole = motion_jpeg(path.with_suffix(".mkv"))
+    cut(whole, 0.6)
+    whole.replace(path)
+
+
+def damaged_everywhere(path: Path) -> None:
+    whole = motion_jpeg(path.with_name("whole.mkv"))
+    damage(whole, path.with_name("broken.mkv"), range(FRAMES)).replace(path)
+
+
+def damaged_in_the_middle(path: Path) -> None:
+    whole = motion_jpeg(path.with_name("whole2.mkv"))
+    damage(whole, path.with_name("broken2.mkv"), [5, 6]).replace(path)
+
+
+def another_size_midway(path: Path) -> None:
+    sizes = ((96, 64), (160, 128))
+    parts = [
+        clip(path.with_name(f"part{k}.ts"), "mpeg2video", size=size, sound=None)
+        for k, size in enumerate(sizes)
+    ]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+
+
+def zipped(path: Path) -> None:
+    source = clip(path.with_name("inside.mp4"))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(source, "a.mp4")
+
+
+def wave(path: Path, samples: int) -> None:
+    with wave_format.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(np.full(samples, 5000, "<i2").tobytes())
+
+
+def sound_of_noise(path: Path) -> None:
+    """A good picture; every packet of sound replaced by noise."""
+    source = clip(path.with_name("good.mkv"), sound=Sound("flac"))
+    rng = np.random.default_rng(2)
+    with av.open(str(source)) as reader, av.open(str(path), "w", format="matroska") as writer:
+        copies = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+        for packet in reader.demux():
+            if not packet.size:
+                continue
+            kind = packet.stream.type
+            if kind == "audio":
+                replaced = av.Packet(rng.bytes(packet.size))
+                replaced.pts, replaced.dts, replaced.time_base = (
+                    *(packet.pts, packet.dts, packet.time_base),
+                )
+                replaced.stream = copies[packet.stream.index]
+                writer.mux(replaced)
+            else:
+                packet.stream = copies[packet.stream.index]
+                writer.mux(packet)
+
+
+def cover_art(path: Path) -> None:
+    """A song: its only picture is the cover."""
+    cover = cv2.imencode(".jpg", noise(64, 64, 0))[1].tobytes()
+    frame = b"APIC" + struct.pack(">IH", len(cover) + 14, 0)
+    frame += b"\0image/jpeg\0\x03\0" + cover
+    size = len(frame)
+    synchsafe = bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    with av.open(str(path), "w", format="mp3") as container:
+        stream = container.add_stream("libmp3lame", rate=44_100, layout="mono")
+        values = np.full((1, 44_100), 5000, np.int16)
+        sound = av.AudioFrame.from_ndarray(values, format="s16p", layout="mono")
+        sound.sample_rate = 44_100
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode(None))
+    song = path.read_bytes()
+    path.write_bytes(b"ID3\x03\0\0" + synchsafe + frame + song[song.index(b"\xff\xfb") :])
+
+
+def picture(path: Path, suffix: str) -> None:
+    path.write_bytes(cv2.imencode(suffix, noise(64, 96, 0))[1].tobytes())
+
+
+def crops(folder: Path, write: Callable[[Path], object]) -> None:
+    folder.mkdir()
+    good = cv2.imencode(".jpg", np.full((112, 112, 3), 90, np.uint8))[1].tobytes()
+    (folder / "00001.jpg").write_bytes(good)
+    write(folder / "00002.jpg")
+
+
+def unknown(path: Path, codec: bytes) -> None:
+    """A format that nobody decodes."""
+    clip(path.with_suffix(".mkv"), sound=Sound("mp2")).replace(path)
+    content = path.read_bytes()
+    assert codec in content
+    path.write_bytes(content.replace(codec, codec[:-2] + b"99"))
+
+
+def leaping(path: Path) -> None:
+    """Two seconds of sound, the second a day after the first."""
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for start in (0, 86_400 * 8000):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 8000), 5000, np.int16), layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 8000, Fraction(1, 8000), start
+            container.mux(stream.encode(frame))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file and what must become of it: ``ok``, or the stage that says so and what it says."""
+
+    video: Callable[[Path], object] = clip
+    stage: str = "ok"
+    says: str = ""
+    name: str = "a.mp4"
+    annotation: bytes | None = b"valence,arousal\n" + b"0.1,0.2\n" * FRAMES
+    faces: Callable[[Path], object] | None = None
+    sound: Callable[[Path], object] | None = None
+
+
+FAILS = {"stage": "extract_frames", "says": "cannot be opened"}
+CASES = {
+    "missing": Case(lambda _: None, "extract_frames", "is missing"),
+    "folder": Case(lambda path: path.mkdir(), "extract_frames", "is missing"),
+    "broken link": Case(lambda path: path.symlink_to("nowhere"), "extract_frames", "is missing"),
+    "pipe": Case(lambda path: os.mkfifo(path), "extract_frames", "is missing"),
+    "zero bytes": Case(lambda path: path.write_bytes(b""), "extract_frames", "0 bytes"),
+    "zeros": Case(lambda path: path.write_bytes(bytes(5000)), **FAILS),
+    "text": Case(lambda path: path.write_text("not a film\n" * 99), **FAILS),
+    "web page": Case(lambda path: path.write_text("<!doctype html><h1>404</h1>"), **FAILS),
+    "playlist": Case(lambda path: path.write_text("#EXTM3U\nhttp://127.0.0.1:9/a.ts\n"), **FAILS),
+    "subtitles": Case(
+        lambda path: path.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n"),
+        "extract_frames",
+        "neither video nor sound",
+    ),
+    "noise": Case(lambda path: path.write_bytes(np.random.default_rng(0).bytes(9000)), **FAILS),
+    "document": Case(lambda path: path.write_bytes(b"%PDF-1.7\n%\xe2\xe3\n" * 200), **FAILS),
+    "archive": Case(zipped, **FAILS),
+    "gzipped": Case(
+        lambda path: path.write_bytes(gzip.compress(clip(path).read_bytes(), mtime=0)), **FAILS
+    ),
+    "truncated": Case(truncated, **FAILS),
+    "first bytes": Case(lambda path: (clip(path), cut(path, 0.01)), **FAILS),
+    "header that asks for all memory": Case(
+        lambda path: overwrite(clip(path), b"stts", 4, b"\xff\xff\xff\xff"), **FAILS
+    ),
+    "damaged everywhere": Case(
+        damaged_everywhere, "extract_frames", "no frame of the video decodes"
+    ),
+    "damaged sound": Case(sound_of_noise, "extract_audio", "nothing of the sound decodes"),
+    "unknown picture": Case(
+        lambda path: unknown(path, b"V_MPEG4/ISO/ASP"),
+        "extract_frames",
+        "nothing here decodes the format of the video",
+    ),
+    "unknown sound": Case(
+        lambda path: unknown(path, b"A_MPEG/L2"),
+        "extract_audio",
+        "nothing here decodes the format of the audio",
+    ),
+    "sound that leaps": Case(leaping, "extract_frames", "the sound jump by 86399 s"),
+    "wave without sound": Case(
+        lambda path: wave(path, 0), "extract_frames", "nothing of the sound decodes"
+    ),
+    "empty annotation": Case(annotation=b"", stage="read_labels", says="is empty"),
+    "annotation in binary": Case(
+        annotation=bytes(range(256)), stage="read_labels", says="not text"
+    ),
+    "annotation of another film": Case(
+        annotation=b"valence,arousal\n" + b"0,0\n" * 999,
+        stage="read_labels",
+        says="999 rows for 12",
+    ),
+    "annotation beyond the range": Case(
+        annotation=b"valence,arousal\n0,1.5\n", stage="read_labels", says="line 2"
+    ),
+    "annotation is missing": Case(annotation=None, stage="read_labels", says="is missing"),
+    "sound of its own is text": Case(
+        sound=lambda path: path.write_text("la la"), stage="extract_audio", says="cannot be opened"
+    ),
+    "no crops": Case(faces=lambda path: path.mkdir(), stage="align_faces", says="no image"),
+    "crops are missing": Case(faces=lambda _: None, stage="align_faces", says="is missing"),
+    "crop is text": Case(
+        faces=lambda path: crops(path, lambda crop: crop.write_text("oops")),
+        stage="align_faces",
+        says="00002.jpg is no JPEG",
+    ),
+    "crop of another size": Case(
+        faces=lambda path: crops(path, lambda crop: picture(crop, ".jpg")),
+        stage="align_faces",
+        says="00002.jpg is 96x64 pixels",
+    ),
+    "crop is a PNG": Case(
+        faces=lambda path: crops(path, lambda crop: picture(crop, ".png")),
+        stage="align_faces",
+        says="00002.jpg is no JPEG",
+    ),
+    "cut in mid-film": Case(cut_mid_film),
+    "damaged in the middle": Case(damaged_in_the_middle),
+    "another size midway": Case(another_size_midway, name="a.ts"),
+    "one frame": Case(lambda path: clip(path, frames=1, sound=None)),
+    "tiny": Case(lambda path: clip(path, size=(16, 16))),
+    "sound alone": Case(lambda path: wave(path, 8000), name="a.wav"),
+    "song with a cover": Case(cover_art, name="a.mp3"),
+    "picture alone": Case(lambda path: clip(path, sound=None)),
+    'it\'s a "name" -x {y}': Case(name='-it\'s a "näme" 😀 <b>.mp4'),
+}
+assert sum(case.stage != "ok" for case in CASES.values()) >= 25
+
+
+class Run:
+    """The jobs of one shard, one after another, as the rules run them."""
+
+    def __init__(self, folder: Path, cases: dict[str, Case]) -> None:
+        self.results = folder / "results"
+        self.sheet = {}
+        for number, (name, case) in enumerate(cases.items()):
+            place = folder / f"{number:02d}"
+            place.mkdir(parents=True)
+            case.video(place / case.name)
+            annotation, faces, sound = place / "a.txt", place / "crops", place / "own.wav"
+            if case.annotation is not None:
+                annotation.write_bytes(case.annotation)
+            for make, path in ((case.faces, faces), (case.sound, sound)):
+                if make is not None:
+                    make(path)
+            self.sheet[name] = Sample(
+                sample=name,
+                video=place / case.name,
+                subject="largest",
+                faces=faces if case.faces else None,
+                audio=sound if case.sound else None,
+                annotation=annotation,
+                split=Split.TRAIN,
+                group=name,
+            )
+
+    def job(self, script, *before: str, options=None, **stage) -> None:
+        name = script.__name__
+        job = ShardJob(
+            stage=Stage(name, self.results, "code", options or {}, **stage),
+            index=self.results / "index" / name / "000-of-001.json",
+            keys={sample: {"sample": sample} for sample in self.sheet},
+            sheet=self.sheet,
+            indexes={b: self.results / "index" / b / "000-of-001.json" for b in before},
+            weights=None,
+            device="cpu",
+            threads=1,
+        )
+        script.main(job)
+
+    def all(self) -> None:
+        self.job(extract_frames, options={"audio_only_fps": 30.0})
+        self.job(extract_audio, "extract_frames", suffix=".wav")
+        self.job(align_faces, "extract_frames")
+        self.job(fill_frames, "align_faces", options={"no_valid_face": "zeros"})
+        before = ("extract_frames", "align_faces", "extract_audio")
+        self.job(summarise_quality, *before, takes_absent=True)
+        self.job(read_labels, "extract_frames", options={"max_difference": 30})
+
+    def entries(self, stage: str):
+        return read_index(self.results / "index" / stage / "000-of-001.json")
+
+    def rows(self, stage: str, sample: str):
+        return pq.read_table(self.results / stage / f"{sample}.parquet").to_pylist()
+
+
+STAGES = ("extract_frames", "extract_audio", "align_faces", "summarise_quality", "read_labels")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    threads = torch.get_num_threads()
+    made = Run(tmp_path_factory.mktemp("bad"), {FINE: Case(), **CASES, "also fine": Case()})
+    handler = logging.Handler()
+    made.log = []
+    handler.emit = lambda record: made.log.append(record.getMessage())
+    logger = logging.getLogger("circumplex")
+    logger.addHandler(handler)
+    try:
+        made.all()
+    finally:
+        logger.removeHandler(handler)
+        torch.set_num_threads(threads)
+    return made
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.stage != "ok"])
+def test_what_is_wrong_is_said_of_the_sample_by_name(run, name):
+    case = CASES[name]
+    entry = run.entries(case.stage)[name]
+    assert entry.status is Status.FAILED
+    assert entry.stage == case.stage
+    assert case.says in entry.reason
+    assert any(line.startswith(f"{name}: failed in {case.stage}: ") for line in run.log)
+    assert not (run.results / case.stage / f"{name}.parquet").is_symlink()
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.stage == "ok"])
+def test_what_is_odd_goes_through(run, name):
+    for stage in STAGES:
+        assert run.entries(stage)[name].status is not Status.FAILED, stage
+
+
+def test_the_others_are_as_if_they_were_alone(run, tmp_path):
+    alone = Run(tmp_path, {FINE: Case()})
+    alone.all()
+    for stage in STAGES:
+        expected = alone.entries(stage)[FINE]
+        assert expected.status is Status.OK
+        assert run.entries(stage)[FINE].sha256 == expected.sha256
+        assert run.entries(stage)["also fine"].status is Status.OK
+
+
+def test_a_gap_is_recorded_and_filled(run):
+    decoded = [row["decoded"] for row in run.rows("extract_frames", "damaged in the middle")]
+    assert [k for k, fine in enumerate(decoded) if not fine] == [5, 6]
+    faces = run.rows("align_faces", "damaged in the middle")
+    assert len(faces) == FRAMES
+    assert [faces[k]["detections"] for k in (5, 6)] == [[], []]
+    quality = read_quality(run.results / "summarise_quality/damaged in the middle.parquet")
+    assert quality.decoded_share == pytest.approx(10 / 12)
+
+
+def test_what_is_absent_is_marked(run):
+    for name in ("sound alone", "song with a cover"):
+        assert run.entries("align_faces")[name].status is Status.ABSENT
+        assert run.entries("extract_audio")[name].status is Status.OK
+        quality = read_quality(run.results / f"summarise_quality/{name}.parquet")
+        assert quality.valid_share is None
+        assert quality.level_dbfs == pytest.approx(20 * np.log10(5000 / 32768), abs=0.6)
+    for name in ("picture alone", "one frame"):
+        assert run.entries("extract_audio")[name].status is Status.ABSENT
+        assert run.entries("summarise_quality")[name].status is Status.OK
+    assert run.entries("fill_frames")["tiny"].status is Status.ABSENT, "no face in it"
+    assert run.entries("extract_frames")["one frame"].status is Status.OK
+    assert len(run.rows("extract_frames", "one frame")) == 1
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    kinds = [
+        *(("a.mp4", "libx264", Sound()), ("a.mkv", "mpeg4", Sound("flac"))),
+        *(("a.avi", "mpeg4", Sound("pcm_s16le")), ("a.ts", "mpeg2video", Sound("mp2"))),
+    ]
+    paths = [clip(folder / name, codec, frames=6, sound=sound) for name, codec, sound in kinds]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(["a.mp4", "a.mkv", "a.avi", "a.ts"]),
+    edits=st.lists(
+        st.tuples(st.floats(0, 1), st.booleans(), st.binary(min_size=1, max_size=4)),
+        min_size=1,
+        max_size=20,
+    ),
+)
+def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edits):
+    content = bytearray(whole_files[name])
+    for place, in_header, value in edits:
+        start = int(place * (min(800, len(content)) if in_header else len(content)))
+        content[start : start + len(value)] = value
+    folder = tmp_path_factory.mktemp("edited")
+    path, timeline = folder / name, folder / "timeline.parquet"
+    path.write_bytes(content)
+    try:
+        extract_frames.extract_frames(path, timeline, {})
+    except SampleError:
+        assert not timeline.exists()
+        return
+    time_s = pq.read_table(timeline)["time_s"].to_numpy()
+    assert time_s[0] == 0
+    assert (np.diff(time_s) > 0).all()
+    try:
+        extract_audio.extract_audio(path, folder / "a.wav", clock=timeline)
+    except (SampleError, ModalityAbsent):
+        assert not (folder / "a.wav").exists()
+
+
+def test_a_lack_of_memory_fails_the_job(monkeypatch, tmp_path):
+    overwrite(clip(tmp_path / "a.mp4"), b"stts", 4, b"\xff\xff\xff\xff")
+    monkeypatch.setattr(media, "ENOUGH_BYTES", 1 << 62)  # more than there is
+    with pytest.raises(MemoryError):
+        extract_frames.extract_frames(tmp_path / "a.mp4", tmp_path / "t.parquet", {})
+
+
+def test_a_bad_sample_that_is_mended_is_made(tmp_path):
+    broken = Run(tmp_path, {FINE: Case(), "b": CASES["truncated"]})
+    broken.all()
+    clip(broken.sheet["b"].video)
+    broken.sheet["b"] = replace(broken.sheet["b"], group="g")
+    broken.job(extract_frames, options={"audio_only_fps": 30.0})
+    assert broken.entries("extract_frames")["b"].status is Status.OK

@@ -1,0 +1,190 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from circumplex.io.atomic import write_text
+from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.store import Entry, Status, read_index, write_index
+from example_requests import ROWS, write_sheet
+from places import ROOT
+
+
+class Named(list):
+    """Like Snakemake's named lists: positional and named items."""
+
+    def __init__(self, positional=(), **named):
+        super().__init__([*positional, *named.values()])
+        self._named = named
+
+    def items(self):
+        return self._named.items()
+
+    def get(self, name, default=None):
+        return self._named.get(name, default)
+
+    def __getattr__(self, name):
+        if name not in self._named:
+            raise AttributeError(name)
+        return self._named[name]
+
+    def __str__(self):
+        return " ".join(map(str, self))
+
+
+class Job:
+    """What a script sees under Snakemake."""
+
+    def __init__(self, folder, stage, inputs, gpu=None, files=()):
+        self.params = Named(stage={"name": "extract_x", "code": "c", "options": {}, **stage})
+        self.input = Named(files, **inputs)
+        # On a disk of the node, as with --default-storage-provider; the store is not.
+        self.output = Named([str(folder / "disk" / "index" / "extract_x" / "000-of-001.json")])
+        self.config = {"results": str(folder / "results")}
+        self.log = Named([str(folder / "logs" / "x.log")])
+        self.resources = Named(**({} if gpu is None else {"gpu": gpu}))
+        self.threads = 3
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    monkeypatch.setattr("circumplex.pipeline.jobs.shard.set_up", lambda *_: None)
+
+    def of(stage, inputs, **options):
+        return ShardJob.start(Job(tmp_path, stage, inputs, **options))
+
+    return of
+
+
+def test_a_job_of_raw_files(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the locks of devices lie
+    sheet = write_sheet(tmp_path / "samples.tsv", ROWS)
+    stage = {"samples": {"train0": {"video": "1"}, "test0": {"video": "2"}}}
+    job = start(stage, {"sheet": str(sheet)}, files=["train0.mp4"], gpu=1)
+    assert job.stage.results == tmp_path / "results"
+    assert (job.device, job.threads, job.weights) == ("cuda:0", 3, {})
+    assert job.indexes == {}
+    assert job.sheet["train0"].video == tmp_path / "train0.mp4"
+    seen = []
+
+    def make(request, output, metadata):
+        seen.append((request.sample, request.key, dict(request.upstream)))
+        assert metadata["stage"] == "extract_x"
+        write_text(output, "x")
+
+    job.run(make)
+    assert seen == [("test0", {"video": "2"}, {}), ("train0", {"video": "1"}, {})]
+    assert read_index(job.index)["test0"].status is Status.OK
+
+
+def test_a_job_of_earlier_stages(start, tmp_path):
+    before = tmp_path / "before.json"
+    fine = Entry(Status.OK, "store/f", "1", "before")
+    write_index(before, {"b": fine, "a": Entry(Status.FAILED, stage="before", reason="r")})
+    job = start({}, {"before": str(before), "weights": Named()})
+    assert (job.device, job.weights, job.sheet) == ("cpu", {}, {})
+    assert job.path(fine) == tmp_path / "results" / "store" / "f"
+    made = []
+
+    def make(request, output, _metadata):
+        made.append((request.sample, request.upstream["before"]))
+        write_text(output, "x")
+
+    job.run(make)
+    assert made == [("b", fine)]
+    assert read_index(job.index)["a"].reason == "r"
+
+
+@pytest.mark.parametrize(
+    ("identity", "given", "expected"),
+    [
+        ("random:7", Named(), {"random": 7}),
+        ("sha256:0", Named(["my weights/w.pth"]), {"file": "my weights/w.pth"}),
+        ("sha256:0", "folder", {"file": "folder"}),
+    ],
+)
+def test_weights_by_identity_and_by_path(start, identity, given, expected):
+    options = {"weights": identity, "depth": 18}
+    job = start({"options": options}, {"weights": given})
+    assert job.extractor_options() == {"weights": expected, "depth": 18}
+    assert job.stage.options == options, "what is tracked stays as it is"
+
+
+def test_weights_of_two_options(start):
+    options = {"weights": "sha256:0", "pca": "sha256:1"}
+    job = start({"options": options}, {"weights": Named(["w.pth"]), "pca": Named(["p.npz"])})
+    assert job.extractor_options() == {"weights": {"file": "w.pth"}, "pca": {"file": "p.npz"}}
+    assert job.indexes == {}
+
+
+def test_options_without_weights(start):
+    assert start({"options": {"set": "x"}}, {}).extractor_options() == {"set": "x"}
+
+
+PROGRAM = """
+import logging, sys, warnings
+sys.path.insert(0, {scripts!r})
+from circumplex.pipeline.jobs.logs import set_up
+set_up({log!r}, "stage_x")
+set_up({log!r}, "stage_x")
+logging.getLogger("circumplex.a").info("told quietly é")
+logging.getLogger("circumplex.a").warning("told aloud")
+warnings.warn("a library warns")
+def inner():
+    raise {error}
+inner()
+"""
+
+
+def run(folder, error):
+    log = folder / "new" / "x.log"
+    program = PROGRAM.format(scripts=str(ROOT / "workflow" / "scripts"), log=str(log), error=error)
+    command = [sys.executable, "-X", "utf8", "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result, Path(log).read_text(encoding="utf-8")
+
+
+def test_everything_is_in_the_log_and_a_line_each_on_the_terminal(tmp_path):
+    result, log = run(tmp_path, "ValueError('what went wrong')")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    for text in ("told quietly é", "told aloud", "a library warns", "Traceback", "in inner"):
+        assert log.count(text) == 1, text
+    assert "ValueError: what went wrong" in log
+    assert "told quietly" not in result.stderr
+    assert result.stderr.count("stage_x: told aloud\n") == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.endswith(f"ValueError: what went wrong (log: {tmp_path}/new/x.log)\n")
+
+
+def test_an_orderly_exit_is_no_failure(tmp_path):
+    result, log = run(tmp_path, "SystemExit(3)")
+    assert result.returncode == 3
+    assert "Traceback" not in log
+    assert "failed" not in log + result.stderr
+
+
+HANGING = """
+import sys
+sys.path.insert(0, {scripts!r})
+from circumplex.pipeline.jobs.logs import set_up
+set_up({log!r}, "stage_x", {{"runtime": 0.005}})
+def inner():
+    while True:
+        pass
+inner()
+"""
+
+
+def test_a_job_that_hangs_is_ended_and_its_log_says_where(tmp_path):
+    log = tmp_path / "x.log"
+    program = HANGING.format(scripts=str(ROOT / "workflow" / "scripts"), log=str(log))
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert result.returncode == 1
+    text = log.read_text()
+    assert "ends after 0.02 minutes, done or not" in text
+    assert "--set-resources stage_x:runtime=MINUTES" in text
+    assert "in inner" in text[text.index("Timeout (0:00:01") :]

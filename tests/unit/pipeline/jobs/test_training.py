@@ -1,0 +1,80 @@
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from circumplex.pipeline.jobs.training import TrainingJob
+from circumplex.pipeline.store import Entry, Status, write_index
+from circumplex.training.spec import training_spec, training_values
+from toy_data import Toy
+
+LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """A training job on four samples: one has no voice, one failed in ``read_labels``."""
+    monkeypatch.setattr("circumplex.pipeline.jobs.training.set_up", lambda *_: None)
+    threads = torch.get_num_threads()
+    toy = Toy(tmp_path / "results" / "x", LENGTHS)
+    toy.features["voice"]["deaf"] = None
+    toy.readers()
+    entries = {
+        name: Entry(Status.OK, f"x/{name}.parquet", "1", "read_labels")
+        if name != "unlabelled"
+        else Entry(Status.FAILED, stage="read_labels", reason="empty")
+        for name in LENGTHS
+    }
+    index = tmp_path / "results" / "index" / "read_labels" / "0.json"
+    write_index(index, entries)
+    packs = [tmp_path / "results" / "x" / f / "shard.json" for f in ("face", "voice")]
+
+    def of(missing):
+        encoder = {"kind": "lstm", "hidden": 8, "regressor": [4]}
+        values = {"encoder": encoder, "visual": ["face"], "audio": ["voice"], "epochs": 1}
+        spec = training_spec({**values, "selection": "last", "missing_modality": missing})
+        roles = dict.fromkeys(LENGTHS, "train")
+        stage = {"code": "c", "options": training_values(spec), "roles": roles, "seed": 0}
+        run = tmp_path / "results" / "index" / "train_encoder" / f"{missing}.json"
+        snakemake = SimpleNamespace(
+            log=["x"],
+            threads=1,
+            params=SimpleNamespace(stage=stage),
+            wildcards=SimpleNamespace(run=missing),
+            output=SimpleNamespace(index=str(run), epochs=str(run.with_suffix(".epochs.parquet"))),
+            input=SimpleNamespace(read_labels=[str(index)], packs=[*map(str, packs)], folds=[]),
+            resources={},
+            config={"results": str(tmp_path / "results")},
+        )
+        return TrainingJob.start(snakemake)
+
+    yield of
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("missing", "samples"),
+    [
+        ("zeros_with_mask", {"a", "b", "deaf"}),
+        ("zeros", {"a", "b", "deaf"}),
+        ("leave_out", {"a", "b"}),
+    ],
+)
+def test_a_sample_that_lacks_a_modality_takes_part_as_the_config_says(
+    start, caplog, missing, samples
+):
+    with caplog.at_level(logging.INFO, logger="circumplex"):
+        job = start(missing)
+    assert set(job.roles) == set(job.labels) == samples
+    assert "left out, see list_failures.tsv: unlabelled" in caplog.text
+    assert ("missing modality: deaf" in caplog.text) == (missing == "leave_out")
+    job.run_job()
+    weights = torch.load(job.stage.link_path(missing), weights_only=True)["checkpoints"]
+    ((_, kept),) = weights["valence"]
+    assert ("absence" in kept) == (missing == "zeros_with_mask")
+    if "absence" in kept:
+        learnt = kept["absence"].numpy()
+        assert not learnt[:, 0].any(), "every sample has a face"
+        assert np.abs(learnt[:, 1]).min() > 0

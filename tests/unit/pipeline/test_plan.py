@@ -1,0 +1,311 @@
+import copy
+
+import pytest
+
+from circumplex.config.features import FEATURES
+from circumplex.config.modalities import Modality
+from circumplex.config.samples import Split
+from circumplex.errors import RequestError
+from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.plan import TARGETS, Run
+from example_requests import ROWS, config_of, overlay, request_config, write_sheet
+
+EXPERIMENT = {"encoder": "lstm", "features": ["fau"], "strategy": "official", "seeds": [0]}
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return lambda **changes: make_plan(request_config(tmp_path, changes))
+
+
+def one(**changes):
+    """A config's experiments and ensembles: one of each, the rest dropped."""
+    return {
+        "experiments": {
+            **dict.fromkeys(config_of()["experiments"]),
+            "x": {**EXPERIMENT, **changes},
+        },
+        "ensembles": {"main": {"valence": ["x"], "arousal": ["x"]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"smoothin": {}}, "unknown key 'smoothin' at top level; did you mean 'smoothing'"),
+        ({"xyzzy": 1}, "unknown key 'xyzzy' at top level; known: backbones, compute"),
+        (
+            {"faces": {"min_size": 4}},
+            "unknown key 'min_size' at faces; did you mean 'min_face_size",
+        ),
+        ({"compute": {"gpu": -1}}, "compute.gpu: -1 is less than.*GPUs"),
+        ({"compute": {"gpu": True}}, "compute.gpu: True is not of type 'integer'"),
+        ({"compute": 3}, "compute: 3 is not of type 'object'"),
+        ({"compute": None}, "top level lacks compute"),
+        ({"packs": {"dtype": "float64"}}, "packs.dtype is 'float64', but must be one of"),
+        ({"media": {"audio_only_fps": 0}}, "media.audio_only_fps: 0 .*frames a second"),
+        ({"features": {"densenet": {"weights": None}}}, "features.densenet lacks weights"),
+        ({"features": {"densenet": {"weights": "random:x"}}}, "densenet.*random:x.*random:<seed>"),
+        ({"features": {"fau": {"weights": "random:"}}}, "fau.*random:.*random:<seed>"),
+        (
+            {"features": {"vggish": {"weights": "published:vgish"}}},
+            "features.vggish.weights: published weights 'vgish' .*did you mean 'vggish'",
+        ),
+        (
+            {"features": {"vggish": {"postprocess": "quantised"}}},
+            "features.vggish.pca .*add pca: published:vggish_pca",
+        ),
+        ({"features": {"vggish": {"pca": "random:0"}}}, "features.vggish.pca .*remove pca"),
+        (
+            {"features": {"vggish": {"postprocess": "quantised", "pca": "random:x"}}},
+            "features.vggish.pca.*random:<seed>",
+        ),
+        (
+            {"features": {"densenet": {"blocks": [6, 9, 21]}}},
+            r"features.densenet.blocks: \[6, 9, 21\] end in 330 values a face, not 342",
+        ),
+        ({"features": {"densenet": {"blocks": [16, 16]}}}, "features.densenet.blocks"),
+        ({"samples": "nowhere.tsv"}, "sample sheet nowhere.tsv is missing"),
+        ({"experiments": {"a/b": EXPERIMENT}}, "a/b"),
+        ({"experiments": {"..": EXPERIMENT}}, "does not match"),
+        ({"experiments": {"x": {**EXPERIMENT, "seeds": []}}}, "experiments.x.seeds"),
+        ({"experiments": {"x": {**EXPERIMENT, "seeds": [0, 0]}}}, "experiments.x.seeds"),
+        (
+            {"experiments": {"x": {**EXPERIMENT, "features": ["iresnett"]}}},
+            "experiment x: feature 'iresnett' does not exist; did you mean 'iresnet'",
+        ),
+        (
+            {"ensembles": {"main": {"valence": ["lstm_D_V"]}}},
+            "ensemble main: experiment 'lstm_D_V' does not exist; did you mean 'lstm_D_W'",
+        ),
+        (
+            {"experiments": {"lstm_D_W": None}},
+            "ensemble main: experiment 'lstm_D_W' does not exist",
+        ),
+        ({"ensembles": {"main": {"seeds": [9]}}}, r"no model for valence: its seeds \[9\]"),
+        ({"ensembles": {"main": None}}, "submission main: ensemble 'main' does not exist"),
+        ({"submissions": {"s": {"ensemble": "mian", "format": "abaw3"}}}, "did you mean 'main'"),
+        ({"exclude": ["tran1"]}, "'tran1', which is not in the sheet; did you mean 'train"),
+        ({"export": "nowhere"}, "nowhere, which holds no ensemble.json"),
+    ],
+)
+def test_what_is_senseless_is_named_before_any_job(plan, changes, message):
+    with pytest.raises(RequestError, match=message):
+        plan(**changes)
+
+
+def test_keys_that_are_numbers_are_refused(plan):
+    for kind in ("experiments", "ensembles"):
+        with pytest.raises(RequestError, match="key 2024 is not text"):
+            plan(**{kind: {2024: config_of()[kind].popitem()[1]}})
+
+
+def test_all_problems_are_told_at_once(plan):
+    with pytest.raises(RequestError) as raised:
+        plan(shards=0, packs={"dtype": "int8"}, smoothing={"valenec": 3})
+    assert len(str(raised.value).splitlines()) == 3
+
+
+def paths_of(value, path=()):
+    for key, inner in value.items():
+        yield (*path, key)
+        if isinstance(inner, dict):
+            yield from paths_of(inner, (*path, key))
+
+
+PATHS = list(paths_of(config_of()))
+
+
+@pytest.mark.parametrize("junk", [None, "junk", -1, [], {}, [None], {"a": None}], ids=repr)
+def test_junk_anywhere_is_refused_or_makes_a_whole_plan(tmp_path, junk):
+    base = request_config(tmp_path)
+    refused = 0
+    for path in PATHS:
+        config = copy.deepcopy(base)
+        inner = config
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = junk
+        try:
+            plan = make_plan(config)
+        except RequestError:
+            refused += 1
+            continue
+        for name in plan.experiments:
+            assert plan.training_values(name)["encoder"]["kind"]
+        for run in plan.runs:
+            assert set(plan.roles(run).values()) <= {"train", "val", "pool"}
+    assert refused > len(PATHS) / 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        (ROWS[6:], {}, "no sample of split train"),
+        (ROWS[:6], {}, "strategy official needs samples of split val"),
+        (ROWS[-1:], {}, "no sample of split train"),
+        (ROWS[:3], one(strategy="kfold"), "folds.count is 5.* only 3 groups.*at most 3 folds"),
+        (
+            [{**row, "group": "one"} for row in ROWS],
+            one(strategy="kfold") | {"folds": {"count": 2}},
+            "only 1 groups",
+        ),
+        ([ROWS[0], ROWS[0]], {}, "2 samples are named 'train0'"),
+    ],
+)
+def test_sheets_that_cannot_serve(tmp_path, rows, changes, message):
+    write_sheet(tmp_path / "samples.tsv", rows)
+    with pytest.raises(RequestError, match=message):
+        make_plan(request_config(tmp_path, changes))
+
+
+def test_as_many_folds_as_groups_will_do(tmp_path):
+    write_sheet(tmp_path / "samples.tsv", ROWS[:5])
+    plan = make_plan(request_config(tmp_path, one(strategy="kfold")))
+    assert [run.fold for run in plan.runs] == [f"fold{k}" for k in range(1, 6)]
+    assert set(plan.roles(plan.runs[0]).values()) == {"pool"}
+    with pytest.raises(RequestError, match="only 4 groups"):
+        make_plan(request_config(tmp_path, one(strategy="kfold") | {"exclude": ["train0"]}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (one(strategy="train_val_mix", training={"epochs": 15}), "epochs"),
+        (one(strategy="train_val_mix", training={"valence_epochs": [12, 11]}), "epochs"),
+        (one(encoder_options={"stride": 101}), "the stride must lie in"),
+        (one(encoder_options={"stride": 99}), "carries its state"),
+        (one(encoder="transformer", encoder_options={"stride": 251}), "the stride must lie in"),
+        (one(encoder="transformer", encoder_options={"heads": 3}), "heads"),
+    ],
+)
+def test_training_that_cannot_work_is_refused_before_features_are_extracted(plan, changes, message):
+    with pytest.raises(RequestError, match=f"experiment x.*{message}"):
+        plan(**changes)
+    assert plan(**one(training={"epochs": 15})), "official chooses among all epochs"
+
+
+def test_null_removes_what_a_preset_inherits(plan):
+    made = plan(
+        experiments={"lstm_D_W": None},
+        ensembles={"main": {"arousal": ["transformer_D_WC"], "valence": ["transformer_D_WC"]}},
+        submissions={"main": None},
+    )
+    assert list(made.experiments) == ["transformer_D_WC"]
+    assert made.submissions == {}
+    assert [f.name for f in made.features] == ["densenet", "compare", "wav2vec2"]
+
+
+def test_only_what_an_ensemble_asks_for_is_trained(plan):
+    made = plan(ensembles={"main": {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"]}})
+    assert {run.experiment for run in made.runs} == {"lstm_D_W"}
+    assert made.extracts(Modality.VISUAL)
+    assert made.extracts(Modality.AUDIO)
+    assert not plan(**one()).extracts(Modality.AUDIO)
+    assert not plan(**one(features=["vggish"])).extracts(Modality.VISUAL)
+
+
+def test_members_per_target_and_seeds(plan):
+    made = plan(ensembles={"main": {"seeds": [2, 0]}})
+    assert made.members("main", "valence") == [
+        Run(e, "official", s) for e in ("transformer_D_WC", "transformer_IF_WVCE") for s in (0, 2)
+    ]
+    both = made.all_members("main")
+    assert len(both) == len(set(both)) == 6
+    assert {run for t in TARGETS for run in made.members("main", t)} == set(both)
+    assert both[0].path == "transformer_D_WC/official/seed0"
+
+
+def test_excluded_samples_are_in_nothing(plan):
+    made = plan(exclude=["train0", "test0"])
+    names = [sample.sample for sample in made.samples]
+    assert names == [row["sample"] for row in ROWS if row["sample"] not in ("train0", "test0")]
+    assert {s.sample for shard in made.shards.values() for s in shard} == set(names)
+    assert set(made.roles(made.runs[0])) == set(names)
+    assert made.in_split(Split.TEST) == []
+
+
+def test_every_sample_is_in_one_shard(plan):
+    made = plan(shards=3)
+    listed = [s.sample for shard in made.shards.values() for s in shard]
+    assert sorted(listed) == sorted(row["sample"] for row in ROWS)
+    assert list(made.shards) == sorted(made.shards)
+
+
+def test_roles_by_strategy(plan):
+    official = plan(**one())
+    roles = official.roles(official.runs[0])
+    assert roles == {r["sample"]: r["split"] for r in ROWS if r["split"] in ("train", "val")}
+    mix = plan(**one(strategy="train_val_mix"))
+    assert [run.fold for run in mix.runs] == ["mix"]
+    assert mix.roles(mix.runs[0]) == dict.fromkeys(roles, "train")
+    assert mix.training_values("x")["selection"] == "epochs"
+
+
+def test_experiments_outrank_defaults(plan):
+    made = plan(**one(encoder_options={"hidden": 8}, training={"batch_size": 3}))
+    values = made.training_values("x")
+    assert values["encoder"]["kind"] == "lstm"
+    assert values["encoder"]["hidden"] == 8
+    assert values["encoder"]["stride"] == 100
+    assert values["batch_size"] == 3
+    assert values["learning_rate"] == 3e-4
+    assert values["normalisation"] == {"fau": "zscore"}
+    assert (values["visual"], values["audio"]) == (["fau"], [])
+    assert values["selection"] == "best"
+    other = plan(**one(encoder_options={"learning_rate": 1.0})).training_values("x")
+    assert other["learning_rate"] == 1.0
+    assert plan(**one(training={"learning_rate": 2.0})).training_values("x")["learning_rate"] == 2.0
+
+
+def test_training_reads_what_the_plan_writes(plan):
+    from circumplex.training.spec import training_spec
+
+    made = plan()
+    for name, experiment in made.experiments.items():
+        spec = training_spec(made.training_values(name))
+        assert sorted(spec.features) == sorted(experiment["features"])
+
+
+def test_the_config_is_not_changed(tmp_path):
+    config = request_config(tmp_path)
+    before = copy.deepcopy(config)
+    plan = make_plan(config)
+    for name in plan.experiments:
+        assert plan.training_values(name) == plan.training_values(name)
+    assert config == before
+    assert overlay(config, {}) == before
+
+
+def test_the_seven_features():
+    dimensions = {"D": 342, "I": 512, "F": 512, "E": 23, "C": 130, "V": 128, "W": 768}
+    fixed = {name: f.dimension for name, f in FEATURES.items() if f.dimension}
+    assert {name[0].upper(): dimension for name, dimension in fixed.items()} == dimensions
+    assert sum(fixed.values()) == 2415
+    for feature in FEATURES.values():
+        assert (feature.framing is None) == (feature.modality is Modality.VISUAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"train0": 6}', "puts train0 in fold 6, but folds.count is 5"),
+        ('{"train0": 0}', "fold 0"),
+        ("{", "is no make_folds.json"),
+        ("[1]", "is no make_folds.json"),
+        (None, "is no make_folds.json"),
+    ],
+)
+def test_folds_that_cannot_be_kept(tmp_path, plan, text, message):
+    former = tmp_path / "former.json"
+    if text is not None:
+        former.write_text(text)
+    with pytest.raises(RequestError, match=message):
+        plan(**one(strategy="kfold"), folds={"keep": str(former)})
+
+
+def test_kept_folds(tmp_path, plan):
+    (tmp_path / "former.json").write_text('{"train0": 5, "gone": 1}')
+    keep = {"keep": str(tmp_path / "former.json")}
+    assert plan(**one(strategy="kfold"), folds=keep).kept_folds == {"train0": 5, "gone": 1}
+    assert plan(**one(strategy="kfold")).kept_folds == {}

@@ -1,0 +1,64 @@
+import re
+
+import pytest
+
+from circumplex.config.samples import Sample, Split
+from circumplex.pipeline.resources import (
+    DEFAULT_SECONDS,
+    GPU_SPEED,
+    estimate,
+    guessed_seconds,
+    memory_mb,
+    minutes,
+    needs,
+    scratch_mb,
+)
+from places import ROOT
+
+RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+
+
+def sample(video):
+    return Sample("a", video, "largest", None, None, None, Split.PREDICT, "a")
+
+
+def test_every_rule_that_asks_by_the_table_is_in_it():
+    text = "".join(path.read_text() for path in RULES)
+    asked = set(re.findall(r'(?:memory|time_limit)\("(\w+)"\)', text))
+    assert asked == needs().keys()
+
+
+def test_requests_grow_with_the_input_and_on_retry():
+    assert memory_mb("align_faces", 2) == 2 * memory_mb("align_faces", 1)
+    one = minutes("extract_iresnet", 600, 4, 1)
+    assert one == round(10 + 3 * 8.6 * 600 / 4 / 60)
+    assert minutes("extract_iresnet", 6000, 4, 1) > 8 * one
+    assert minutes("extract_iresnet", 600, 4, 2) == pytest.approx(2 * one, abs=1)
+
+
+def test_a_video_that_cannot_be_sized_counts_as_a_usual_one(tmp_path):
+    video = tmp_path / "a.mp4"
+    assert guessed_seconds([sample(video)]) == DEFAULT_SECONDS
+    video.write_bytes(bytes(120_000))
+    assert guessed_seconds([sample(video), sample(video)]) == pytest.approx(4)
+
+
+def test_an_estimate_adds_up():
+    costs = estimate(3600.0, {"extract_iresnet": 2, "train_encoder": 6}, {"train_encoder": 6})
+    assert costs["extract_iresnet"].cpu_hours == pytest.approx(8.6)
+    assert costs["extract_iresnet"].disk_gb == pytest.approx(0.216)
+    assert costs["train_encoder"].cpu_hours == pytest.approx(6 * 1.3)
+    assert costs["train_encoder"].jobs == 6
+    assert costs["train_encoder"].gpu_hours == pytest.approx(6 * 1.3 / GPU_SPEED)
+    assert estimate(3600.0, {"extract_compare": 1}, {})["extract_compare"].gpu_hours == 0
+
+
+def test_scratch_grows_with_the_sound():
+    hour, none = scratch_mb("extract_compare", 3600), scratch_mb("extract_compare", 0)
+    assert hour - none == pytest.approx(3600 * 100 * 130 * 4 / 1e6, rel=0.01)  # rows of float32
+
+
+def test_stages_with_gpu_hours_are_those_that_ask_for_a_gpu():
+    rules = re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.MULTILINE)
+    asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule}
+    assert asking == {stage for stage, need in needs().items() if need.gpu}

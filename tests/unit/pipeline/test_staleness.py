@@ -1,0 +1,262 @@
+"""docs/reruns.md: what becomes stale after an edit of a module, and after each config key."""
+
+import copy
+import os
+import re
+import shutil
+from modulefinder import ModuleFinder
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from circumplex.io.digests import DigestCache
+from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.code import code_digest
+from circumplex.pipeline.requests import Identities
+from example_requests import ROWS, config_of, write_sheet
+from places import ROOT
+
+SCRIPTS = ROOT / "workflow/scripts"
+RULE = re.compile(
+    r"^rule (\w+):\n(?:(?!^rule ).*\n)*?        stage=(.*),\n    message", re.MULTILINE
+)
+EXPRESSIONS = {
+    name: expression
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
+    for name, expression in RULE.findall(path.read_text())
+}
+MODULES = sorted(
+    str(path.relative_to(SCRIPTS))
+    for path in (SCRIPTS / "circumplex").rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+
+def reached(script: Path) -> set[str]:
+    """Modules of ours that a script imports, by the standard library's own finder."""
+    finder = ModuleFinder(path=[str(SCRIPTS)])
+    finder.run_script(str(script))
+    files = (module.__file__ for module in finder.modules.values() if module.__file__)
+    return {str(Path(f).relative_to(SCRIPTS)) for f in files if Path(f) != script}
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return {name: reached(SCRIPTS / f"{name}.py") for name in EXPRESSIONS}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_edited_module_makes_the_rules_stale_that_import_it(module, graph, tmp_path):
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    edited = tmp_path / "scripts" / module
+    edited.write_text(edited.read_text() + "\nADDED = 1\n")
+    stale = {
+        name
+        for name in EXPRESSIONS
+        if code_digest(tmp_path / f"scripts/{name}.py") != code_digest(SCRIPTS / f"{name}.py")
+    }
+    assert stale == {name for name, modules in graph.items() if module in modules}
+
+
+def tracked(config, folder, scripts=SCRIPTS):
+    """Every rule's tracked parameter, over all its wildcards."""
+    plan = make_plan(config)
+    identities = Identities(plan, scripts, DigestCache(folder / "digests.json"))
+    wildcards = {
+        "shard": list(plan.shards),
+        "run": [run.path for run in plan.runs],
+        "ensemble": list(plan.ensembles),
+        "submission": list(plan.submissions),
+        "table": list(plan.tables),
+        "feature": [feature.name for feature in plan.features],
+        "still_set": list(plan.still_sets),
+        "recipe": list(plan.backbones.recipes),
+        "round": list(range(len(plan.search_rounds))),
+        "trial": [trial for trials in plan.search_rounds for trial in trials],
+    }
+    names = {
+        "PLAN": plan,
+        "IDENTITIES": identities,
+        "STAGES": identities.sample_stages(),
+        "still_set": identities.still_set,
+        "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
+    }
+    found = {}
+    for rule, expression in EXPRESSIONS.items():
+        if rule.startswith("import_"):  # the demo imports nothing
+            continue
+        value = eval(expression, dict(names))  # noqa: S307, our own rule files
+        if callable(value):
+            asked = re.findall(r"wildcards\.(\w+)", expression) or ["shard"]
+            value = [value(SimpleNamespace(**{asked[0]: name})) for name in wildcards[asked[0]]]
+        found[rule] = copy.deepcopy(value)
+    return found
+
+
+TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
+MODELS = {"train_encoder", "predict_frames", *TRACES}
+ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
+ENSEMBLES = {"ensemble_predictions", *TRACES}
+BACKBONE = {"train_backbone", "extract_densenet", *TRACES}
+CHANGES = {  # key: another value, and the rules that it makes stale by itself, before what follows
+    "compute.gpu": (1, set()),
+    "compute.threads.extract": (3, set()),
+    "compute.threads.train": (3, set()),
+    "weights_cache": ("elsewhere", {"fetch_weights"}),
+    "media.audio_only_fps": (25.0, {"extract_frames", *TRACES}),
+    "faces.min_face_size": (40, {"align_faces", *TRACES}),
+    "faces.thresholds": ([0.5, 0.7, 0.7], {"align_faces", *TRACES}),
+    "faces.factor": (0.8, {"align_faces", *TRACES}),
+    "faces.min_probability": (0.8, {"align_faces", *TRACES}),
+    "faces.detect_every": (2, {"align_faces", *TRACES}),
+    "faces.crop_format": ("png", {"align_faces", *TRACES}),
+    "faces.jpeg_quality": (90, {"align_faces", *TRACES}),
+    "fill.no_valid_face": ("zeros", {"fill_frames", *TRACES}),
+    "labels.max_difference": (5, {"read_labels"}),
+    "features.densenet.weights": (
+        "random:9",
+        {"extract_densenet", "make_report", "check_failures", *TRACES},
+    ),
+    "features.densenet.batch_size": (8, {"extract_densenet", *TRACES}),
+    "features.densenet.mean": (0.0, {"extract_densenet", *TRACES}),
+    "features.densenet.deviation": (1.0, {"extract_densenet", *TRACES}),
+    "features.iresnet.depth": (34, {"extract_iresnet", "make_report", *TRACES}),
+    "features.iresnet.channels": (8, {"extract_iresnet", "make_report", *TRACES}),
+    "features.iresnet.batch_size": (8, {"extract_iresnet", *TRACES}),
+    "features.fau.depth": (34, {"extract_fau", "make_report", *TRACES}),
+    "features.egemaps.feature_set": ("eGeMAPSv01a", {"extract_egemaps", *TRACES}),
+    "features.vggish.hop_s": (0.96, {"extract_vggish", *TRACES}),
+    "features.vggish.batch_size": (8, {"extract_vggish", *TRACES}),
+    "features.wav2vec2.size": ("base", {"extract_wav2vec2", "make_report", *TRACES}),
+    "features.wav2vec2.window_s": (10.0, {"extract_wav2vec2", *TRACES}),
+    "features.wav2vec2.context_s": (1.0, {"extract_wav2vec2", *TRACES}),
+    "compute.gpus_a_backbone": (2, set()),
+    "backbones.still_sets.drawn.classes": (7, {"list_stills", *BACKBONE}),
+    "backbones.still_sets.drawn.drop_duplicates": (True, {"list_stills", *BACKBONE}),
+    "backbones.recipes.expression_densenet.epochs": (7, BACKBONE),
+    "backbones.recipes.expression_densenet.paper": ({"drawn": 0.5}, {"train_backbone"}),
+    "backbones.recipes.action_unit_iresnet.epochs": (7, {"train_backbone"}),
+    "packs.dtype": ("float16", {"pack_features", *TRACES}),
+    "folds.count": (3, {"make_folds", "export_ensemble"}),
+    "folds.seed": (3, {"make_folds", "export_ensemble"}),
+    "encoders.lstm.hidden": (64, {"train_encoder"}),
+    "encoders.lstm.learning_rate": (0.1, {"train_encoder"}),
+    "encoders.transformer.stride": (50, {"train_encoder"}),
+    "training.batch_size": (8, {"train_encoder"}),
+    "training.loss": ("ccc_mse", {"train_encoder"}),
+    "training.normalisation": ("none", {"train_encoder"}),
+    "experiments.lstm_DIF_WVCE.features": (["densenet", "iresnet", "compare"], MODELS),
+    "experiments.lstm_DIF_WVCE.seeds": ([0], ALL_MEMBERS | {"smooth_predictions"}),
+    "ensembles.main.valence": (["lstm_DIF_WVCE"], ENSEMBLES),
+    "ensembles.main.arousal": (["lstm_DIF_WVCE"], ENSEMBLES),
+    "submissions.main.format": ("abaw6", {"write_submission"}),
+    "smoothing.convention": ("published_code", {"smooth_predictions", "export_ensemble"}),
+    "smoothing.valence": (10, {"smooth_predictions", "export_ensemble"}),
+    "smoothing.arousal": (10, {"smooth_predictions", "export_ensemble"}),
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    config = config_of("demo")
+    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["results"] = str(folder / "results")
+    made = {"kind": "image_table", "path": config["samples"]}
+    config["backbones"]["still_sets"] = {"drawn": made}
+    config["features"]["densenet"]["weights"] = "trained:expression_densenet"
+    for name in ("iresnet", "fau"):
+        config["features"][name]["weights"] = "random:0"
+    for name in ("seed0", "seed1", "seed2"):
+        del config["ensembles"][name], config["submissions"][name]
+    return folder, config, tracked(config, folder)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_config_key_makes_its_rules_stale_and_no_others(key, demo):
+    folder, config, before = demo
+    value, expected = CHANGES[key]
+    config = copy.deepcopy(config)
+    *above, last = key.split(".")
+    at = config
+    for part in above:
+        at = at[part]
+    assert at.get(last) != value
+    at[last] = value
+    after = tracked(config, folder)
+    assert {rule for rule in before if before[rule] != after[rule]} == expected
+
+
+def stale_after(demo, tmp_path, change):
+    """Rules whose parameter differs once ``change`` has altered a copy of config and scripts."""
+    folder, config, _ = demo
+    shutil.copytree(SCRIPTS.parent, tmp_path / "workflow")
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    config = copy.deepcopy(config)
+    weights = tmp_path / "densenet.safetensors"
+    weights.write_bytes(b"one network")
+    config["features"]["densenet"]["weights"] = str(weights)
+    scripts = tmp_path / "workflow/scripts"
+    before = tracked(config, folder, scripts)
+    change(config, weights, tmp_path)
+    after = tracked(config, folder, scripts)
+    return {rule for rule in before if before[rule] != after[rule]}
+
+
+def other_weights(_config, weights, _root):
+    weights.write_bytes(b"another one")
+    os.utime(weights, (1, 1))
+
+
+def moved_weights(config, weights, root):
+    config["features"]["densenet"]["weights"] = str(weights.rename(root / "elsewhere"))
+
+
+def new_version(package):
+    def change(_config, _weights, root):
+        lock = root / "requirements.lock"
+        lock.write_text(re.sub(rf"^{package}==\S+", f"{package}==99", lock.read_text(), flags=re.M))
+
+    return change
+
+
+def added_experiment(config, _weights, _root):
+    experiment = copy.deepcopy(config["experiments"]["lstm_DIF_WVCE"])
+    config["experiments"]["another"] = {**experiment, "features": ["densenet", "mfcc"]}
+    config["ensembles"]["other"] = {"valence": ["another"], "arousal": ["another"]}
+
+
+def added_extractor(config, _weights, _root):
+    config["features"]["mfcc"] = {"dimension": 13}
+
+
+LOCKED = {  # package: rules whose script imports it, directly or not
+    "opensmile": {"extract_egemaps", "extract_compare"},
+    "facenet-pytorch": {"align_faces"},
+    "tqdm": set(),
+    "snakemake": set(),
+}
+NEW_MODEL = {"train_encoder", "predict_frames", "smooth_predictions", "evaluate", "make_report"}
+NEW_FEATURE = {"pack_features", "list_failures"}
+NEW_ENSEMBLE = {"ensemble_predictions", "export_ensemble", "make_manifest"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (other_weights, {"extract_densenet", *TRACES}),
+        (moved_weights, {"make_report"}),  # which names the file
+        (added_extractor, {"extract_mfcc"}),  # which no experiment asks for
+        (added_experiment, {*NEW_MODEL, *NEW_FEATURE, *NEW_ENSEMBLE}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_weights_and_experiments(change, expected, demo, tmp_path):
+    assert stale_after(demo, tmp_path, change) == expected
+
+
+@pytest.mark.parametrize("package", LOCKED)
+def test_a_packages_version_makes_the_rules_stale_that_import_it(package, demo, tmp_path):
+    found = stale_after(demo, tmp_path, new_version(package))
+    assert found - TRACES == LOCKED[package]

@@ -1,0 +1,1 @@
+"""Annotations of valence and arousal, read and put on the frames of a sample."""

@@ -1,0 +1,1 @@
+"""Readers of the data sets of still faces, one module per layout."""

@@ -1,0 +1,43 @@
+"""The readers by the name that the config gives them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from circumplex.backbones.sets.affectnet import AffectNet
+from circumplex.backbones.sets.base import Folds, HeldOut, StillReader
+from circumplex.backbones.sets.bp4d import Bp4d, Coding
+from circumplex.backbones.sets.disfa import Disfa
+from circumplex.backbones.sets.ferplus import FerPlus
+from circumplex.backbones.sets.image_table import ImageTable
+from circumplex.backbones.sets.rafdb import RafDb
+from circumplex.backbones.stills import Target
+
+READERS: Mapping[str, type[Any]] = {
+    "ferplus": FerPlus,
+    "rafdb": RafDb,
+    "affectnet": AffectNet,
+    "bp4d": Bp4d,
+    "disfa": Disfa,
+    "image_table": ImageTable,
+}
+TYPES: Mapping[str, Any] = {
+    "path": Path,
+    "images": Path,
+    "target": Target,
+    "coding": Coding,
+    "folds": lambda values: Folds(**values),
+    "held_out": lambda values: HeldOut(**values),
+}
+
+
+def make_reader(kind: str, options: Mapping[str, Any]) -> StillReader:
+    """The reader of a set.
+
+    Args:
+        kind: of `READERS`.
+        options: of the reader, as the config has them.
+    """
+    values = {key: TYPES.get(key, lambda v: v)(value) for key, value in options.items()}
+    reader: StillReader = READERS[kind](**values)
+    return reader

@@ -1,0 +1,118 @@
+"""Trains one backbone as a file describes it: alone, or as one of several processes.
+
+``torchrun --nproc-per-node 4 -m circumplex.backbones.worker DESCRIPTION`` is what the job of
+``train_backbone`` starts on a machine with several GPUs.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import safe_open
+from tqdm import tqdm
+
+from circumplex.backbones.processes import Processes
+from circumplex.backbones.train import Result, train_backbone
+from circumplex.config.recipes import Recipe
+from circumplex.io.tensors import write_safetensors
+from circumplex.networks.weights import Weights
+
+RECORD = "record"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A training to run.
+
+    Attributes:
+        name: of the recipe.
+        recipe: values for `Recipe.parse`.
+        tables: of stills, by set.
+        start: checkpoint to start from, if any.
+        work: folder of the resumable state.
+        output: file to write; see `read_result`.
+        device: ``cpu``, or ``cuda``, of which each process takes the one of its number.
+        threads: of each process.
+    """
+
+    name: str
+    recipe: Mapping[str, Any]
+    tables: Mapping[str, str]
+    start: str | None
+    work: str
+    output: str
+    device: str
+    threads: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Of a file."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, path: Path) -> None:
+        """To a file."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def run(description: Description) -> None:
+    """Train and write the result; the first process alone writes."""
+    torch.set_num_threads(description.threads)
+    on_gpu = description.device.startswith("cuda")
+    processes = Processes.join(description.device)
+    device = description.device
+    if on_gpu and processes.count > 1:
+        device = f"cuda:{processes.local_rank}"
+        torch.cuda.set_device(device)
+    recipe = Recipe.parse(description.name, description.recipe)
+    epochs = recipe.epochs * len(recipe.phases)
+    with tqdm(
+        total=epochs, desc=description.name, unit="epoch", disable=None if processes.first else True
+    ) as bar:
+        result = train_backbone(
+            recipe,
+            {name: Path(path) for name, path in description.tables.items()},
+            Path(description.work),
+            start=Weights(file=Path(description.start)) if description.start else None,
+            device=device,
+            # On a CPU images are loaded where they are needed: there is no other device to feed.
+            workers=max(1, description.threads - 1) if on_gpu else 0,
+            processes=processes,
+            on_epoch=lambda _: bar.update(),
+        )
+    if processes.first:
+        write_result(result, Path(description.output))
+    processes.leave()
+
+
+def write_result(result: Result, path: Path) -> None:
+    """Write the backbone's tensors, and in the file's metadata the record of the training."""
+    record = {
+        "log": list(result.log),
+        "scores": {
+            split: {name: score.values() for name, score in of_split.items()}
+            for split, of_split in result.scores.items()
+        },
+        "untrained": list(result.untrained),
+    }
+    write_safetensors(path, result.state, {RECORD: json.dumps(record)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Record of the training that a file of `write_result` holds."""
+    with safe_open(path, "pt") as file:
+        return dict(json.loads(file.metadata()[RECORD]))
+
+
+def main() -> None:
+    """Run the description that the command line names."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    run(Description.read(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

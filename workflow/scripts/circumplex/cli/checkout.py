@@ -1,0 +1,20 @@
+"""The checkout that the command works on: the folder of the Snakefile and ``config.yaml``."""
+
+from pathlib import Path
+
+from circumplex.errors import RequestError
+
+
+def find_checkout(inside: Path = Path(__file__)) -> Path:
+    """The nearest folder above ``inside`` that holds a Snakefile.
+
+    Raises:
+        RequestError: there is none; the package was installed without its workflow.
+    """
+    for folder in inside.resolve().parents:
+        if (folder / "Snakefile").is_file():
+            return folder
+    raise RequestError(
+        f"no Snakefile above {inside}: install the package from a checkout, by "
+        "`pip install --no-deps -e .` in its folder"
+    )

@@ -1,0 +1,28 @@
+"""The plan of a config as Snakemake would merge it, for commands that run beside the workflow."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
+
+from circumplex.cli.checkout import find_checkout
+from circumplex.errors import RequestError
+from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.plan import Plan
+
+
+def plan_of(presets: Iterable[Path]) -> Plan:
+    """The plan of ``config.yaml`` overlaid by presets, in order.
+
+    Raises:
+        RequestError: a preset that cannot be read, or a request that makes no sense.
+    """
+    config: dict[str, object] = {}
+    for path in (find_checkout() / "config.yaml", *presets):
+        try:
+            update_config(config, load_configfile(str(path)))
+        except (OSError, WorkflowError) as error:
+            raise RequestError(f"config file {path} cannot be read: {error}") from error
+    return make_plan(config)

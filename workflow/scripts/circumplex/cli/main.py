@@ -1,0 +1,5 @@
+"""The command `circumplex`."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""Sample sheets from the folders of corpora."""

@@ -1,0 +1,67 @@
+"""The data folder of the published training code as a sample sheet: no video, features imported.
+
+``targets/<set>_valid_targets.h5`` holds ``<video>/valence``, ``/arousal`` and ``/length``, of the
+test set ``length`` alone; the sets are ``train``, ``val`` and ``test``. Its z-scores
+(``features/mean_std_on_trn``) are not read: training computes its own, from its own training part.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from circumplex.config.samples import Sample, Split
+from circumplex.corpora.affwild2 import ANNOTATION_HEADER
+from circumplex.corpora.sheet import WHOLE_VIDEO, Corpus
+from circumplex.errors import RequestError
+from circumplex.io.atomic import write_text
+
+SETS = (Split.TRAIN, Split.VAL, Split.TEST)
+
+
+def find_published(root: Path, annotations: Path) -> Corpus:
+    """Samples of the folder; their annotations are written as Aff-Wild2's texts.
+
+    Args:
+        root: folder with ``features`` and ``targets``.
+        annotations: folder to write ``<set>/<video>.txt`` into.
+
+    Raises:
+        RequestError: no targets there, or a file that is not of this layout.
+    """
+    samples = [sample for split in SETS for sample in _samples(root, split, annotations)]
+    if not samples:
+        raise RequestError(
+            f"{root}: no targets/<set>_valid_targets.h5, set being train, val or test"
+        )
+    return Corpus(tuple(samples))
+
+
+def _samples(root: Path, split: Split, annotations: Path) -> Iterator[Sample]:
+    path = root / "targets" / f"{split}_valid_targets.h5"
+    if not path.is_file():
+        return
+    try:
+        with h5py.File(path, "r") as file:
+            for name, group in sorted(file.items()):
+                annotation = annotations / split / f"{name}.txt"
+                annotated = isinstance(group, h5py.Group) and {"valence", "arousal"} <= set(group)
+                if annotated:
+                    columns = [np.asarray(group[target]) for target in ("valence", "arousal")]
+                    rows = np.stack(columns, axis=1, dtype=np.float64).tolist()
+                    lines = [f"{valence:.9g},{arousal:.9g}" for valence, arousal in rows]
+                    write_text(annotation, "\n".join([ANNOTATION_HEADER, *lines]) + "\n")
+                yield Sample(
+                    sample=name,
+                    video=None,
+                    subject=WHOLE_VIDEO,
+                    faces=None,
+                    audio=None,
+                    annotation=annotation if annotated else None,
+                    split=split,
+                    group=re.sub(r"_(left|right)$", "", name),
+                )
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,105 @@
+"""Write sample sheets."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from circumplex.config.samples import Sample, Split, read_samples
+from circumplex.errors import RequestError
+from circumplex.io.atomic import replacing
+
+COLUMNS = ("sample", "video", "subject", "faces", "audio", "annotation", "split", "group")
+WHOLE_VIDEO = "largest"
+"""Subject of a sample that is not one side of its video."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What was found.
+
+    Attributes:
+        samples: in the sheet's order: by split, then by name.
+        without_video: samples whose video is not there; their path is where it was expected.
+        without_crops: the same for the folder of crops.
+        beside_another: samples without side in their name, whose faces are to be detected in a
+            video that also has a sample of a side: the largest face may be the other's.
+        unused_videos: number of videos that belong to no sample.
+    """
+
+    samples: tuple[Sample, ...]
+    without_video: tuple[str, ...] = ()
+    without_crops: tuple[str, ...] = ()
+    beside_another: tuple[str, ...] = ()
+    unused_videos: int = 0
+
+    @property
+    def counts(self) -> dict[Split, int]:
+        """Samples a split, for the splits that have any."""
+        found = Counter(sample.split for sample in self.samples)
+        return {split: found[split] for split in Split if found[split]}
+
+
+def write_sheet(samples: Iterable[Sample], sheet: Path, *, force: bool = False) -> None:
+    """Write the sample sheet, atomically, and read it back.
+
+    Paths are written relative to the sheet, unless they share nothing with it but the root.
+
+    Args:
+        samples: rows, in order.
+        sheet: file to write; its folder is made where it is missing.
+        force: replace a sheet that is there.
+
+    Raises:
+        RequestError: the sheet exists, a name or path that a sheet cannot hold.
+    """
+    if os.path.lexists(sheet) and not force:
+        raise RequestError(f"{sheet} exists: name another file, or replace it with --force")
+    with replacing(sheet) as temporary:
+        folder = absolute_path(sheet.parent)
+        rows = [COLUMNS, *(_cells(sample, folder) for sample in samples)]
+        temporary.write_bytes(b"".join(map(_line, rows)))
+        try:
+            read_samples(temporary)
+        except RequestError as error:
+            raise RequestError(str(error).replace(str(temporary), str(sheet))) from error
+
+
+def absolute_path(path: Path) -> Path:
+    """Without ``..``, whose meaning after a link depends on who reads it."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _cells(sample: Sample, folder: Path) -> tuple[str, ...]:
+    def cell(path: Path | None) -> str:
+        if path is None:
+            return ""
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+        # Upwards only from the real folder: the system resolves links before it goes up.
+        relative = Path(os.path.relpath(path, folder.resolve()))
+        reaches_root = relative.parts.count("..") >= len(folder.resolve().parts) - 1
+        return str(path if reaches_root else relative)
+
+    return (
+        sample.sample,
+        cell(sample.video),
+        sample.subject,
+        cell(sample.faces),
+        cell(sample.audio),
+        cell(sample.annotation),
+        sample.split,
+        sample.group,
+    )
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    for cell in cells:
+        if re.search(r"[\t\r\n]", cell):
+            raise RequestError(f"{cell!r} has a tab or line break, which a sheet cannot hold")
+    try:
+        return ("\t".join(cells) + "\n").encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(f"{error.object!r} is not UTF-8, rename it") from error

@@ -1,0 +1,1 @@
+"""CCC of predictions, and the tables made of it."""

@@ -1,1 +1,0 @@
-"""Feature extractors, one a file, so that a change of one makes only its own features stale."""

@@ -1,0 +1,239 @@
+"""Faces of a video: every detection, the subject's track, aligned crops.
+
+Detection is MTCNN (Zhang et al., "Joint Face Detection and Alignment using Multitask Cascaded
+Convolutional Networks") with facenet-pytorch's networks, weights and box arithmetic. The cascade
+around them is our own, since there the time goes: facenet-pytorch resizes with an adaptive
+pooling that takes longer than its networks. Here OpenCV shrinks each scale from the one before,
+and the networks run over batches in channels-last order.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from circumplex.faces.appearance import look
+from circumplex.faces.detector import UNTRACKED, CropFormat, FaceDetector, FaceOptions, Faces
+from circumplex.faces.similarity import crop_face
+from circumplex.faces.subjects import Subject, Tracker
+from circumplex.faces.table import DETECTION, face_schema
+from circumplex.io.parquet import TableWriter, frame_schema, iter_batches
+from circumplex.io.prefetch import prefetch
+from circumplex.media.video import FailedFrame, VideoFrame, iter_timeline
+
+LOG = logging.getLogger(__name__)
+ROWS_AT_ONCE = 256
+
+
+def align_faces(
+    video: Path,
+    output: Path,
+    options: FaceOptions,
+    subject: Subject,
+    metadata: Mapping[str, Any],
+    detector: FaceDetector,
+) -> None:
+    """Write the table of faces (`circumplex.faces.table`) of a video.
+
+    The subject is chosen once all frames are seen: until then, detections with their crops wait
+    in a temporary table beside the output, so that memory does not grow and nothing is decoded
+    twice.
+
+    Raises:
+        SampleError: unreadable file, or no frame decodes.
+        ModalityAbsent: the file has no video stream.
+    """
+    tracker = Tracker(subject)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=output.parent) as folder:
+        spool = Path(folder) / "detections.parquet"
+        columns = [
+            pa.field("interpolated", pa.bool_()),
+            pa.field("detections", pa.list_(DETECTION)),
+            pa.field("tracks", pa.list_(pa.int32())),
+            pa.field("crops", pa.list_(pa.binary())),
+        ]
+        with TableWriter(spool, frame_schema(*columns), {}) as writer:
+            for row in _detect(iter_timeline(video), options, tracker, detector):
+                writer.write(
+                    frame=[row.frame],
+                    time_s=[row.time_s],
+                    interpolated=[row.interpolated],
+                    detections=[_as_dicts(row.faces)],
+                    tracks=[row.tracks],
+                    crops=[row.crops],
+                )
+        _choose(spool, output, tracker.chosen(), metadata)
+
+
+def _choose(spool: Path, output: Path, tracks: frozenset[int], metadata: Mapping[str, Any]) -> None:
+    """Write the final table from the spooled one, given the subject's tracks."""
+    before: int | None = None
+    names = ["frame", "time_s", "interpolated", "detections", "tracks", "crops"]
+    with TableWriter(output, face_schema(), metadata) as writer:
+        for batch in iter_batches(spool, names, rows=ROWS_AT_ONCE):
+            rows = batch.to_pylist()
+            chosen = [_index_of(row["tracks"], tracks) for row in rows]
+            switches = []
+            for row, index in zip(rows, chosen, strict=True):
+                track = None if index is None else row["tracks"][index]
+                switches.append(None not in (track, before) and track != before)
+                before = before if track is None else track
+            pairs = list(zip(rows, chosen, strict=True))
+            faces = [None if i is None else row["detections"][i] for row, i in pairs]
+            writer.write(
+                frame=[row["frame"] for row in rows],
+                time_s=[row["time_s"] for row in rows],
+                valid=[face is not None for face in faces],
+                subject_switch=switches,
+                interpolated=[row["interpolated"] for row in rows],
+                detections=[row["detections"] for row in rows],
+                crop=[None if i is None else row["crops"][i] for row, i in pairs],
+                **{
+                    name: [None if face is None else face[name] for face in faces]
+                    for name in ("probability", "box", "landmarks")
+                },
+            )
+
+
+def _index_of(found: list[int], wanted: frozenset[int]) -> int | None:
+    return next((i for i, track in enumerate(found) if track in wanted), None)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A frame's faces; ``tracks`` and ``crops`` are parallel to them."""
+
+    frame: int
+    time_s: float
+    faces: Faces
+    tracks: list[int]
+    crops: list[bytes | None]
+    interpolated: bool = False
+
+
+NO_FACES = Faces(
+    np.zeros((0, 4), np.float32), np.zeros((0, 10), np.float32), np.zeros(0, np.float32)
+)
+
+
+def _detect(
+    timeline: Iterator[VideoFrame | FailedFrame],
+    options: FaceOptions,
+    tracker: Tracker,
+    detector: FaceDetector,
+) -> Iterator[_Row]:
+    """Rows of all frames in order. One batch of pictures is worked on while the next is decoded."""
+    for batch in prefetch(_batches(timeline, options), ahead=1):
+        pictures = [item for item in batch if isinstance(item, VideoFrame)]
+        keys = _key_frames(len(pictures), options.detect_every)
+        images = [pictures[k].image for k in keys]
+        found = dict(zip(keys, detector.detect(images), strict=True)) if images else {}
+        rows: dict[int, _Row] = {}
+        for k, faces in found.items():
+            rows[pictures[k].frame] = _follow(pictures[k], faces, tracker, options)
+        for k, picture in enumerate(pictures):
+            if k not in found:
+                last = max(key for key in keys if key < k)
+                following = min(key for key in keys if key > k)
+                rows[picture.frame] = _between(
+                    picture, rows[pictures[last].frame], rows[pictures[following].frame], options
+                )
+        for item in batch:
+            yield rows.get(item.frame, _Row(item.frame, item.time_s, NO_FACES, [], []))
+
+
+def _batches(
+    timeline: Iterator[VideoFrame | FailedFrame], options: FaceOptions
+) -> Iterator[list[VideoFrame | FailedFrame]]:
+    """Runs of frames of one size, of no more than ``batch_pixels`` (at least one frame, and at
+    least one interval of detection).
+    """
+    batch: list[VideoFrame | FailedFrame] = []
+    shape: tuple[int, ...] | None = None
+    pictures = 0
+    for item in timeline:
+        if isinstance(item, VideoFrame):
+            full = shape is not None and pictures >= _batch_size(shape, options)
+            if full or (shape is not None and shape != item.image.shape):
+                yield batch
+                batch, pictures = [], 0
+            shape = item.image.shape
+            pictures += 1
+        batch.append(item)
+    yield batch
+
+
+def _batch_size(shape: tuple[int, ...], options: FaceOptions) -> int:
+    frames = max(1, options.batch_pixels // (shape[0] * shape[1]))
+    return frames if options.detect_every == 1 else max(frames, options.detect_every + 1)
+
+
+def _key_frames(count: int, every: int) -> list[int]:
+    """Frames of a batch to detect in: every n-th, and the last."""
+    return sorted({*range(0, count, every), *([count - 1] if count else [])})
+
+
+def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions) -> _Row:
+    """Hand the valid faces of a frame to the tracker; crop them."""
+    tracks = [UNTRACKED] * len(faces)
+    encoded: list[bytes | None] = [None] * len(faces)
+    valid = np.flatnonzero(faces.probabilities >= options.min_probability)
+    crops = [crop_face(picture.image, faces.landmarks[i]) for i in valid]
+    if len(valid):
+        looks = np.stack(
+            [look(picture.image, c, faces.boxes[i]) for i, c in zip(valid, crops, strict=True)]
+        )
+        width = picture.image.shape[1]
+        found = tracker.update(picture.time_s, width, faces.boxes[valid], looks)
+        for i, track, crop in zip(valid, found, crops, strict=True):
+            tracks[i], encoded[i] = track, _encode(crop, options)
+    return _Row(picture.frame, picture.time_s, faces, tracks, encoded)
+
+
+def _between(picture: VideoFrame, last: _Row, following: _Row, options: FaceOptions) -> _Row:
+    """Faces of the tracks seen both before and after a frame, at their place in between."""
+    shared = [t for t in last.tracks if t != UNTRACKED and t in following.tracks]
+    if not shared:
+        return _Row(picture.frame, picture.time_s, NO_FACES, [], [], interpolated=True)
+    one = [last.tracks.index(t) for t in shared]
+    other = [following.tracks.index(t) for t in shared]
+    weight = (picture.time_s - last.time_s) / (following.time_s - last.time_s)
+    first, second = last.faces, following.faces
+    faces = Faces(
+        ((1 - weight) * first.boxes[one] + weight * second.boxes[other]).astype(np.float32),
+        ((1 - weight) * first.landmarks[one] + weight * second.landmarks[other]).astype(np.float32),
+        np.minimum(first.probabilities[one], second.probabilities[other]),
+    )
+    crops: list[bytes | None] = [
+        _encode(crop_face(picture.image, points), options) for points in faces.landmarks
+    ]
+    return _Row(picture.frame, picture.time_s, faces, shared, crops, interpolated=True)
+
+
+def _encode(crop: NDArray[np.uint8], options: FaceOptions) -> bytes:
+    pixels = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
+    if options.crop_format is CropFormat.PNG:
+        return bytes(cv2.imencode(".png", pixels)[1])
+    # Full colour resolution: at 112 pixels the usual halving costs more than the bytes it saves.
+    settings = [
+        *(cv2.IMWRITE_JPEG_QUALITY, options.jpeg_quality),
+        *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+    ]
+    return bytes(cv2.imencode(".jpg", pixels, settings)[1])
+
+
+def _as_dicts(faces: Faces) -> list[dict[str, Any]]:
+    return [
+        {"box": box.tolist(), "landmarks": points.tolist(), "probability": float(probability)}
+        for box, points, probability in zip(
+            faces.boxes, faces.landmarks, faces.probabilities, strict=True
+        )
+    ]

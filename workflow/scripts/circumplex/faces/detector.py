@@ -1,0 +1,234 @@
+"""Detect faces and their five landmarks with MTCNN."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from facenet_pytorch.models.utils.detect_face import (
+    batched_nms_numpy,
+    bbreg,
+    generateBoundingBox,
+    pad,
+    rerec,
+)
+from numpy.typing import NDArray
+from torchvision.ops.boxes import batched_nms
+
+from circumplex.errors import RequestError
+
+SMALLEST_INPUT = 12
+"""Side of P-Net's window in pixels: the smallest face it sees at full scale."""
+UNTRACKED = -1
+PIECES_PER_CALL = 512
+
+
+class CropFormat(StrEnum):
+    """How crops are encoded: small, or without loss."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """What decides which faces are found and how they are kept.
+
+    Attributes:
+        min_face_size: pixels; smaller faces are not looked for. The default lies 10% under 40,
+            so that a face of 40 pixels is not at the edge of what is looked for.
+        thresholds: probabilities that a candidate must reach in the cascade's three stages.
+        factor: ratio of two scales of the image pyramid.
+        min_probability: of a detection to be a valid face.
+        crop_format: of the crops in the table.
+        jpeg_quality: of the crops, 1 to 100.
+        detect_every: detect in every n-th frame and interpolate tracked faces in between; 1
+            detects in every frame.
+        batch_pixels: pixels of the frames detected at once: the batch shrinks as frames grow.
+    """
+
+    min_face_size: int = 36
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    factor: float = 0.709
+    min_probability: float = 0.9
+    crop_format: CropFormat = CropFormat.JPEG
+    jpeg_quality: int = 95
+    detect_every: int = 1
+    batch_pixels: int = 16 * 640 * 360
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "FaceOptions":
+        """Read the options from a mapping; what is not given has its default.
+
+        Raises:
+            RequestError: unknown key or senseless value.
+        """
+        known = {option.name for option in fields(cls)}
+        if unknown := sorted(set(config) - known):
+            raise RequestError(
+                f"unknown face options {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+            )
+        values = dict(config)
+        try:
+            if "crop_format" in values:
+                values["crop_format"] = CropFormat(values["crop_format"])
+            if "thresholds" in values:
+                first, second, third = (float(value) for value in values["thresholds"])
+                values["thresholds"] = (first, second, third)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"face options: {error}") from error
+        options = cls(**values)
+        options._check()
+        return options
+
+    def _check(self) -> None:
+        probabilities = (*self.thresholds, self.min_probability)
+        checks = {
+            f"min_face_size must be {SMALLEST_INPUT} or more": self.min_face_size >= SMALLEST_INPUT,
+            "thresholds and min_probability lie in [0, 1]": all(0 <= p <= 1 for p in probabilities),
+            "factor lies between 0 and 1": 0 < self.factor < 1,
+            "jpeg_quality lies in 1 to 100": 1 <= self.jpeg_quality <= 100,
+            "detect_every must be 1 or more": self.detect_every >= 1,
+            "batch_pixels must be 1 or more": self.batch_pixels >= 1,
+        }
+        if wrong := [rule for rule, holds in checks.items() if not holds]:
+            raise RequestError("face options: " + "; ".join(wrong))
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a frame, the most probable first.
+
+    Attributes:
+        boxes: (faces, 4) float32, x0, y0, x1, y1 in pixels; may reach beyond the picture.
+        landmarks: (faces, 10) float32, x and y of left eye, right eye, nose, left and right
+            corner of the mouth, as seen in the picture.
+        probabilities: (faces,) float32 in [0, 1].
+    """
+
+    boxes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+
+class FaceDetector:
+    """MTCNN over batches of frames of one size; build it once a process.
+
+    Args:
+        options: thresholds, scales and smallest size.
+        device: where the networks run.
+    """
+
+    def __init__(self, options: FaceOptions, device: str = "cpu") -> None:
+        networks = MTCNN(keep_all=True, device=torch.device(device))
+        networks = networks.eval().to(memory_format=torch.channels_last)
+        self._pnet, self._rnet, self._onet = networks.pnet, networks.rnet, networks.onet
+        self._device = torch.device(device)
+        self._options = options
+
+    @torch.inference_mode()
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        """Faces of each of the (height, width, 3) RGB uint8 pictures, which are of one size."""
+        boxes, owners = self._propose(images)
+        boxes, owners = self._refine(images, boxes, owners)
+        boxes, owners, landmarks = self._locate(images, boxes, owners)
+        return [
+            _by_probability(boxes[owners == i].numpy(), landmarks[owners == i].numpy())
+            for i in range(len(images))
+        ]
+
+    def _propose(self, images: Sequence[NDArray[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """P-Net over the pyramid: square candidates (n, 5) and the image of each."""
+        height, width = images[0].shape[:2]
+        scale = SMALLEST_INPUT / self._options.min_face_size
+        all_boxes, all_owners = [torch.zeros(0, 9)], [torch.zeros(0, dtype=torch.int64)]
+        pictures = list(images)
+        while min(height, width) * scale >= SMALLEST_INPUT:
+            size = (int(width * scale + 1), int(height * scale + 1))
+            pictures = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
+            offsets, probabilities = self._pnet(self._normalised(np.stack(pictures)))
+            boxes, owners = generateBoundingBox(
+                offsets.cpu(), probabilities[:, 1].cpu(), scale, self._options.thresholds[0]
+            )
+            kept = batched_nms(boxes[:, :4], boxes[:, 4], owners, 0.5)
+            all_boxes.append(boxes[kept])
+            all_owners.append(owners[kept])
+            scale *= self._options.factor
+        boxes, owners = torch.cat(all_boxes), torch.cat(all_owners)
+        kept = batched_nms(boxes[:, :4], boxes[:, 4], owners, 0.7)
+        boxes, owners = boxes[kept], owners[kept]
+        sides = (boxes[:, 2:4] - boxes[:, :2]).repeat(1, 2)
+        moved = torch.cat([boxes[:, :4] + boxes[:, 5:9] * sides, boxes[:, 4:5]], dim=1)
+        return rerec(moved), owners
+
+    def _refine(
+        self, images: Sequence[NDArray[np.uint8]], boxes: torch.Tensor, owners: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """R-Net on the candidates: fewer, better squares."""
+        pieces, boxes, owners = self._cut(images, boxes, owners, 24)
+        offsets, probabilities = self._call(self._rnet, pieces, (4, 2))
+        passed = probabilities[:, 1] > self._options.thresholds[1]
+        boxes = torch.cat([boxes[passed, :4], probabilities[passed, 1:]], dim=1)
+        owners, offsets = owners[passed], offsets[passed]
+        kept = batched_nms(boxes[:, :4], boxes[:, 4], owners, 0.7)
+        return rerec(bbreg(boxes[kept], offsets[kept])), owners[kept]
+
+    def _locate(
+        self, images: Sequence[NDArray[np.uint8]], boxes: torch.Tensor, owners: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """O-Net on what is left: final boxes (n, 5), their images, landmarks (n, 10)."""
+        pieces, boxes, owners = self._cut(images, boxes, owners, 48)
+        offsets, points, probabilities = self._call(self._onet, pieces, (4, 10, 2))
+        passed = probabilities[:, 1] > self._options.thresholds[2]
+        boxes = torch.cat([boxes[passed, :4], probabilities[passed, 1:]], dim=1)
+        owners, offsets, points = owners[passed], offsets[passed], points[passed]
+        sides = boxes[:, None, 2:4] - boxes[:, None, :2] + 1
+        places = points.reshape(-1, 2, 5).transpose(1, 2)  # O-Net gives five x, then five y
+        landmarks = boxes[:, None, :2] + places * sides - 1
+        boxes = bbreg(boxes, offsets)
+        kept = batched_nms_numpy(boxes[:, :4], boxes[:, 4], owners, 0.7, "Min")
+        return boxes[kept], owners[kept], landmarks[kept].reshape(-1, 10)
+
+    def _cut(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        boxes: torch.Tensor,
+        owners: torch.Tensor,
+        side: int,
+    ) -> tuple[NDArray[np.uint8], torch.Tensor, torch.Tensor]:
+        """The pictures under the boxes, resized; a box wholly outside its picture is dropped."""
+        height, width = images[0].shape[:2]
+        y0, y1, x0, x1 = pad(boxes, width, height)
+        inside = (y1 >= y0) & (x1 >= x0)
+        pieces = np.empty((int(inside.sum()), side, side, 3), np.uint8)
+        for piece, k in zip(pieces, np.flatnonzero(inside), strict=True):
+            part = images[int(owners[k])][y0[k] - 1 : y1[k], x0[k] - 1 : x1[k]]
+            piece[:] = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
+        kept = torch.from_numpy(inside)
+        return pieces, boxes[kept], owners[kept]
+
+    def _call(
+        self, network: torch.nn.Module, pieces: NDArray[np.uint8], widths: tuple[int, ...]
+    ) -> list[torch.Tensor]:
+        """Outputs of a network, a bounded number of pieces at a time; of no rows for none."""
+        parts = [[torch.zeros(0, width) for width in widths]]
+        for start in range(0, len(pieces), PIECES_PER_CALL):
+            outputs = network(self._normalised(pieces[start : start + PIECES_PER_CALL]))
+            parts.append([output.cpu() for output in outputs])
+        return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+    def _normalised(self, pictures: NDArray[np.uint8]) -> torch.Tensor:
+        tensor = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float()
+        return tensor.sub_(127.5).mul_(1 / 128)
+
+
+def _by_probability(boxes: NDArray[np.float32], landmarks: NDArray[np.float32]) -> Faces:
+    order = np.argsort(-boxes[:, 4], kind="stable")
+    return Faces(boxes[order, :4], landmarks[order], boxes[order, 4])

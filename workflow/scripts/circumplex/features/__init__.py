@@ -1,0 +1,1 @@
+"""Features per frame: extraction, import, and packs for training."""

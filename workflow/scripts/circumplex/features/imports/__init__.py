@@ -1,0 +1,1 @@
+"""Features that the user has on disk."""

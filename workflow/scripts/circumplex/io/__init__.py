@@ -1,0 +1,1 @@
+"""Reading and writing files: atomically, as Parquet, as tensors."""

@@ -1,0 +1,1 @@
+"""Decoding of video and sound."""

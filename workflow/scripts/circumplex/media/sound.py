@@ -1,0 +1,156 @@
+"""Sound on the video's clock: 16 kHz mono whose sample 0 is time 0 of the sample.
+
+A sample's clock starts with its first video frame (`circumplex.media.video`), so the frame at time
+t hears sample ``16000 t``. Sound that starts later is preceded by silence, sound that starts
+earlier is cut, and a gap in the timestamps becomes silence of its length.
+"""
+
+import logging
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.error import FFmpegError
+
+from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.io.atomic import replacing
+from circumplex.io.parquet import read_metadata
+from circumplex.media.video import (
+    JUMP_BACK_S,
+    LONGEST_GAP_S,
+    check_decodable,
+    demux,
+    jump_message,
+    open_media,
+    reraise_out_of_memory,
+    seconds,
+)
+from circumplex.media.wave import SAMPLE_RATE
+
+LOG = logging.getLogger(__name__)
+# Containers round timestamps to 1 ms or so; only what departs further is a gap or an overlap.
+# Half of the 10 ms within which sound and picture must agree.
+TOLERANCE_S = 0.005
+
+
+def extract_audio(media: Path, output: Path, *, clock: Path | None) -> None:
+    """Write the sound of a media file as a 16-bit mono WAV of 16 kHz on the sample's clock.
+
+    Channels are mixed down by FFmpeg's own matrix. The file ends where the sound ends, which may
+    be before or after the last frame.
+
+    Args:
+        media: media file; its first audio stream is taken.
+        output: WAV file to write.
+        clock: timeline of the same file, from `extract_frames`; none where the sound
+            has its own file, or no video: then sample 0 is the first audio sample.
+
+    Raises:
+        ModalityAbsent: no audio stream, or sound that ends before the first frame.
+        SampleError: unreadable file, no sound decodes, or a gap of more than an hour.
+    """
+    start_s = None if clock is None else read_metadata(clock).get("video", {}).get("video_start_s")
+    with open_media(media) as container:
+        if not container.streams.audio:
+            raise ModalityAbsent("the file has no audio stream")
+        check_decodable(container.streams.audio[0])
+        with replacing(output) as temporary, wave.open(str(temporary), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE)
+            line = _Line(file, start_s)
+            for block in _decode(container, container.streams.audio[0]):
+                line.add(block)
+            line.end_segment()
+            if not line.started:
+                raise SampleError(
+                    "nothing of the sound decodes: the audio stream is damaged; copy the file "
+                    "again, or remove the stream with `ffmpeg -i FILE -an -c copy NEW_FILE`"
+                )
+            if line.written == 0:
+                raise ModalityAbsent("the sound ends before the first frame of the video")
+
+
+def _decode(container: Any, stream: Any) -> Iterator[AudioFrame]:
+    errors = 0
+    for packet in demux(container, stream):
+        try:
+            blocks = stream.codec_context.decode(packet if packet.size else None)
+        except FFmpegError as error:
+            reraise_out_of_memory(error)
+            errors += 1
+            continue
+        yield from blocks
+    if errors:
+        LOG.warning("%d audio packets failed to decode; they are silent", errors)
+
+
+class _Line:
+    """Puts decoded blocks at their place on the sample's clock.
+
+    Within a segment (one format, timestamps that agree with the count of samples) one resampler
+    runs on; a new segment starts at the place its first timestamp says.
+    """
+
+    def __init__(self, file: wave.Wave_write, start_s: float | None) -> None:
+        self.written = 0
+        self.started = False
+        self._file = file
+        self._start_s = start_s
+        self._shift_s = 0.0
+        self._end_s = 0.0
+        self._format: tuple[int, str, str] | None = None
+        self._resampler: AudioResampler | None = None
+        self._to_cut = 0
+
+    def add(self, block: AudioFrame) -> None:
+        stamp_s = seconds(block.pts, block.time_base)
+        if stamp_s is not None:
+            stamp_s += self._shift_s
+        if not self.started:
+            first_s = stamp_s or 0.0
+            self._start_s = first_s if self._start_s is None else self._start_s
+            self._end_s = first_s
+        if stamp_s is not None and self.started and stamp_s < self._end_s - JUMP_BACK_S:
+            # Joined recordings: go on without a gap, as the timeline of the video does.
+            self._shift_s += self._end_s - stamp_s
+            stamp_s = self._end_s
+        stamp_s = self._end_s if stamp_s is None else stamp_s
+        kind = (block.sample_rate, block.layout.name, block.format.name)
+        if kind != self._format or abs(stamp_s - self._end_s) > TOLERANCE_S:
+            self.end_segment()
+            self._begin_segment(stamp_s)
+            self._format = kind
+        self.started = True
+        self._end_s += block.samples / block.sample_rate
+        block.pts = None  # the resampler counts samples; it must not act on timestamps itself
+        self._write(self._resampler.resample(block) if self._resampler else [])
+
+    def end_segment(self) -> None:
+        """Write what the resampler holds back."""
+        if self._resampler is not None:
+            self._write(self._resampler.resample(None))
+        self._resampler = None
+
+    def _begin_segment(self, stamp_s: float) -> None:
+        place = round((stamp_s - (self._start_s or 0.0)) * SAMPLE_RATE)
+        gap = place - self.written
+        if gap > LONGEST_GAP_S * SAMPLE_RATE:
+            raise SampleError(jump_message(gap / SAMPLE_RATE))
+        for start in range(0, max(gap, 0), SAMPLE_RATE):
+            self._file.writeframes(bytes(2 * min(SAMPLE_RATE, gap - start)))
+        self.written += max(gap, 0)
+        self._to_cut = max(-gap, 0)
+        self._end_s = stamp_s
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+
+    def _write(self, blocks: list[AudioFrame]) -> None:
+        for block in blocks:
+            values = block.to_ndarray().reshape(-1)
+            cut = min(self._to_cut, len(values))
+            self._to_cut -= cut
+            self._file.writeframes(values[cut:].astype("<i2").tobytes())
+            self.written += len(values) - cut

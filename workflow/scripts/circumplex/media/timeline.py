@@ -1,0 +1,140 @@
+"""The timeline of a sample: the time of every frame."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+from av.container import InputContainer
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.io.atomic import replacing
+from circumplex.io.parquet import TableWriter, frame_schema
+from circumplex.media.video import (
+    LOG,
+    LONGEST_GAP_S,
+    NOMINAL_RATE,
+    Display,
+    check_decodable,
+    decode_pictures,
+    demux,
+    jump_message,
+    open_media,
+    read_facts,
+    reraise_out_of_memory,
+    seconds,
+    select_video_stream,
+)
+
+
+def write_timeline(frames: int, output: Path, *, fps: float, metadata: Any) -> None:
+    """Write the timeline of a sample without video: frames at equal distances.
+
+    Args:
+        frames: number of frames.
+        output: Parquet file to write.
+        fps: frames per second.
+        metadata: to write in the table.
+
+    Raises:
+        SampleError: no frame.
+    """
+    if frames < 1:
+        raise SampleError("there is not one row, and so no frame")
+    frame = np.arange(frames, dtype=np.int32)
+    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    with TableWriter(output, schema, metadata) as table:
+        table.write(frame=frame, time_s=frame / fps, decoded=np.zeros(frames, dtype=bool))
+
+
+def extract_frames(
+    video: Path,
+    output: Path,
+    metadata: Mapping[str, Any],
+    images: Path | None = None,
+    *,
+    audio_only_fps: float = NOMINAL_RATE,
+) -> None:
+    """Write the timeline of a video: ``frame``, ``time_s``, ``decoded``.
+
+    A file with sound alone gets a regular timeline, ``decoded`` false throughout, and no
+    ``video`` in its metadata.
+
+    Args:
+        video: media file.
+        output: table to write.
+        metadata: how the table is made; the `VideoFacts` are added under ``video``.
+        images: folder for the pictures as ``00001.jpg`` (from 1, as Aff-Wild2 numbers them), or
+            none: they take hundreds of GB for a large data set.
+        audio_only_fps: frames a second of the timeline of a file without video.
+
+    Raises:
+        SampleError: unreadable file, or no frame decodes.
+    """
+    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    with open_media(video) as container:
+        try:
+            stream = select_video_stream(container)
+        except ModalityAbsent:
+            with TableWriter(output, schema, metadata) as writer:
+                for frame, time_s in enumerate(_audio_only_times(container, audio_only_fps)):
+                    writer.write(frame=[frame], time_s=[time_s], decoded=[False])
+            return
+        items = decode_pictures(container, stream)
+        first = next(items)
+        if first.picture is None:
+            raise AssertionError("the first frame is by definition one that decodes")
+        display = Display(stream)
+        facts = asdict(read_facts(container, stream, first.picture, display))
+        failed = 0
+        with TableWriter(output, schema, {**metadata, "video": facts}) as writer:
+            for frame, item in enumerate(chain([first], items)):
+                decoded = item.picture is not None
+                failed += not decoded
+                writer.write(frame=[frame], time_s=[item.time_s], decoded=[decoded])
+                if images is not None and item.picture is not None:
+                    image = display.image(item.picture)
+                    _write_image(images / f"{frame + 1:05d}.jpg", image)
+        if failed:
+            LOG.warning("%d of %d frames failed to decode", failed, writer.rows)
+
+
+def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]:
+    """Regular times from 0 over the sound, counted by decoding it: headers lie."""
+    if not container.streams.audio:
+        raise SampleError("the file holds neither video nor sound: give a media file")
+    stream = container.streams.audio[0]
+    check_decodable(stream)
+    frame, end_s = 0, 0.0
+    start_s: float | None = None
+    for packet in demux(container, stream):
+        try:
+            blocks = stream.codec_context.decode(packet if packet.size else None)
+        except FFmpegError as error:
+            reraise_out_of_memory(error)
+            continue
+        for block in blocks:
+            stamp_s = seconds(block.pts, block.time_base)
+            if stamp_s is not None:
+                start_s = stamp_s if start_s is None else start_s
+                if stamp_s - start_s > end_s + LONGEST_GAP_S:
+                    raise SampleError(jump_message(stamp_s - start_s - end_s))
+                end_s = max(end_s, stamp_s - start_s)
+            end_s += block.samples / block.sample_rate
+            while frame / rate < end_s - 1e-9:
+                yield frame / rate
+                frame += 1
+    if frame == 0:
+        raise SampleError("nothing of the sound decodes: the file is damaged; copy it again")
+
+
+def _write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    with replacing(path) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

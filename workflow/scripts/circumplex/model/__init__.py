@@ -1,0 +1,1 @@
+"""The model: fusion, temporal encoders, regressor and losses."""

@@ -1,0 +1,130 @@
+"""Model files: one ``.pt`` of tensors and plain containers, loadable with ``weights_only``."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from circumplex.errors import RequestError
+from circumplex.io.atomic import replacing
+from circumplex.model.normalisation import Scaling
+from circumplex.targets import Target
+
+FORMAT = 2
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What prediction needs of a trained model, and where it comes from.
+
+    Attributes:
+        spec: `training.training_values` of its spec.
+        dimensions: of the features, in the order of concatenation.
+        scalings: of the same features; none where a feature is not scaled.
+        checkpoints: for each target the kept epochs and their weights; predictions are averaged.
+        seed: of the training.
+        fold: the fold left out, or none.
+        metadata: whatever else the caller wants on record (JSON-serialisable).
+    """
+
+    spec: Mapping[str, Any]
+    dimensions: Mapping[str, int]
+    scalings: Mapping[str, Scaling | None]
+    checkpoints: Mapping[Target, list[tuple[int, Weights]]]
+    seed: int
+    fold: int | None
+    metadata: Mapping[str, Any]
+
+    def epochs(self) -> dict[int, Weights]:
+        """Every kept epoch's weights, once, in order."""
+        kept = {epoch: weights for of in self.checkpoints.values() for epoch, weights in of}
+        return dict(sorted(kept.items()))
+
+
+def pack_scalings(scalings: Mapping[str, Scaling | None]) -> dict[str, dict[str, Tensor] | None]:
+    """Scalings as tensors, fit for a file."""
+    return {
+        feature: None
+        if scaling is None
+        else {"mean": torch.from_numpy(scaling.mean), "scale": torch.from_numpy(scaling.scale)}
+        for feature, scaling in scalings.items()
+    }
+
+
+def unpack_scalings(
+    packed: Mapping[str, Mapping[str, Tensor] | None],
+) -> dict[str, Scaling | None]:
+    """The reverse of `pack_scalings`."""
+    return {
+        feature: None if of is None else Scaling(of["mean"].numpy(), of["scale"].numpy())
+        for feature, of in packed.items()
+    }
+
+
+def save_tensors(value: Mapping[str, Any], path: Path) -> None:
+    """Write tensors and plain containers, atomically; equal content gives equal bytes."""
+    # Through a handle: given a path, torch would write its (temporary) name into the file.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(_canonical(value), file)
+
+
+def _canonical(value: Any) -> Any:
+    """Plain containers with interned strings: pickle's bytes depend on which objects are one."""
+    if isinstance(value, Mapping):
+        return {_canonical(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return sys.intern(str(value)) if isinstance(value, str) else value
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read what `save_tensors` wrote; weights are memory-mapped until they are used."""
+    return dict(torch.load(path, map_location="cpu", mmap=True, weights_only=True))
+
+
+def save_model(model: TrainedModel, path: Path) -> None:
+    """Write a model file, atomically."""
+    save_tensors(
+        {
+            "format": FORMAT,
+            "spec": dict(model.spec),
+            "dimensions": dict(model.dimensions),
+            "scalings": pack_scalings(model.scalings),
+            "checkpoints": {
+                target.value: [[epoch, dict(weights)] for epoch, weights in kept]
+                for target, kept in model.checkpoints.items()
+            },
+            "seed": model.seed,
+            "fold": model.fold,
+            "metadata": dict(model.metadata),
+        },
+        path,
+    )
+
+
+def load_model(path: Path) -> TrainedModel:
+    """Read a model file.
+
+    Raises:
+        RequestError: the file is of another format.
+    """
+    value = load_tensors(path)
+    if value.get("format") != FORMAT:
+        raise RequestError(f"{path} is not a model file of format {FORMAT}: train it again")
+    return TrainedModel(
+        spec=value["spec"],
+        dimensions=value["dimensions"],
+        scalings=unpack_scalings(value["scalings"]),
+        checkpoints={
+            Target(target): [(epoch, weights) for epoch, weights in kept]
+            for target, kept in value["checkpoints"].items()
+        },
+        seed=value["seed"],
+        fold=value["fold"],
+        metadata=value["metadata"],
+    )

@@ -1,0 +1,1 @@
+"""Faster layers for training on a CPU."""

@@ -1,0 +1,1 @@
+"""The temporal encoders, one module each."""

@@ -1,0 +1,261 @@
+"""Fetching published weights into a cache that projects share: resumed, checked, atomic.
+
+A file appears under its name only when its size and digest are right. What is fetched goes to a
+partial file first, which a later attempt, or a later run, goes on with where the server can
+(``Range``). The first digest of a file whose publisher states none is recorded in the cache's lock
+and enforced afterwards.
+"""
+
+import hashlib
+import logging
+import shutil
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import requests
+from filelock import FileLock
+from tqdm import tqdm
+
+from circumplex.config.catalogue import (
+    LOCK_NAME,
+    Published,
+    PublishedFile,
+    how_to_put,
+    misfit,
+    read_lock,
+)
+from circumplex.errors import RequestError
+from circumplex.io.atomic import write_json
+
+logger = logging.getLogger(__name__)
+BLOCK = 1 << 16  # bytes; what is in hand when a connection breaks is lost
+PARTIAL = ".partial"
+SPARE = 64 << 20  # bytes of disk left free
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to put up with a server.
+
+    Attributes:
+        attempts: without one more byte, before giving up.
+        pause_s: after a failed attempt; doubled after each further one.
+        connect_s: until the server answers.
+        read_s: between two pieces.
+    """
+
+    attempts: int = 5
+    pause_s: float = 1.0
+    connect_s: float = 15.0
+    read_s: float = 60.0
+
+
+class _Refused(Exception):
+    """The server's answer makes another attempt senseless."""
+
+
+def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> dict[str, str]:
+    """Bring an entry of the catalogue into a cache; several processes may do so at once.
+
+    Args:
+        entry: of the catalogue.
+        cache: folder; made if it is not there.
+        patience: with the server.
+
+    Returns:
+        SHA-256 by file name.
+
+    Raises:
+        RequestError: no network, a server that does not give the file that the catalogue states,
+            or a file in the cache that is not it; the message says what to put where.
+    """
+    if found := _all_there(entry, cache):
+        return found  # touches nothing: a shared cache may be another's, and read-only
+    cache.mkdir(parents=True, exist_ok=True)
+    digests: dict[str, str] = {}
+    with FileLock(cache / ".fetching.lock"):
+        for file in entry.files:
+            path = cache / file.name
+            lock = read_lock(cache)
+            if path.is_file():
+                sha256 = digest_of(path)
+                if wrong := misfit(file, sha256, lock):
+                    raise RequestError(f"weights {path}: {wrong}; remove it and fetch again")
+                logger.info("%s is there", path)
+            else:
+                sha256 = _bring(file, cache, lock, patience or Patience())
+            if lock.get(file.name) != sha256:
+                write_json(cache / LOCK_NAME, {**lock, file.name: sha256})
+            digests[file.name] = sha256
+    return digests
+
+
+def _all_there(entry: Published, cache: Path) -> dict[str, str] | None:
+    """Digests of an entry that was fetched or recorded before; none if any file is yet to do."""
+    lock = read_lock(cache)
+    if not all(file.name in lock and (cache / file.name).is_file() for file in entry.files):
+        return None
+    digests = {file.name: digest_of(cache / file.name) for file in entry.files}
+    return digests if digests.items() <= lock.items() else None
+
+
+def digest_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _bring(file: PublishedFile, cache: Path, lock: dict[str, str], patience: Patience) -> str:
+    """Fetch, check and place one file; returns its digest."""
+    partial = cache / PARTIAL / file.name.replace("/", "--")
+    partial.parent.mkdir(exist_ok=True)
+    try:
+        if file.member is None:
+            download(file.address, partial, file.size, patience)
+        else:
+            archive = partial.with_suffix(".zip")
+            download(file.address, archive, file.archive_size, patience)
+            _check(archive, file.archive_size, _archive_misfit(file, archive))
+            _extract(archive, file.member, partial)
+        sha256 = digest_of(partial)
+        _check(partial, file.size, misfit(file, sha256, lock))
+        path = cache / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.replace(path)
+    except _Refused as error:
+        raise RequestError(
+            f"weights {file.name} cannot be fetched from {file.address}: {error}. By hand: "
+            f"{how_to_put(file, cache)}"
+        ) from error
+    if file.member is not None:
+        archive.unlink()
+    logger.info("fetched %s, sha256 %s", path, sha256)
+    return sha256
+
+
+def _archive_misfit(file: PublishedFile, archive: Path) -> str | None:
+    found = digest_of(archive)
+    if file.archive_sha256 in (None, found):
+        return None
+    return f"its sha256 is {found}, the catalogue states {file.archive_sha256}"
+
+
+def _check(partial: Path, size: int | None, wrong: str | None) -> None:
+    """Remove a partial file that is not the one stated: the next attempt starts anew."""
+    found = partial.stat().st_size
+    if size is not None and found != size:
+        wrong = f"it has {found} bytes, the catalogue states {size}"
+    if wrong:
+        partial.unlink()
+        raise _Refused(f"the server gave another file: {wrong}; it is removed")
+
+
+def _extract(archive: Path, member: str, target: Path) -> None:
+    try:
+        with (
+            zipfile.ZipFile(archive) as content,
+            content.open(member) as source,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(source, file, BLOCK)
+    except (zipfile.BadZipFile, KeyError) as error:
+        archive.unlink()
+        raise _Refused(f"the archive is unusable: {error}") from error
+
+
+def download(address: str, partial: Path, size: int | None, patience: Patience) -> None:
+    """Fetch an address into a partial file, going on where it ends.
+
+    Args:
+        address: http or https.
+        partial: may hold the beginning already.
+        size: of the whole in bytes, where it is known.
+        patience: with the server.
+
+    Raises:
+        _Refused: after as many attempts as patience has, or an answer that none can mend.
+    """
+    failures, most = 0, _bytes_of(partial)
+    while True:
+        if size is not None and _bytes_of(partial) == size:
+            return
+        try:
+            if _attempt(address, partial, size, patience):
+                return
+            problem = "the connection broke off"
+        except requests.RequestException as error:
+            problem = f"{type(error).__name__}: {_reason(error)}"
+        now = _bytes_of(partial)
+        failures = 0 if now > most else failures + 1
+        most = max(most, now)
+        logger.info("%s: %s at %d bytes", address, problem, now)
+        if failures >= patience.attempts:
+            raise _Refused(f"{problem}, {failures} times over, after {now} bytes")
+        time.sleep(patience.pause_s * 2 ** max(0, failures - 1))
+
+
+def _bytes_of(partial: Path) -> int:
+    return partial.stat().st_size if partial.exists() else 0
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause: requests wraps it three deep."""
+    while isinstance(error.args[0] if error.args else None, BaseException):
+        error = error.args[0]
+    return str(getattr(error, "reason", None) or error)
+
+
+def _attempt(address: str, partial: Path, size: int | None, patience: Patience) -> bool:
+    """One request; returns whether the file is whole."""
+    start = _bytes_of(partial)
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    timeouts = (patience.connect_s, patience.read_s)
+    with requests.get(address, headers=headers, stream=True, timeout=timeouts) as answer:
+        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            if answer.headers.get("Content-Range") == f"bytes */{start}":
+                return True
+            partial.unlink()  # longer than what the server has: another file's
+            return False
+        if answer.status_code >= 500:
+            raise requests.HTTPError(f"status {answer.status_code}")
+        if answer.status_code not in (requests.codes.ok, requests.codes.partial_content):
+            raise _Refused(f"the server answers with status {answer.status_code}")
+        resumed = answer.status_code == requests.codes.partial_content
+        if resumed and _first_byte(answer) != start:
+            partial.unlink()
+            raise requests.HTTPError("another range than the one asked for")
+        if not resumed:
+            start = 0
+        length = answer.headers.get("Content-Length")
+        total = start + int(length) if length and length.isdecimal() else size
+        if size is not None and total != size:
+            partial.unlink(missing_ok=True)
+            raise _Refused(f"the server announces {total} bytes, the catalogue states {size}")
+        if total is not None and shutil.disk_usage(partial.parent).free < total - start + SPARE:
+            raise _Refused(f"too little disk space for {total - start} bytes")
+        with partial.open("ab" if resumed else "wb") as file:
+            written = start + _copy(answer, file, partial.name, start, total)
+        return written == total if total is not None else True
+
+
+def _first_byte(answer: requests.Response) -> int | None:
+    first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdecimal() else None
+
+
+def _copy(
+    answer: requests.Response, file: BinaryIO, name: str, start: int, total: int | None
+) -> int:
+    """Write an answer's body, with a progress bar; returns its bytes."""
+    written = 0
+    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name) as bar:
+        for block in answer.iter_content(BLOCK):
+            file.write(block)
+            written += len(block)
+            bar.update(len(block))
+    return written

@@ -1,0 +1,107 @@
+"""Models and their input handling from folders in the format of Hugging Face's transformers."""
+
+import json
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+
+from circumplex.errors import RequestError
+from circumplex.networks.weights import Weights, check_fit
+
+PREPROCESSOR = "preprocessor_config.json"
+
+
+def load_pretrained(
+    weights: Weights,
+    model_class: Any,
+    *,
+    optional: tuple[str, ...],
+    foreign: tuple[str, ...],
+    example: str,
+) -> PreTrainedModel:
+    """A model for inference in float32 from a folder with ``config.json`` and the weights.
+
+    Every key must fit, save those named; no code of the folder is run.
+
+    Args:
+        weights: whose file is the folder.
+        model_class: of transformers, or one of its Auto classes.
+        optional: beginnings of the keys that may be missing, since nothing here uses them.
+        foreign: beginnings of the keys that may be there and are left out: heads.
+        example: a published model, for the message.
+
+    Raises:
+        RequestError: the folder is missing, incomplete, of another model, or does not fit.
+    """
+    folder = weights.checked_file()
+    safe = (folder / "model.safetensors").is_file()
+    if not (folder / "config.json").is_file() or not (
+        safe or (folder / "pytorch_model.bin").is_file()
+    ):
+        raise RequestError(
+            f"weights {folder}: expected a folder with config.json and model.safetensors or "
+            f"pytorch_model.bin, as {example} has"
+        )
+    try:
+        model, found = model_class.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=safe,
+            weights_only=True,
+            ignore_mismatched_sizes=True,  # refused below, by name
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"weights {folder} cannot be loaded: {reason}") from error
+    misshaped = [
+        f"{key} {tuple(shape)} instead of {tuple(expected)}"
+        for key, shape, expected in found["mismatched_keys"]
+    ]
+    problems = {
+        "missing": sorted(key for key in found["missing_keys"] if not key.startswith(optional)),
+        "unexpected": sorted(k for k in found["unexpected_keys"] if not k.startswith(foreign)),
+        "misshaped": sorted(misshaped),
+    }
+    check_fit(folder, type(model).__name__, problems)
+    loaded: PreTrainedModel = model.float().eval().requires_grad_(False)
+    return loaded
+
+
+def read_preprocessor(folder: Path) -> dict[str, Any]:
+    """How the model of a folder wants its input.
+
+    Raises:
+        RequestError: the folder does not say.
+    """
+    path = folder / PREPROCESSOR
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"weights {folder}: {PREPROCESSOR}, which says how the input is normalised, cannot be "
+            f"read ({error}); get it from where the model came from"
+        ) from error
+
+
+def check_dimension(feature: str, declared: int, found: int) -> None:
+    """Compare the dimension of the config with the network's.
+
+    Raises:
+        RequestError: they differ.
+    """
+    if declared != found:
+        raise RequestError(
+            f"features.{feature}.dimension is {declared}, but the network gives {found} values: "
+            f"write dimension: {found}"
+        )
+
+
+def module_of(model: PreTrainedModel, device: str) -> torch.nn.Module:
+    """A model on a device, as a plain module."""
+    module: torch.nn.Module = model
+    return module.to(device)

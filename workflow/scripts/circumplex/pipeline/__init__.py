@@ -1,0 +1,1 @@
+"""The workflow: plan, requests, store and results."""

@@ -1,0 +1,271 @@
+"""From a request to its plan. What makes a request senseless is told here, before any job.
+
+Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from circumplex.config.catalogue import published_weights
+from circumplex.config.densenet_blocks import check_blocks
+from circumplex.config.encoders import Fusion, encoder_spec
+from circumplex.config.features import FEATURES
+from circumplex.config.modalities import Modality
+from circumplex.config.samples import Split, read_samples
+from circumplex.config.validation import suggestion, validate
+from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
+from circumplex.errors import RequestError
+from circumplex.pipeline.plan import MEAN, TARGETS, Plan, Strategy
+
+
+def make_plan(config: Mapping[str, Any]) -> Plan:
+    """The plan of a config and the sheet that it names, validated.
+
+    Raises:
+        RequestError: unknown key or name, a sheet that breaks its schema, more folds than groups,
+            an experiment without training samples, an export whose extractors differ.
+    """
+    pruned = _without_nulls(config)
+    validate(pruned, "config.schema.yaml", "config")
+    rows = read_samples(Path(config["samples"]))
+    excluded = set(pruned.get("exclude", []))
+    for name in excluded - {row.sample for row in rows}:
+        known = [row.sample for row in rows]
+        raise RequestError(
+            f"config: exclude names sample {name!r}, which is not in the sheet"
+            + suggestion(name, known)
+        )
+    plan = Plan(pruned, tuple(row for row in rows if row.sample not in excluded))
+    _check_names(plan)
+    plan.backbones.check()
+    _check_imports(plan)
+    _check_strategies(plan)
+    _check_training(plan)
+    _check_search(plan)
+    return plan
+
+
+def _check_names(plan: Plan) -> None:
+    if plan.export is not None:
+        return
+    experiments = plan.config.get("experiments", {})
+    for name, experiment in experiments.items():
+        _known(experiment["features"], plan.config["features"], f"experiment {name}: feature")
+    _known(plan.searched_features, plan.config["features"], "search: feature")
+    for name, ensemble in plan.ensembles.items():
+        for target in TARGETS:
+            _known(ensemble[target], experiments, f"ensemble {name}: experiment")
+    for name in plan.ensembles:
+        for target in TARGETS:
+            if not plan.members(name, target):
+                raise RequestError(
+                    f"config: ensemble {name} has no model for {target}: its seeds "
+                    f"{plan.ensembles[name].get('seeds')} are none of its experiments'"
+                )
+        _check_method(plan, name)
+    for name, submission in plan.submissions.items():
+        _known([submission["ensemble"]], plan.ensembles, f"submission {name}: ensemble")
+    _check_lists(plan)
+    _check_tables(plan, experiments)
+    for name, options in plan.config["features"].items():
+        for key in WEIGHT_KEYS:
+            _check_weights(f"features.{name}.{key}", options.get(key, ""))
+        if "blocks" in options:
+            check_blocks(options["blocks"], f"features.{name}")
+        quantised = options.get("postprocess") == "quantised"
+        if quantised != ("pca" in options):
+            raise RequestError(
+                f"config: features.{name}.pca and postprocess: quantised go together: "
+                + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
+            )
+
+
+def _check_method(plan: Plan, ensemble: str) -> None:
+    method = plan.ensembles[ensemble].get("method", MEAN)
+    members = plan.all_members(ensemble)
+    strategies = {plan.experiments[run.experiment]["strategy"] for run in members}
+    allowed = set(Strategy)
+    if method == "ccc_weighted":
+        allowed = {Strategy.OFFICIAL, Strategy.KFOLD}
+    elif method == "stacked_ridge":
+        allowed = {Strategy.KFOLD}
+    if strategies - allowed:
+        raise RequestError(
+            f"config: ensemble {ensemble}: method {method} is fitted on predictions of samples "
+            f"held out by strategy {' or '.join(sorted(allowed))}, but a member has strategy "
+            f"{', '.join(sorted(strategies - allowed))}"
+        )
+
+
+def _check_imports(plan: Plan) -> None:
+    for name, options in plan.config["features"].items():
+        if "import" in options and not Path(options["import"]).exists():
+            raise RequestError(
+                f"config: features.{name}.import names {options['import']}, which is not there"
+            )
+        fixed = name in FEATURES and FEATURES[name].dimension is not None
+        if fixed and "dimension" in options and "import" not in options:
+            raise RequestError(f"config: features.{name}.dimension goes with import")
+    without_video = [sample.sample for sample in plan.samples if sample.video is None]
+    extracted = [feature.name for feature in plan.features if not feature.imported]
+    if without_video and extracted:
+        raise RequestError(
+            f"sample {without_video[0]} has no video in the sheet, from which "
+            f"{', '.join(extracted)} would be extracted: name it, or import these features"
+        )
+    if without_video and len(without_video) < len(plan.samples):
+        raise RequestError(
+            f"sample {without_video[0]} has no video in the sheet, others have one: "
+            "give all or none, so that all have their frames from the same source"
+        )
+
+
+def _check_lists(plan: Plan) -> None:
+    splits = {sample.sample: sample.split for sample in plan.samples}
+    excluded = set(plan.config.get("exclude", []))
+    for name, spec in plan.submissions.items():
+        listed = plan.lists.get(name, {})
+        for sample in [sample for sample in listed if sample not in excluded]:
+            if sample not in splits:
+                raise RequestError(
+                    f"config: submission {name}: {spec['list']} asks for sample {sample!r}, "
+                    f"which is not in the sheet{suggestion(sample, [*splits])}"
+                )
+            if splits[sample] not in (Split.TEST, Split.PREDICT):
+                raise RequestError(
+                    f"config: submission {name}: {spec['list']} asks for sample {sample!r} of "
+                    f"split {splits[sample]}; only test and predict are submitted"
+                )
+        names_only = None in listed.values() or not listed
+        if spec.get("rows") == "list" and names_only:
+            raise RequestError(f"config: submission {name}: rows: list needs a list of images")
+        if spec.get("rows") == "video" and spec["format"] == "abaw6" and not names_only:
+            raise RequestError(
+                f"config: submission {name}: a CSV has the rows of its list; drop rows: video"
+            )
+
+
+def _check_tables(plan: Plan, experiments: Mapping[str, Any]) -> None:
+    for name, table in plan.tables.items():
+        for row in table["rows"]:
+            where = f"table {name}, row {row['label']!r}"
+            if len({"experiment", "ensembles", "submission"} & set(row)) != 1:
+                raise RequestError(
+                    f"config: {where}: give one of experiment, ensembles and submission"
+                )
+            if "experiment" in row:
+                _known([row["experiment"]], experiments, f"{where}: experiment")
+            _known(row.get("ensembles", []), plan.ensembles, f"{where}: ensemble")
+            if "submission" in row:
+                _known([row["submission"]], plan.submissions, f"{where}: submission")
+            if "fold" in row and f"fold{row['fold']}" not in (
+                plan.folds(row["experiment"]) if "experiment" in row else []
+            ):
+                raise RequestError(
+                    f"config: {where} has no fold {row['fold']}: folds.count is "
+                    f"{plan.fold_count}, and only experiments of strategy kfold have folds"
+                )
+
+
+def _check_strategies(plan: Plan) -> None:
+    if plan.export is not None or not plan.experiments:
+        return
+    strategies = {e["strategy"] for e in plan.experiments.values()}
+    training = plan.in_split(Split.TRAIN)
+    validation = plan.in_split(Split.VAL)
+    if not training:
+        raise RequestError("the sheet has no sample of split train: nothing can be trained")
+    if Strategy.OFFICIAL in strategies and not validation:
+        raise RequestError(
+            "strategy official needs samples of split val to choose the epoch by; "
+            "add some, or use strategy kfold or train_val_mix"
+        )
+    groups = {sample.group for sample in [*training, *validation]}
+    if Strategy.KFOLD in strategies:
+        # Read here, so that a file that is none stops the run before any job.
+        _ = plan.kept_folds
+    if Strategy.KFOLD in strategies and plan.fold_count > len(groups):
+        raise RequestError(
+            f"config: folds.count is {plan.fold_count}, but training and validation have only "
+            f"{len(groups)} groups, which are never split; use at most {len(groups)} folds"
+        )
+
+
+def _check_training(plan: Plan) -> None:
+    """What the training itself refuses, told before days of extraction."""
+    if plan.export is not None:
+        return
+    for name in plan.experiments:
+        values = plan.training_values(name)
+        chosen, epochs = [[1, 1]], values.get("epochs", math.inf)
+        if values["selection"] == "epochs":
+            chosen = [values.get(f"{target}_epochs", [1, 1]) for target in TARGETS]
+        _check_network(f"experiment {name}", values)
+        if not all(first <= last <= epochs for first, last in chosen):
+            raise RequestError(
+                f"config: experiment {name}: valence_epochs and arousal_epochs must lie in its "
+                f"{epochs} epochs"
+            )
+
+
+def _check_network(what: str, values: Mapping[str, Any]) -> None:
+    try:
+        encoder = encoder_spec(values["encoder"])
+        if values.get("order") == "drawn" and encoder.kind.carries:
+            raise RequestError(
+                f"{encoder.kind} carries its state over a video: order must be in_step"
+            )
+        attends = encoder.fusion is Fusion.CROSS_ATTENTION
+        if attends and not all(values[modality.value] for modality in Modality):
+            raise RequestError("fusion cross_attention needs visual and audio features")
+    except RequestError as error:
+        raise RequestError(f"config: {what}: {error}") from error
+
+
+def _check_search(plan: Plan) -> None:
+    search = plan.search
+    if search is None:
+        return
+    if not plan.in_split(Split.TRAIN) or not plan.in_split(Split.VAL):
+        raise RequestError(
+            "a search trains on split train and is scored on val: the sheet needs samples of both"
+        )
+    space = search["space"]
+    for key in ("learning_rate", "dropout"):
+        if key in space and not space[key]["low"] < space[key]["high"]:
+            raise RequestError(f"config: search.space.{key}: low must be below high")
+    for values in plan.search_choices:
+        for hidden in space.get("hidden", [None]):
+            wider = {} if hidden is None else {"hidden": hidden}
+            _check_network("search", {**values, "encoder": {**values["encoder"], **wider}})
+
+
+def _check_weights(where: str, choice: str) -> None:
+    kind, _, rest = choice.partition(":")
+    if f"{kind}:" == RANDOM and not rest.isdecimal():
+        raise RequestError(
+            f"config: {where} is {choice!r}; write {RANDOM}<seed> with a whole number, or a file "
+            "or folder"
+        )
+    if f"{kind}:" == PUBLISHED:
+        _known([rest], published_weights(), f"{where}: published weights")
+
+
+def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise RequestError(
+                f"config: {what} {name!r} does not exist{suggestion(name, [*known])}"
+            )
+
+
+def _without_nulls(value: Any) -> Any:
+    """A preset drops an entry that it inherits by setting it to null."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise RequestError(f"config: key {key!r} is not text; write it in quotes")
+        return {key: _without_nulls(v) for key, v in value.items() if v is not None}
+    return value

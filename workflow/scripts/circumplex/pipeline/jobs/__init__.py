@@ -1,0 +1,1 @@
+"""What scripts under Snakemake share: shards, logs, devices."""

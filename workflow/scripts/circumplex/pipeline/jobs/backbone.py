@@ -1,0 +1,176 @@
+"""The job that trains a backbone: through the store, then checkpoint and model card."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+from safetensors.torch import load_file
+
+from circumplex.backbones import worker as backbone_worker
+from circumplex.backbones.card import card_text
+from circumplex.backbones.stills import StillSplit, read_stills
+from circumplex.backbones.worker import Description, read_record
+from circumplex.io.atomic import write_json, write_text
+from circumplex.io.digests import file_digest, value_digest
+from circumplex.io.tensors import write_safetensors
+from circumplex.pipeline.jobs.gpus import take_device, visible_gpus
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.shard import results_of
+from circumplex.pipeline.store import Request, Stage, run_shard
+
+if TYPE_CHECKING:
+    from snakemake.script import Snakemake
+
+logger = logging.getLogger(__name__)
+PLACES = {"image", "inline"}
+"""Columns of a table of stills that say where an image is, not what it shows."""
+
+
+@dataclass(frozen=True)
+class BackboneJob:
+    """One backbone to train.
+
+    Attributes:
+        stage: code, options and place of the stage.
+        name: of the recipe.
+        tables: of stills, by set.
+        start: checkpoint to start from, if any.
+        paper: published accuracy by set, for the card.
+        index: to write; its one entry names the training's file in the store.
+        weights: checkpoint to write.
+        card: card to write as JSON; the same as Markdown goes beside it.
+        gpus: that train together; 0 for the CPU.
+        threads: cores of the job.
+    """
+
+    stage: Stage
+    name: str
+    tables: Mapping[str, Path]
+    start: Path | None
+    paper: Mapping[str, float]
+    index: Path
+    weights: Path
+    card: Path
+    gpus: int
+    threads: int
+
+    @classmethod
+    def start_job(cls, snakemake: "Snakemake") -> "BackboneJob":
+        """Set up logging and read the job's description."""
+        set_up(snakemake.log[0], "train_backbone", snakemake.resources)
+        tracked = snakemake.params.stage
+        options = {"recipe": tracked["options"], "start": tracked["start"]}
+        return cls(
+            stage=Stage(
+                "train_backbone",
+                results_of(snakemake),
+                tracked["code"],
+                options,
+                ".safetensors",
+            ),
+            name=snakemake.wildcards.recipe,
+            tables={path.stem: path for path in map(Path, snakemake.input.stills)},
+            start=Path(str(snakemake.input.start)) if snakemake.input.start else None,
+            paper=tracked["paper"],
+            index=Path(snakemake.output.index),
+            weights=Path(snakemake.output.weights),
+            card=Path(snakemake.output.card),
+            gpus=snakemake.resources.get("gpu", 0),
+            threads=snakemake.threads,
+        )
+
+    def run_job(self) -> None:
+        """Train, or take the training from the store; write checkpoint and card."""
+        contents = {name: table_digest(path) for name, path in self.tables.items()}
+        request = Request(self.name, {"stills": contents})
+
+        def make(_: Request, output: Path, __: Mapping[str, Any]) -> None:
+            self._train(output)
+
+        run_shard(self.stage, self.index, [request], make)
+        stored = self.stage.link_path(self.name)
+        # Without the record, so that equal weights are equal bytes: features follow from these.
+        write_safetensors(self.weights, load_file(stored))
+        card = self._card(stored, contents)
+        write_json(self.card, card)
+        write_text(self.card.with_suffix(".md"), card_text(card))
+
+    def _train(self, output: Path) -> None:
+        work = output.with_suffix(".work")
+        work.mkdir(parents=True, exist_ok=True)
+        description = Description(
+            name=self.name,
+            recipe=self.stage.options["recipe"],
+            tables={name: str(path) for name, path in self.tables.items()},
+            start=str(self.start) if self.start else None,
+            work=str(work),
+            output=str(output),
+            device=take_device(visible_gpus(os.environ)) if self.gpus == 1 else "cpu",
+            threads=self.threads,
+        )
+        if self.gpus > 1:
+            self._train_together(description, work)
+        else:
+            backbone_worker.run(description)
+        shutil.rmtree(work)
+
+    def _train_together(self, description: Description, work: Path) -> None:
+        """Start a process for each GPU."""
+        names = visible_gpus(os.environ)
+        held = [take_device(names) for _ in range(self.gpus)]
+        chosen = ",".join(names[int(device.removeprefix("cuda:"))] for device in held)
+        path = work / "description.json"
+        share = {"device": "cuda", "threads": max(1, self.threads // self.gpus)}
+        Description(**{**asdict(description), **share}).write(path)
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc-per-node={self.gpus}", "-m", backbone_worker.__name__, str(path)]
+        library = str(Path(__file__).parents[1])
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": chosen, "PYTHONPATH": library}
+        subprocess.run(command, env=environment, check=True)
+
+    def _card(self, stored: Path, contents: Mapping[str, str]) -> dict[str, Any]:
+        trained = datetime.fromtimestamp(stored.stat().st_mtime, UTC)
+        return {
+            "name": self.name,
+            "weights": self.weights.name,
+            "sha256": file_digest(self.weights),
+            "date": trained.date().isoformat(),
+            "code": self.stage.code,
+            "recipe": self.stage.options["recipe"],
+            "start": self.stage.options["start"],
+            "data": [self._data(name, contents[name]) for name in self.tables],
+            "paper": dict(self.paper),
+            **read_record(stored),
+        }
+
+    def _data(self, name: str, digest: str) -> dict[str, Any]:
+        description = read_stills(self.tables[name]).description
+        return {
+            "set": name,
+            "kind": description.kind,
+            "licence": description.licence,
+            "digest": digest,
+            "images": {s.value: len(read_stills(self.tables[name], s)) for s in StillSplit},
+        }
+
+
+def table_digest(path: Path) -> str:
+    """Digest of what a table of stills holds, wherever its images are kept."""
+    description = asdict(read_stills(path).description)
+    state = hashlib.sha256()
+    with pq.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if name not in PLACES]
+        for batch in file.iter_batches(columns=names):
+            state.update(json.dumps(batch.to_pylist(), default=bytes.hex).encode())
+    facts = {k: description[k] for k in ("classes", "action_units", "present_from", "target")}
+    return value_digest([facts, state.hexdigest()])

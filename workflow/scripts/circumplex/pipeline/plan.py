@@ -1,0 +1,399 @@
+"""The plan of a run: what the config and the sheet ask for, resolved before any job.
+
+Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+"""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from circumplex.config.catalogue import Published, published_weights
+from circumplex.config.features import FEATURES, Feature
+from circumplex.config.modalities import Modality
+from circumplex.config.samples import Sample, Split, shard_of
+from circumplex.config.search import rounds
+from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
+from circumplex.errors import RequestError
+from circumplex.io.atomic import read_json
+from circumplex.pipeline.backbone_plan import BackbonePlan, recipe_of
+from circumplex.pipeline.exports import read_export
+from circumplex.submissions.lists import listed_samples
+
+TARGETS = ("valence", "arousal")
+MEAN = "mean"
+CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
+
+
+class Strategy(StrEnum):
+    """How training and validation samples are chosen (paper, section 3.5)."""
+
+    OFFICIAL = "official"
+    KFOLD = "kfold"
+    TRAIN_VAL_MIX = "train_val_mix"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model: an experiment on one fold with one seed."""
+
+    experiment: str
+    fold: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """Name in paths and wildcards: ``<experiment>/<fold>/seed<seed>``."""
+        return f"{self.experiment}/{self.fold}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Config and sample sheet, as `circumplex.pipeline.checks.make_plan` has checked them.
+
+    Attributes:
+        config: the merged config, checked against ``config.schema.yaml``.
+        samples: rows of the sheet that are not excluded.
+    """
+
+    config: Mapping[str, Any]
+    samples: tuple[Sample, ...]
+
+    @cached_property
+    def results(self) -> Path:
+        """Folder of all that the run makes."""
+        return Path(self.config["results"])
+
+    @cached_property
+    def weights_cache(self) -> Path:
+        """Folder of fetched weights; the environment's, where it names one, before the config's."""
+        return Path(os.environ.get(CACHE_VARIABLE) or self.config["weights_cache"])
+
+    @cached_property
+    def backbones(self) -> BackbonePlan:
+        """Backbones that can be trained, and those that are."""
+        return BackbonePlan(self.config)
+
+    def weight_choices(self, feature: Feature) -> dict[str, str]:
+        """Weights that a feature asks for: option to ``random:``, ``published:``, or a path."""
+        options = {} if feature.imported else self.config["features"][feature.name]
+        return {key: options[key] for key in WEIGHT_KEYS if key in options}
+
+    def weights_path(self, choice: str) -> Path | None:
+        """File or folder of a choice of weights; none for a random stand-in."""
+        if choice.startswith(RANDOM):
+            return None
+        if recipe := recipe_of(choice):
+            return self.backbones.checkpoint(recipe)
+        entry = self.published(choice)
+        return Path(choice) if entry is None else self.weights_cache / entry.path
+
+    def published(self, choice: str) -> Published | None:
+        """The catalogue's entry of a choice of weights, if it is one."""
+        kind, _, name = choice.partition(":")
+        return published_weights()[name] if f"{kind}:" == PUBLISHED else None
+
+    @cached_property
+    def shards(self) -> dict[str, list[Sample]]:
+        """The shards that hold samples, in order."""
+        shards: dict[str, list[Sample]] = {}
+        for sample in self.samples:
+            shards.setdefault(shard_of(sample.sample, self.config["shards"]), []).append(sample)
+        return dict(sorted(shards.items()))
+
+    @cached_property
+    def export(self) -> dict[str, Any] | None:
+        """The exported ensemble to predict with, if the config names one."""
+        folder = self.config.get("export")
+        return read_export(Path(folder)) if folder else None
+
+    @cached_property
+    def experiments(self) -> dict[str, dict[str, Any]]:
+        """Experiments that an ensemble or a table asks for."""
+        if self.export is not None:
+            return dict(self.export["experiments"])
+        wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
+        rows = [row for table in self.tables.values() for row in table["rows"]]
+        wanted |= {row["experiment"] for row in rows if "experiment" in row}
+        declared = self.config.get("experiments", {})
+        return {name: declared[name] for name in declared if name in wanted}
+
+    @cached_property
+    def ensembles(self) -> dict[str, dict[str, Any]]:
+        """Ensembles: members per target, and the seeds they are cut to."""
+        if self.export is not None:
+            return {self.export["ensemble"]: self.export["members"]}
+        return dict(self.config.get("ensembles", {}))
+
+    @cached_property
+    def submissions(self) -> dict[str, dict[str, Any]]:
+        """Submissions: each an ensemble written out in a challenge's format."""
+        return {} if self.export is not None else dict(self.config.get("submissions", {}))
+
+    @cached_property
+    def lists(self) -> dict[str, dict[str, int | None]]:
+        """What the organisers' lists ask for, by submission."""
+        named = {n: s["list"] for n, s in self.submissions.items() if "list" in s}
+        read = {path: listed_samples(Path(path)) for path in set(named.values())}
+        return {name: read[path] for name, path in named.items()}
+
+    def submitted(self, name: str) -> list[str]:
+        """Samples of a submission: those of its list in its order, else those of split test."""
+        if name in self.lists:
+            return list(self.lists[name])
+        return [sample.sample for sample in self.in_split(Split.TEST)]
+
+    def counted_by(self, name: str) -> str:
+        """Whose count of frames a submission has: ``video``, or ``list``.
+
+        A CSV has exactly the images of a list; a text has a row for each decoded frame, unless the
+        config says otherwise.
+        """
+        spec = self.submissions[name]
+        images = None not in self.lists.get(name, {"": None}).values()
+        default = "list" if images and spec["format"] == "abaw6" else "video"
+        return str(spec.get("rows", default))
+
+    @cached_property
+    def still_sets(self) -> dict[str, dict[str, Any]]:
+        """Sets of still images to train backbones on."""
+        return dict(self.config.get("backbones", {}).get("still_sets", {}))
+
+    @cached_property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Tables that set our numbers beside the published ones."""
+        return {} if self.export is not None else dict(self.config.get("tables", {}))
+
+    @property
+    def search(self) -> dict[str, Any] | None:
+        """The search of hyperparameters, if the config declares one."""
+        return None if self.export is not None else self.config.get("search")
+
+    @property
+    def searched_features(self) -> list[str]:
+        """Features that some trial of the search may have, each once."""
+        sets = self.search["space"]["features"] if self.search else []
+        return list(dict.fromkeys(name for chosen in sets for name in chosen))
+
+    @property
+    def search_rounds(self) -> list[range]:
+        """Trials of each round of the search."""
+        search = self.search
+        return rounds(search["trials"], search["parallel"]) if search else []
+
+    @property
+    def search_choices(self) -> list[dict[str, Any]]:
+        """By set of features, the training values that the search starts from."""
+        search = self.search or {"space": {"features": []}}
+        return [
+            self.training_values_of({**search, "features": features, "strategy": "official"})
+            for features in search["space"]["features"]
+        ]
+
+    @cached_property
+    def features(self) -> list[Feature]:
+        """Features that some experiment uses, visual first."""
+        used = {name for e in self.experiments.values() for name in e["features"]}
+        used |= set(self.searched_features)
+        own = [name for name in self.config["features"] if name not in FEATURES]
+        found = [self.feature(name) for name in [*FEATURES, *own] if name in used]
+        missing = used - {feature.name for feature in found}
+        if missing:
+            raise RequestError(
+                f"the export needs features of its maker's own: {', '.join(sorted(missing))}; "
+                "name them under features, with import, modality and dimension"
+            )
+        return sorted(found, key=lambda feature: feature.modality is Modality.AUDIO)
+
+    def feature(self, name: str) -> Feature:
+        """A feature as this run makes it: extracted, or imported from the user's files."""
+        options = self.config["features"][name]
+        known = FEATURES.get(name)
+        dimension = options.get("dimension", known.dimension if known else None)
+        if known and "import" not in options:
+            return replace(known, dimension=dimension)
+        modality = known.modality if known else Modality(options["modality"])
+        return Feature(name, modality, dimension, framing=None, imported=True)
+
+    @property
+    def timeline(self) -> str:
+        """The stage that makes the timeline: of the videos, or of imported features without any."""
+        with_video = any(sample.video is not None for sample in self.samples)
+        return "extract_frames" if with_video else "import_frames"
+
+    @property
+    def counted_feature(self) -> Feature:
+        """The imported feature whose rows are the frames of samples without video."""
+        return self.features[0]
+
+    def folds(self, experiment: str) -> list[str]:
+        """Names of an experiment's folds."""
+        match Strategy(self.experiments[experiment]["strategy"]):
+            case Strategy.OFFICIAL:
+                return ["official"]
+            case Strategy.TRAIN_VAL_MIX:
+                return ["mix"]
+            case Strategy.KFOLD:
+                return [f"fold{k}" for k in range(1, self.fold_count + 1)]
+
+    @property
+    def fold_count(self) -> int:
+        """Folds of the k-fold strategy."""
+        source = self.export if self.export is not None else self.config
+        return int(source["folds"]["count"])
+
+    @cached_property
+    def kept_folds(self) -> dict[str, int]:
+        """Folds of an earlier run that samples keep, from 1; empty unless the config names them.
+
+        Raises:
+            RequestError: no such file, or not of this number of folds.
+        """
+        path = self.config["folds"].get("keep")
+        if path is None:
+            return {}
+        try:
+            folds = dict(read_json(Path(path)))
+            wrong = [s for s, fold in folds.items() if fold not in range(1, self.fold_count + 1)]
+        except (OSError, ValueError, TypeError) as error:
+            raise RequestError(
+                f"config: folds.keep: {path} is no make_folds.json: {error}"
+            ) from error
+        if wrong:
+            raise RequestError(
+                f"config: folds.keep: {path} puts {wrong[0]} in fold {folds[wrong[0]]}, but "
+                f"folds.count is {self.fold_count}"
+            )
+        return folds
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every model to train."""
+        return [
+            Run(name, fold, seed)
+            for name, experiment in self.experiments.items()
+            for fold in self.folds(name)
+            for seed in experiment["seeds"]
+        ]
+
+    def members(self, ensemble: str, target: str) -> list[Run]:
+        """Models whose predictions are averaged for a target."""
+        spec = self.ensembles[ensemble]
+        seeds = spec.get("seeds")
+        return [
+            run
+            for run in self.runs
+            if run.experiment in spec[target] and (seeds is None or run.seed in seeds)
+        ]
+
+    def all_members(self, ensemble: str) -> list[Run]:
+        """Models of an ensemble for either target, each once."""
+        return list(dict.fromkeys(r for target in TARGETS for r in self.members(ensemble, target)))
+
+    def replicates(self, row: Mapping[str, Any]) -> list[list[tuple[str, str, str]]]:
+        """What a row of a table is the mean over: seed by seed, (kind, name, held-out split) each.
+
+        Under k-fold a seed has a model for each fold, and each is scored on the fold it left out.
+        """
+        if "experiment" in row:
+            wanted = [f"fold{row['fold']}"] if "fold" in row else self.folds(row["experiment"])
+            held_out = {"official": "val", "mix": ""}
+            return [
+                [
+                    ("model", Run(row["experiment"], fold, seed).path, held_out.get(fold, fold))
+                    for fold in wanted
+                ]
+                for seed in self.experiments[row["experiment"]]["seeds"]
+            ]
+        if "submission" in row:
+            names = [self.submissions[row["submission"]]["ensemble"]]
+        else:
+            names = row["ensembles"]
+        return [[("ensemble", name, self._held_out(name))] for name in names]
+
+    def _held_out(self, ensemble: str) -> str:
+        """The split on which an ensemble is scored beside the test set; empty if there is none."""
+        members = self.all_members(ensemble)
+        strategies = {self.experiments[run.experiment]["strategy"] for run in members}
+        if Strategy.TRAIN_VAL_MIX in strategies:
+            return ""
+        return "out of fold" if strategies == {Strategy.KFOLD} else "val"
+
+    @property
+    def smoothing(self) -> dict[str, Any]:
+        """Post-processing of predictions: the export's own, or the config's."""
+        source = self.export if self.export is not None else self.config
+        return {key: value for key, value in source["smoothing"].items() if key != "search"}
+
+    @property
+    def window_search(self) -> dict[str, list[int]]:
+        """Windows to try by target; none under an export, which has them chosen."""
+        return {} if self.export is not None else dict(self.config["smoothing"].get("search", {}))
+
+    def fits(self, ensemble: str) -> bool:
+        """Whether weights of an ensemble are fitted on held-out annotations."""
+        return self.export is None and self.ensembles[ensemble].get("method", MEAN) != MEAN
+
+    def held_out(self, strategies: Collection[str]) -> list[str]:
+        """Annotated samples that models of these strategies may have left out of their training.
+
+        Never of the test set: nothing is chosen or fitted on that.
+        """
+        if Strategy.KFOLD in strategies:
+            return [sample.sample for sample in self.in_split(Split.TRAIN, Split.VAL)]
+        return [sample.sample for sample in self.in_split(Split.VAL)]
+
+    def training_values(self, experiment: str) -> dict[str, Any]:
+        """Values for `training_spec.training_spec`: the defaults and the experiment's over them."""
+        return self.training_values_of(self.experiments[experiment])
+
+    def training_values_of(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of an experiment that need not be declared."""
+        kind, used = spec["encoder"], spec["features"]
+        encoder = {**self.config["encoders"].get(kind, {}), **spec.get("encoder_options", {})}
+        of_kind = encoder.pop("training", {})
+        training = {**self.config["training"], **of_kind, **spec.get("training", {})}
+        if "learning_rate" in encoder:
+            rate = encoder.pop("learning_rate")
+            training.setdefault("learning_rate", rate)
+        normalisation = training.pop("normalisation", "none")
+        mixed = spec["strategy"] == Strategy.TRAIN_VAL_MIX
+        if not mixed:
+            for target in TARGETS:
+                training.pop(f"{target}_epochs", None)
+        by_modality = {
+            modality.value: [n for n in used if self.feature(n).modality is modality]
+            for modality in Modality
+        }
+        return {
+            **training,
+            **by_modality,
+            "encoder": {"kind": kind, **encoder},
+            "normalisation": dict.fromkeys(used, normalisation),
+            "selection": "epochs" if mixed else "best",
+        }
+
+    def roles(self, run: Run) -> dict[str, str]:
+        """Role of each labelled sample in a run, as far as the sheet decides it.
+
+        ``train`` or ``val``; under k-fold ``pool``: the folds decide.
+        """
+        known = self.in_split(Split.TRAIN, Split.VAL)
+        match Strategy(self.experiments[run.experiment]["strategy"]):
+            case Strategy.OFFICIAL:
+                return {s.sample: s.split.value for s in known}
+            case Strategy.TRAIN_VAL_MIX:
+                return {s.sample: "train" for s in known}
+            case Strategy.KFOLD:
+                return {s.sample: "pool" for s in known}
+
+    def in_split(self, *splits: Split) -> list[Sample]:
+        """Samples of the given splits, in the sheet's order."""
+        return [sample for sample in self.samples if sample.split in splits]
+
+    def extracts(self, modality: Modality) -> bool:
+        """Whether any feature of the modality is extracted."""
+        return any(f.modality is modality and not f.imported for f in self.features)

@@ -1,0 +1,119 @@
+"""What a job asks of a cluster, and what a whole run costs, by the table in resources.yaml.
+
+Imported while the workflow is parsed: standard library and yaml only.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from circumplex.config.samples import Sample
+from circumplex.io.atomic import read_yaml
+
+TABLE = Path(__file__).with_name("resources.yaml")
+BASE_MINUTES = 10.0  # imports, weights, a busy file system
+MARGIN = 3.0  # jobs that share a node are slower, and a limit that is too tight costs the work
+BYTES_PER_SECOND = 60_000.0  # of a video of modest quality: a better one only asks for more time
+GPU_SPEED = 60.0
+"""Cores that a GPU is worth. Assumed, since none was at hand: 5 TFLOP/s kept up, against the 84
+GFLOP/s that a core of the measuring machine reached with IResNet100."""
+SCRATCH_MB = 100.0  # whatever libraries leave there
+DEFAULT_SECONDS = 160.0  # of a sample whose video cannot be sized; Aff-Wild2's mean
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a stage needs.
+
+    Attributes:
+        mem_mb: megabytes of a job; memory does not grow with a video's length.
+        cpu_s: CPU seconds a second of video.
+        disk_kb: kilobytes of results a second of video.
+        scratch_kb: kilobytes of temporary files a second of video.
+        gpu: whether it computes on a GPU where the config gives it one.
+    """
+
+    mem_mb: int
+    cpu_s: float
+    disk_kb: float
+    scratch_kb: float = 0.0
+    gpu: bool = False
+
+
+@cache
+def needs() -> dict[str, Need]:
+    """Need by stage."""
+    table = read_yaml(TABLE)
+    return {stage: Need(**need) for stage, need in table.items()}
+
+
+def memory_mb(stage: str, attempt: int) -> int:
+    """Megabytes to ask for: after a job died, twice as much, then three times."""
+    return needs()[stage].mem_mb * attempt
+
+
+def scratch_mb(stage: str, seconds: float) -> int:
+    """Megabytes that a job may write into the folder for temporary files."""
+    return round(SCRATCH_MB + needs()[stage].scratch_kb * seconds / 1000)
+
+
+def minutes(stage: str, seconds: float, threads: int, attempt: int) -> int:
+    """Minutes to ask for, for so many seconds of video; more after a job ran out of time."""
+    work = needs()[stage].cpu_s * seconds / threads / 60
+    return round((BASE_MINUTES + MARGIN * work) * attempt)
+
+
+def guessed_seconds(samples: Iterable[Sample]) -> float:
+    """Seconds of video that samples hold, guessed from the size of their files.
+
+    A guess on the high side: opening every file would make each start of Snakemake slow.
+    """
+    return sum(_guess(sample) for sample in samples)
+
+
+def _guess(sample: Sample) -> float:
+    path = sample.video or sample.audio
+    if path is None or not path.is_file():
+        return DEFAULT_SECONDS
+    return path.stat().st_size / BYTES_PER_SECOND
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of a stage in a run.
+
+    Attributes:
+        jobs: number of jobs.
+        cpu_hours: on the machine that the table was measured on.
+        gpu_hours: for which its jobs would hold a GPU, by `GPU_SPEED`; of stages that can use one.
+        disk_gb: of results.
+    """
+
+    jobs: int
+    cpu_hours: float
+    gpu_hours: float
+    disk_gb: float
+
+
+def estimate(
+    seconds: float, jobs: Mapping[str, int], passes: Mapping[str, float]
+) -> dict[str, Estimate]:
+    """Cost by stage.
+
+    Args:
+        seconds: of video, all samples together.
+        jobs: number of jobs by stage.
+        passes: by stage, how many times all the video goes through it; where missing, once.
+    """
+    costs = {}
+    for stage, count in jobs.items():
+        need, through = needs()[stage], passes.get(stage, 1.0) * seconds
+        hours = need.cpu_s * through / 3600
+        costs[stage] = Estimate(
+            jobs=count,
+            cpu_hours=hours,
+            gpu_hours=hours / GPU_SPEED if need.gpu else 0.0,
+            disk_gb=need.disk_kb * through / 1e6,
+        )
+    return costs

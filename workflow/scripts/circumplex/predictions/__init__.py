@@ -1,0 +1,1 @@
+"""Predictions: tables, smoothing and ensembles."""

@@ -1,0 +1,98 @@
+"""Tables of predictions: all samples of a model or ensemble in one file, a row group a sample.
+
+Keyed by ``sample``, ``frame`` and ``time_s``; values ``valence`` and ``arousal``. One row group a
+sample lets a reader take any sample without reading the others.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from circumplex.io.parquet import TableWriter, frame_schema, to_numpy
+
+TARGET_COLUMNS = ("valence", "arousal")
+
+
+class PredictionWriter:
+    """Writes predictions, a sample at a time, atomically.
+
+    Args:
+        path: table to write.
+        metadata: how the predictions came about.
+    """
+
+    def __init__(self, path: Path, metadata: Mapping[str, Any]) -> None:
+        keys = frame_schema(*(pa.field(t, pa.float32(), nullable=False) for t in TARGET_COLUMNS))
+        schema = keys.insert(0, pa.field("sample", pa.string(), nullable=False))
+        self._table = TableWriter(path, schema, metadata)
+
+    def __enter__(self) -> Self:
+        self._table.__enter__()
+        return self
+
+    def write(self, sample: str, time_s: NDArray[np.float64], values: NDArray[np.floating]) -> None:
+        """Append a sample: times (frames,) in seconds and predictions (frames, 2)."""
+        if values.shape != (len(time_s), len(TARGET_COLUMNS)):
+            raise ValueError(f"{sample}: predictions {values.shape} for {len(time_s)} frames")
+        self._table.write(
+            sample=[sample] * len(time_s),
+            frame=np.arange(len(time_s), dtype=np.int32),
+            time_s=time_s,
+            valence=values[:, 0].astype(np.float32),
+            arousal=values[:, 1].astype(np.float32),
+        )
+        self._table.end_group()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._table.__exit__(kind, error, trace)
+
+
+class PredictionTable:
+    """Reads predictions by sample.
+
+    Args:
+        path: table written by `PredictionWriter`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path, memory_map=True)
+        column = self._file.schema_arrow.get_field_index("sample")
+        self._groups = {
+            self._file.metadata.row_group(g).column(column).statistics.min: g
+            for g in range(self._file.num_row_groups)
+        }
+
+    @property
+    def samples(self) -> list[str]:
+        """Names, in the table's order."""
+        return list(self._groups)
+
+    def __contains__(self, sample: str) -> bool:
+        return sample in self._groups
+
+    def frames(self, sample: str) -> int:
+        """Frames of a sample, without reading them."""
+        return int(self._file.metadata.row_group(self._groups[sample]).num_rows)
+
+    def time_s(self, sample: str) -> NDArray[np.float64]:
+        """Presentation times (frames,) in seconds."""
+        return to_numpy(self._read(sample, ["time_s"])["time_s"])
+
+    def values(self, sample: str) -> NDArray[np.float32]:
+        """Predictions (frames, 2): valence, arousal."""
+        table = self._read(sample, list(TARGET_COLUMNS))
+        return np.stack([to_numpy(table[name]) for name in TARGET_COLUMNS], axis=1)
+
+    def _read(self, sample: str, columns: list[str]) -> pa.Table:
+        return self._file.read_row_group(self._groups[sample], columns=columns)

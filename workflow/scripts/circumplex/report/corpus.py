@@ -1,0 +1,161 @@
+"""The corpus in the report: what the run has of each sample, and what makes one suspicious."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from circumplex.io.parquet import read_columns
+from circumplex.report.quality import Quality, read_quality, read_sheet
+
+LOW_FACE_SHARE = 0.8
+SILENT_DBFS = -60.0
+SILENT_SHARE = 0.5
+SMALL_FACE_PX = 40
+SWITCHES_A_MINUTE = 6.0
+LOST_SHARE = 0.01
+FAR_FACE_S = 1.0
+
+
+@dataclass(frozen=True)
+class ReportSample:
+    """What the run has of one sample.
+
+    Attributes:
+        name: of the sample.
+        split: train, val, test or predict.
+        subject: whose face in the video.
+        group: never split over folds.
+        faces: table of ``align_faces``.
+        fill: table of ``fill_frames``.
+        labels: table of ``read_labels``.
+        quality: table of ``summarise_quality``.
+        failures: stage and reason, each.
+        absent: what the sample has not, as ``audio: no audio stream``.
+    """
+
+    name: str
+    split: str
+    subject: str
+    group: str
+    faces: Path | None = None
+    fill: Path | None = None
+    labels: Path | None = None
+    quality: Path | None = None
+    failures: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CorpusRow:
+    """A sample in the corpus table.
+
+    Attributes:
+        sample: what the run has of it.
+        quality: its faces and sound; none where it failed before.
+        annotated: frames with annotation.
+        warnings: what makes the sample suspicious.
+        notes: what else to know.
+    """
+
+    sample: ReportSample
+    quality: Quality | None
+    annotated: int | None
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def suspicion(self) -> tuple[bool, int, float]:
+        """Order of looking at samples: failed, many warnings, few faces and much silence."""
+        known = self.quality
+        badness = 0.0
+        if known is not None:
+            badness = 1 - (known.valid_share or 0.0) + (known.silent_share or 0.0)
+        return not self.sample.failures, -len(self.warnings), -badness
+
+    @property
+    def sheet(self) -> str | None:
+        """The contact sheet as a data URI, read when it is asked for."""
+        content = None if self.sample.quality is None else read_sheet(self.sample.quality)
+        if content is None:
+            return None
+        return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
+
+
+def corpus_row(sample: ReportSample, *, audio_expected: bool) -> CorpusRow:
+    """Judge one sample.
+
+    Args:
+        sample: what the run has of it.
+        audio_expected: a sample without sound is suspicious; not where no sample has any.
+    """
+    quality = None if sample.quality is None else read_quality(sample.quality)
+    warnings = [f"failed in {stage}" for stage, _ in sample.failures]
+    notes: list[str] = []
+    if quality is not None:
+        warnings += _face_warnings(quality)
+        explained = any("audio" in text for text in sample.absent)
+        warnings += _sound_warnings(quality, expected=audio_expected and not explained)
+        notes += _notes(quality)
+    if sample.fill is not None:
+        notes += _fill_notes(sample.fill)
+    warnings += sample.absent
+    labels = None if sample.labels is None else read_columns(sample.labels, ["annotated"])[0]
+    return CorpusRow(
+        sample=sample,
+        quality=quality,
+        annotated=None if labels is None else int(labels.sum()),
+        warnings=tuple(warnings),
+        notes=tuple(notes),
+    )
+
+
+def _face_warnings(quality: Quality) -> list[str]:
+    found = []
+    if quality.valid_share is not None and quality.valid_share < LOW_FACE_SHARE:
+        found.append(f"face in {quality.valid_share:.1%} of the frames")
+    if quality.face_px is not None and quality.face_px < SMALL_FACE_PX:
+        found.append(f"small face: {quality.face_px} px")
+    # Two switches are one look away; a minute's worth of a short clip would be less.
+    switches = quality.switches or 0
+    if switches > max(2.0, SWITCHES_A_MINUTE * quality.duration_s / 60):
+        found.append(f"{switches} switches of the tracker")
+    # Sound alone has no picture in any frame, and nothing is lost.
+    if 0 < quality.decoded_share < 1 - LOST_SHARE:
+        found.append(f"{1 - quality.decoded_share:.1%} of the frames failed to decode")
+    return found
+
+
+def _sound_warnings(quality: Quality, *, expected: bool) -> list[str]:
+    if quality.sound_s is None:
+        return ["no audio"] if expected else []
+    if quality.level_dbfs is None or quality.level_dbfs < SILENT_DBFS:
+        return ["silent"]
+    if quality.silent_share is not None and quality.silent_share > SILENT_SHARE:
+        return [f"silent for {quality.silent_share:.0%} of the time"]
+    return []
+
+
+def _notes(quality: Quality) -> list[str]:
+    notes = []
+    lost = round((1 - quality.decoded_share) * quality.frames)
+    if 0 < lost <= LOST_SHARE * quality.frames:
+        notes.append(f"{plural(lost, 'frame')} failed to decode")
+    if quality.sound_s is not None and abs(quality.sound_s - quality.duration_s) > 1:
+        early = quality.duration_s - quality.sound_s
+        notes.append(
+            f"sound ends {abs(early):.1f} s {'before' if early > 0 else 'after'} the video"
+        )
+    return notes
+
+
+def _fill_notes(fill: Path) -> list[str]:
+    time_s, source = read_columns(fill, ["time_s", "source_frame"])
+    distance = np.abs(time_s - time_s[source]).max(initial=0.0)
+    return [f"faces taken from up to {distance:.1f} s away"] if distance > FAR_FACE_S else []
+
+
+def plural(number: int, noun: str) -> str:
+    """A counted noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,121 @@
+"""The scores in the report: a row a model or ensemble and split, and experiments over seeds."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from circumplex.targets import Target
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """CCC of an ensemble, or of one trained model, on a split.
+
+    Attributes:
+        name: of the ensemble or the experiment.
+        fold: empty for an ensemble.
+        seed: -1 for an ensemble.
+        split: what it was scored on.
+        valence, arousal: CCC; NaN where undefined.
+        frames: annotated frames scored.
+        samples: samples that have any.
+    """
+
+    name: str
+    fold: str
+    seed: int
+    split: str
+    valence: float
+    arousal: float
+    frames: int
+    samples: int
+
+    @property
+    def mean(self) -> float:
+        """Mean CCC of the two targets, the challenge's score."""
+        return (self.valence + self.arousal) / 2
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean over all runs, and how far seeds lie apart.
+
+    Attributes:
+        mean: over all folds and seeds.
+        deviation: sample standard deviation over seeds of the mean over folds; NaN with one seed.
+    """
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """CCC of an experiment on a split.
+
+    Attributes:
+        experiment, split: what was scored.
+        folds, seeds: how many of each.
+        scores: `Spread` of valence, arousal, and their mean.
+    """
+
+    experiment: str
+    split: str
+    folds: int
+    seeds: int
+    scores: tuple[Spread, Spread, Spread]
+
+
+def read_scores(metrics: Path) -> tuple[list[ScoreRow], list[ScoreRow]]:
+    """The rows of the CCC table, both targets in one row: those of ensembles, those of models."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    for row in pq.read_table(metrics).to_pylist():
+        ensemble = row["kind"] == "ensemble"
+        name = row["model"] if ensemble else row["experiment"]
+        fold, seed = ("", -1) if ensemble else (str(row["fold"]), row["seed"])
+        scores = found[ensemble, name, fold, seed, row["split"]]
+        scores[row["target"]] = math.nan if row["ccc"] is None else row["ccc"]
+        scores["counts"] = row["frames"], row["samples"]
+    parts: tuple[list[ScoreRow], list[ScoreRow]] = ([], [])
+    for (ensemble, *key), scores in found.items():
+        targets = [scores.get(target.value, math.nan) for target in Target]
+        parts[not ensemble].append(ScoreRow(*key, *targets, *scores["counts"]))
+    return parts
+
+
+def experiment_rows(models: Sequence[ScoreRow]) -> list[ExperimentRow]:
+    """The models' scores, an experiment and split a row."""
+    grouped: dict[tuple[str, str], list[ScoreRow]] = defaultdict(list)
+    for row in models:
+        grouped[row.name, row.split].append(row)
+    return [
+        ExperimentRow(
+            experiment,
+            split,
+            folds=len({row.fold for row in rows}),
+            seeds=len({row.seed for row in rows}),
+            scores=(
+                _spread((row.seed, row.valence) for row in rows),
+                _spread((row.seed, row.arousal) for row in rows),
+                _spread((row.seed, row.mean) for row in rows),
+            ),
+        )
+        for (experiment, split), rows in grouped.items()
+    ]
+
+
+def _spread(scores: Iterable[tuple[int, float]]) -> Spread:
+    by_seed: dict[int, list[float]] = defaultdict(list)
+    for seed, score in scores:
+        by_seed[seed].append(score)
+    means = [statistics.fmean(values) for values in by_seed.values()]
+    everything = [score for values in by_seed.values() for score in values]
+    # statistics.stdev refuses what is not finite.
+    known = len(means) > 1 and all(map(math.isfinite, means))
+    return Spread(statistics.fmean(everything), statistics.stdev(means) if known else math.nan)

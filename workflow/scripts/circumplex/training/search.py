@@ -1,0 +1,157 @@
+"""Proposals of a hyperparameter search by Optuna, reproducible from the scores alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pyarrow.parquet as pq
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+)
+from optuna.trial import TrialState
+
+from circumplex.config.search import Parameters
+from circumplex.io.atomic import read_json
+from circumplex.io.digests import value_digest
+
+STARTUP_TRIALS = 8
+"""Trials drawn at random before the sampler leans on scores; Optuna's default is 10."""
+
+
+class Sampler(StrEnum):
+    """How parameters are proposed.
+
+    `TPE`: tree-structured Parzen estimator (Bergstra et al., 2011), after `STARTUP_TRIALS` at
+    random; `RANDOM`: all at random.
+    """
+
+    TPE = "tpe"
+    RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial that has ended.
+
+    Attributes:
+        parameters: that it had.
+        score: to be maximised; NaN where training came to nothing.
+    """
+
+    parameters: Parameters
+    score: float
+
+
+def propose(
+    space: Mapping[str, Any], finished: Sequence[Finished], count: int, sampler: Sampler, seed: int
+) -> list[dict[str, float | int]]:
+    """Parameters of the next trials.
+
+    The same arguments give the same proposals: the study lives in memory, and its sampler is
+    seeded by ``seed`` and the number of finished trials.
+
+    Args:
+        space: ``learning_rate`` and ``dropout`` as ``{low, high}`` (the rate on a logarithmic
+            scale), ``hidden`` as a list of widths, ``features`` as a list of sets.
+        finished: trials of the rounds before, in order.
+        count: how many; those proposed so far in the round are taken for bad ones (constant liar),
+            so that a round does not try one place many times.
+        sampler: see `Sampler`.
+        seed: of the search.
+    """
+    distributions = _distributions(space)
+    # 2^32 seeds: what numpy's generator takes.
+    drawn = int(value_digest([seed, len(finished)])[:8], 16)
+    chosen: optuna.samplers.BaseSampler = (
+        optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=drawn
+        )
+        if sampler is Sampler.TPE
+        else optuna.samplers.RandomSampler(seed=drawn)
+    )
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=chosen)
+    for trial in finished:
+        failed = math.isnan(trial.score)
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={**trial.parameters},
+                distributions=distributions,
+                value=None if failed else trial.score,
+                state=TrialState.FAIL if failed else TrialState.COMPLETE,
+            )
+        )
+    return [dict(study.ask(distributions).params) for _ in range(count)]
+
+
+def _distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+    found: dict[str, BaseDistribution] = {
+        "features": CategoricalDistribution(range(len(space["features"])))
+    }
+    if "hidden" in space:
+        found["hidden"] = CategoricalDistribution(space["hidden"])
+    for key in ("learning_rate", "dropout"):
+        if key in space:
+            low, high = space[key]["low"], space[key]["high"]
+            found[key] = FloatDistribution(low, high, log=key == "learning_rate")
+    return found
+
+
+TARGETS = ("valence", "arousal")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial.
+
+    Attributes:
+        number: from 0.
+        parameters: that it had.
+        ccc: of each target on the validation samples, raw predictions, at that target's best epoch;
+            NaN where training came to nothing.
+    """
+
+    number: int
+    parameters: Parameters
+    ccc: Mapping[str, float]
+
+    @property
+    def score(self) -> float:
+        """What the search maximises: mean CCC of valence and arousal."""
+        return float(np.mean([*self.ccc.values()]))
+
+
+def read_trials(rounds: Sequence[Path], epochs: Sequence[Path]) -> list[Trial]:
+    """Trials by the rounds that proposed them and their tables of epochs, both in order."""
+    proposed = [parameters for path in rounds for parameters in read_json(path)]
+    trials = []
+    for number, (parameters, path) in enumerate(zip(proposed, epochs, strict=True)):
+        table = pq.read_table(path)
+        ccc = {}
+        for target in TARGETS:
+            values = table[f"ccc_{target}"].to_numpy().astype(float)
+            ccc[target] = float(np.nanmax(values)) if len(values) else math.nan
+        trials.append(Trial(number, parameters, ccc))
+    return trials
+
+
+def rows(trials: Sequence[Trial], space: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Trials as rows of a table, the best first; those that came to nothing last."""
+    ordered = sorted(trials, key=lambda t: (math.isnan(t.score), -t.score, t.number))
+    return [
+        {
+            "trial": trial.number,
+            **{key: trial.parameters[key] for key in trial.parameters if key != "features"},
+            "features": " ".join(space["features"][int(trial.parameters["features"])]),
+            **{f"ccc_{target}": trial.ccc[target] for target in TARGETS},
+            "score": trial.score,
+        }
+        for trial in ordered
+    ]

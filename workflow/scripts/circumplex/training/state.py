@@ -1,0 +1,112 @@
+"""Where a training stands: its log, the epochs it keeps, and the state it resumes from."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from circumplex.model.checkpoints import load_tensors, save_tensors
+from circumplex.targets import Target
+from circumplex.training.spec import Selection, TrainingSpec
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EpochLog:
+    """What an epoch came to.
+
+    Attributes:
+        epoch: from 1.
+        learning_rate: of the epoch.
+        train_loss: mean over its updates.
+        updates: optimiser steps; batches without two annotated frames are skipped.
+        val_valence: CCC of raw predictions on the validation samples; NaN without any.
+        val_arousal: the same.
+        train_seconds: in training steps.
+        val_seconds: in the validation pass.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    updates: int
+    val_valence: float
+    val_arousal: float
+    train_seconds: float
+    val_seconds: float
+
+
+def kept_epochs(spec: TrainingSpec, log: Sequence[EpochLog]) -> dict[Target, list[int]]:
+    """Epochs to keep for each target, as far as training has come."""
+    if spec.selection is Selection.BEST:
+        return {target: [epoch] for target, (epoch, _) in best_epochs(log).items()}
+    if spec.selection is Selection.LAST:
+        return {target: [len(log)] for target in Target}
+    return {t: [e for e in spec.kept_epochs(t) if e <= len(log)] for t in Target}
+
+
+def best_epochs(log: Sequence[EpochLog]) -> dict[Target, tuple[int, float]]:
+    """For each target the first epoch of the highest validation CCC, and that CCC."""
+    best = {}
+    for target, key in ((Target.VALENCE, "val_valence"), (Target.AROUSAL, "val_arousal")):
+        row = max(log, key=lambda row: getattr(row, key))
+        if not math.isnan(getattr(row, key)):
+            best[target] = (row.epoch, float(getattr(row, key)))
+    return best
+
+
+class WorkFolder:
+    """The folder of a training under way: its last state, and the weights of kept epochs.
+
+    Args:
+        path: the folder; made when first written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._state = path / "state.pt"
+
+    def resume(self, digest: str) -> dict[str, Any] | None:
+        """The last state, or none; a state of another digest is dropped."""
+        if not self._state.is_file():
+            return None
+        saved = load_tensors(self._state)
+        if saved["digest"] == digest:
+            return saved
+        _LOG.info("starting anew: the saved state belongs to another training")
+        self.discard()
+        return None
+
+    def save(self, state: Mapping[str, Any], keep: set[int]) -> None:
+        """Write the state, then remove the weights of all epochs but some."""
+        save_tensors(dict(state), self._state)
+        self._remove_epochs(but=keep)
+
+    def save_weights(self, epoch: int, network: nn.Module) -> None:
+        """Keep the weights of an epoch."""
+        save_tensors(network.state_dict(), self._weights(epoch))
+
+    def load_weights(self, epoch: int) -> dict[str, Any]:
+        """Weights of a kept epoch, mapped from their file."""
+        return load_tensors(self._weights(epoch))
+
+    def discard(self) -> None:
+        """Remove all that this class wrote."""
+        self._remove_epochs(but=set())
+        self._state.unlink(missing_ok=True)
+        if self._path.is_dir() and not any(self._path.iterdir()):
+            self._path.rmdir()
+
+    def _weights(self, epoch: int) -> Path:
+        return self._path / f"epoch-{epoch:04d}.pt"
+
+    def _remove_epochs(self, but: set[int]) -> None:
+        kept = {self._weights(epoch) for epoch in but}
+        for path in self._path.glob("epoch-*.pt"):
+            if path not in kept:
+                path.unlink()
