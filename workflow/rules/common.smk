@@ -13,10 +13,19 @@ from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Modality
 from circumplex.pipeline.plan import TARGETS, Strategy
 from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.resources import guessed_seconds, memory_mb, minutes, scratch_mb
+from circumplex.pipeline.resources import (
+    guessed_seconds,
+    memory_mb,
+    minutes,
+    scratch_mb,
+)
 from circumplex.pipeline.requests import Identities
 from circumplex.pipeline.result_requests import ResultIdentities
-from circumplex.pipeline.repairs import remove_altered_backbones, remove_altered_submissions, remove_damaged_indexes
+from circumplex.pipeline.repairs import (
+    remove_altered_backbones,
+    remove_altered_submissions,
+    remove_damaged_indexes,
+)
 from circumplex.config.samples import Split
 
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
