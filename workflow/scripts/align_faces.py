@@ -12,8 +12,9 @@ from circumplex.faces.align import align_faces
 from circumplex.faces.crop_folder import import_faces
 from circumplex.faces.detector import FaceDetector, FaceOptions
 from circumplex.faces.subjects import Subject
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
 def main(job: ShardJob) -> None:
@@ -21,9 +22,9 @@ def main(job: ShardJob) -> None:
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(job.threads)
     options = FaceOptions.from_config(job.stage.options)
-    detector = cache(lambda: FaceDetector(options, job.device))
+    detector = cache(lambda: FaceDetector(options, job.running.take_device()))
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         sample = job.sheet[request.sample]
         if sample.faces is not None:
             timeline = job.path(request.upstream["extract_frames"])
@@ -36,4 +37,5 @@ def main(job: ShardJob) -> None:
 
 
 if __name__ == "__main__":
-    main(ShardJob.start(snakemake))
+    with running(snakemake) as job:
+        main(ShardJob.of(job))
