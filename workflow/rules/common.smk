@@ -101,7 +101,8 @@ def inputs(stage, unit="", **others):
             further = {name: named(wildcards) for name, named in others.items()}
         except RequestError as error:
             raise WorkflowError(str(error))
-        return {name: paths for name, paths in {**found, **further}.items() if paths}
+        named = {**found, **{name: paths for name, paths in further.items() if paths}}
+        return {name: paths for name, paths in named.items() if paths}
 
     return files
 
