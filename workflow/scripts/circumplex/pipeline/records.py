@@ -98,7 +98,9 @@ def content_digest(path: str, file: Path) -> str:
     if Path(path).parts[0] != INDEX:
         return file_digest(file)
     entries = read_index(file)
-    return value_digest({s: [e.status.value, e.sha256] for s, e in entries.items()})
+    return value_digest(
+        {s: [e.status.value, e.sha256, e.stage, e.reason] for s, e in entries.items()}
+    )
 
 
 class Records:
