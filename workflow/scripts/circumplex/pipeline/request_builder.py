@@ -10,7 +10,6 @@ from typing import Any
 
 from circumplex.config.catalogue import SIZES
 from circumplex.config.features import Feature
-from circumplex.config.modalities import Modality
 from circumplex.config.samples import Split
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
@@ -26,7 +25,7 @@ from circumplex.pipeline.stages import (
     SAMPLE_STAGES,
     Stage,
     ancestors,
-    feature_stage,
+    sample_stages,
 )
 from circumplex.pipeline.weights import RunWeights
 
@@ -76,15 +75,7 @@ class RequestBuilder:
     @cached_property
     def stages(self) -> Mapping[str, Stage]:
         """Stages of per-sample files that the run needs, in order."""
-        plan = self.plan
-        names = [plan.timeline]
-        if plan.extracts(Modality.AUDIO):
-            names.append("extract_audio")
-        if plan.extracts(Modality.VISUAL):
-            names += ["align_faces", "fill_frames"]
-        found = {name: SAMPLE_STAGES[name] for name in [*names, "summarise_quality"]}
-        found |= {feature.stage: feature_stage(feature) for feature in plan.features}
-        return {**found, "read_labels": SAMPLE_STAGES["read_labels"]}
+        return sample_stages(self.plan)
 
     def request(self, stage: str, unit: str = "") -> requests.Request:
         """The request of a job.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from circumplex.config.features import Feature
 from circumplex.config.modalities import Modality
+from circumplex.pipeline.plan import Plan
 
 MODEL_MODULES = ("model.network", "model.checkpoints")
 TRAINING_MODULES = ("training.train", "training.dataset", "features.pack_reader", *MODEL_MODULES)
@@ -120,6 +121,18 @@ def feature_stage(feature: Feature) -> Stage:
         section=f"features.{feature.name}",
         follows=follows,
     )
+
+
+def sample_stages(plan: Plan) -> Mapping[str, Stage]:
+    """Stages of per-sample files that a run needs, in order."""
+    names = [plan.timeline]
+    if plan.extracts(Modality.AUDIO):
+        names.append("extract_audio")
+    if plan.extracts(Modality.VISUAL):
+        names += ["align_faces", "fill_frames"]
+    stages = {name: SAMPLE_STAGES[name] for name in [*names, "summarise_quality"]}
+    stages |= {feature.stage: feature_stage(feature) for feature in plan.features}
+    return {**stages, "read_labels": SAMPLE_STAGES["read_labels"]}
 
 
 def ancestors(stages: Mapping[str, Stage], name: str) -> Sequence[str]:
