@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from circumplex.io.atomic import read_json, write_json
 from circumplex.io.digests import value_digest
 
 PACKAGE = "circumplex"
@@ -119,15 +120,38 @@ class _Source(NamedTuple):
     digest: str
 
 
+_PARSED: dict[str, _Source] = {}
+"""What files say, by the digest of their bytes: a file is parsed once, wherever it lies."""
+
+
+def restore_parsed(cache_file: Path) -> None:
+    """Take over what an earlier start parsed; a damaged file is ignored."""
+    try:
+        for key, (imports, digest) in read_json(cache_file).items():
+            _PARSED.setdefault(key, _Source(frozenset(map(str, imports)), str(digest)))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return
+
+
+def save_parsed(cache_file: Path) -> None:
+    """Spare the next start the parsing of files that stay as they are."""
+    content = {key: [sorted(found.imports), found.digest] for key, found in _PARSED.items()}
+    if not cache_file.is_file() or read_json(cache_file) != content:
+        write_json(cache_file, content)
+
+
 @cache
 def _parse(path: Path) -> _Source:
-    try:
-        return _parse_bytes(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    source = path.read_bytes()
+    key = hashlib.sha256(source).hexdigest()
+    if key not in _PARSED:
+        try:
+            _PARSED[key] = _parse_bytes(source)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return _PARSED[key]
 
 
-@cache  # the same file in another folder is not parsed again
 def _parse_bytes(source: bytes) -> _Source:
     tree = ast.parse(source)
     names: set[str] = set()

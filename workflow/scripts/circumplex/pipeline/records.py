@@ -26,6 +26,8 @@ from circumplex.pipeline.store import damaged_samples, read_index
 logger = logging.getLogger(__name__)
 FOLDER = "records"
 MARKER = "request_changed"
+FORMAT = 1
+"""Raised when records say other things than before: results are compared anew then."""
 INDEX = "index"
 
 
@@ -75,6 +77,7 @@ def write_record(
         outputs: by path below the results folder, the file that was written.
     """
     record = {
+        "format": FORMAT,
         "request": job.request.digest,
         "inputs": {path: content_digest(path, file) for path, file in inputs.items()},
         "outputs": {
@@ -150,7 +153,8 @@ class Records:
             record = read_json(record_file(self._results, job.stage, job.unit))
             self._outputs.update(record["outputs"])
             current = (
-                record["request"] == job.request.digest
+                record["format"] == FORMAT
+                and record["request"] == job.request.digest
                 and record["outputs"].keys() == set(job.outputs)
                 and record["inputs"] == {path: self._digest(path) for path in job.input_paths}
                 and all(self._digest(p) == o["digest"] for p, o in record["outputs"].items())

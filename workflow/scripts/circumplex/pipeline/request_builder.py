@@ -15,7 +15,7 @@ from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.digests import MISSING, DigestCache, file_digest, value_digest
 from circumplex.pipeline import requests
-from circumplex.pipeline.code import code_digest, read_pins
+from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
 from circumplex.pipeline.plan import MEAN, TARGETS, Plan, Run
@@ -30,6 +30,8 @@ from circumplex.pipeline.stages import (
 from circumplex.pipeline.weights import RunWeights
 
 LOCK = "requirements.lock"
+CODE_CACHE = ".code.json"
+"""What the code's files say, below the results folder, so that a start need not parse them."""
 LIBRARY = Path(__file__).parent.parent
 TABLE_TEMPLATE = LIBRARY / "evaluation" / "table.html.j2"
 REPORT_TEMPLATES = LIBRARY / "report" / "templates"
@@ -55,6 +57,7 @@ class RequestBuilder:
         self.weights = RunWeights(plan, self.contents, self._trained_identity)
         self._library = library
         self._pins = read_pins(root / LOCK)
+        restore_parsed(plan.results / CODE_CACHE)
         self._codes: dict[tuple[str, tuple[str, ...]], str] = {}
         self._requests: dict[tuple[str, str], requests.Request] = {}
 
@@ -67,6 +70,9 @@ class RequestBuilder:
         Raises:
             RequestError: the extractors' options are not those of the export.
         """
+        for stage in (*self.stages.values(), *RESULT_STAGES.values()):
+            self.code(stage)
+        save_parsed(self.plan.results / CODE_CACHE)
         columns = {column for stage in SAMPLE_STAGES.values() for column in stage.columns}
         self.contents.hash_samples(columns)
         if self.plan.export is not None and not self.weights.problems():
