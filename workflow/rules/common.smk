@@ -11,7 +11,8 @@ from circumplex.pipeline.code import code_digest
 from circumplex.errors import RequestError
 from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Modality
-from circumplex.pipeline.plan import TARGETS, Strategy
+from circumplex.config.experiments import Strategy
+from circumplex.pipeline.plan import TARGETS
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.resources import (
     guessed_seconds,

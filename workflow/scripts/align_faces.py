@@ -8,9 +8,10 @@ from typing import Any
 import cv2
 import torch
 
+from circumplex.config.faces import FaceOptions
 from circumplex.faces.align import align_faces
 from circumplex.faces.crop_folder import import_faces
-from circumplex.faces.detector import FaceDetector, FaceOptions
+from circumplex.faces.detector import FaceDetector
 from circumplex.faces.subjects import Subject
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Request
@@ -20,7 +21,7 @@ def main(job: ShardJob) -> None:
     """Make what is stale of the shard; handed-out crops are taken as they are."""
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(job.threads)
-    options = FaceOptions.from_config(job.stage.options)
+    options = FaceOptions.read(job.stage.options, "faces")
     detector = cache(lambda: FaceDetector(options, job.device))
 
     def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:

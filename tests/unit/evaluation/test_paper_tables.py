@@ -303,7 +303,7 @@ ROW = {"label": "x", "experiment": "lstm_D_W"}
         ({"label": "x", "submission": "mian"}, "did you mean 'main'"),
         (ROW | {"fold": 1}, "row 'x' has no fold 1"),
         (ROW | {"publishd": {}}, "did you mean 'published'"),
-        (ROW | {"published": {"valence": 55}}, "greater than the maximum"),
+        (ROW | {"published": {"valence": 55}}, "must be a number from -1 to 1"),
     ],
 )
 def test_senseless_tables_are_refused(tmp_path, row, message):
