@@ -143,7 +143,8 @@ def _sit(sittings: list[Sitting], folder: Path) -> list[tuple[str, ...]]:
     sys.path.insert(0, str(LIBRARY))
     import torch
 
-    from circumplex.faces.detector import FaceDetector, FaceOptions
+    from circumplex.config.faces import FaceOptions
+    from circumplex.faces.detector import FaceDetector
     from circumplex.faces.similarity import crop_face
 
     torch.set_num_threads(1)

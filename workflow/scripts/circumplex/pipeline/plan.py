@@ -6,12 +6,12 @@ Imported while the workflow is parsed: standard library, yaml and jsonschema onl
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import Published, published_weights
+from circumplex.config.experiments import Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
 from circumplex.config.samples import Sample, Split, shard_of
@@ -26,14 +26,6 @@ from circumplex.submissions.lists import listed_samples
 TARGETS = ("valence", "arousal")
 MEAN = "mean"
 CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
-
-
-class Strategy(StrEnum):
-    """How training and validation samples are chosen (paper, section 3.5)."""
-
-    OFFICIAL = "official"
-    KFOLD = "kfold"
-    TRAIN_VAL_MIX = "train_val_mix"
 
 
 @dataclass(frozen=True)
