@@ -85,8 +85,8 @@ class Config(Section):
     backbones: Backbones = defaults_of(Backbones)
     packs: Packs = defaults_of(Packs)
     folds: Folds = defaults_of(Folds)
-    encoders: Encoders = defaults_of(Encoders)
     training: TrainingOptions = defaults_of(TrainingOptions)
+    encoders: Encoders = defaults_of(Encoders)
     experiments: dict[Name, Experiment] = Field(
         {}, description="models to train by name; only those that are asked for are trained"
     )

@@ -47,7 +47,7 @@ class Plan:
     """Config and sample sheet, as `circumplex.pipeline.checks.make_plan` has checked them.
 
     Attributes:
-        config: the merged config, checked against ``config.schema.yaml``.
+        config: the merged config, as `circumplex.config.root.read_config` gives it.
         samples: rows of the sheet that are not excluded.
     """
 
