@@ -17,7 +17,8 @@ from circumplex.config.samples import Split, read_samples
 from circumplex.config.validation import suggestion, validate
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
 from circumplex.errors import RequestError
-from circumplex.pipeline.plan import MEAN, TARGETS, Plan, Strategy
+from circumplex.pipeline.plan import MEAN, Plan, Strategy
+from circumplex.targets import TARGETS
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:

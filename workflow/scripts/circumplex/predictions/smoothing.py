@@ -7,9 +7,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.ccc import CccAccumulator
+from circumplex.ccc import CccAccumulator, find_annotated
 from circumplex.errors import RequestError
-from circumplex.targets import Target, annotated
+from circumplex.targets import Target
 
 
 class Convention(StrEnum):
@@ -101,7 +101,7 @@ def search_windows(
     moments = {t: {w: CccAccumulator() for w in windows} for t, windows in candidates.items()}
     samples = []
     for sample, predictions, annotation in held_out:
-        valid = annotated(annotation)
+        valid = find_annotated(annotation)
         if valid.any():
             samples.append(sample)
         for column, target in enumerate(Target):
