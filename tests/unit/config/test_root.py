@@ -110,7 +110,10 @@ def test_seeds_of_random_weights_are_refused_out_of_range(seed):
             {"training": {"epochs": 3.0}},
             "config: training.epochs is 3.0: must be an integer from 1 to 100000 ",
         ),
-        ({"training": {"betas": [0.9, math.nan]}}, "config: training.betas.1 is nan: must be a num"),
+        (
+            {"training": {"betas": [0.9, math.nan]}},
+            "config: training.betas.1 is nan: must be a num",
+        ),
         ({"smoothing": {"valence": 20.0}}, "config: smoothing.valence is 20.0: must be an integer"),
         ({"folds": {"count": 2e9}}, "config: folds.count is 2000000000.0: must be an integer"),
         ({"shards": 4.0}, "config: shards is 4.0: must be an integer from 1 to 999 "),
