@@ -26,6 +26,20 @@ class Feature:
     imported: bool = False
 
     @property
+    def environment(self) -> str:
+        return "light" if self.name in ("egemaps", "compare") else "torch"
+
+    @property
+    def deep(self) -> bool:
+        return self.environment == "torch" and self.name != "mfcc"
+
+    @property
+    def weight_keys(self) -> tuple[str, ...]:
+        if not self.deep:
+            return ()
+        return ("weights", "pca") if self.name == "vggish" else ("weights",)
+
+    @property
     def stage(self) -> str:
         """Name of the stage that makes it."""
         return f"{'import' if self.imported else 'extract'}_{self.name}"
