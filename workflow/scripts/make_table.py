@@ -1,4 +1,4 @@
-"""This script writes one of the paper's tables: our numbers beside the published ones."""
+"""This script writes one table of the paper: this run's CCC beside the published one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from circumplex.evaluation.paper_tables import (
     Unit,
     make_lines,
-    notes,
     write_csv,
     write_html,
     write_markdown,
+    write_notes,
 )
 from circumplex.evaluation.scores import CccRow, score
 from circumplex.io.atomic import write_json
@@ -44,7 +44,7 @@ def main(snakemake: "Snakemake") -> None:
 
     lines = make_lines(tracked["rows"], tracked["split"], score_unit)
     name, title, targets = tracked["name"], tracked["title"], tracked["targets"]
-    said = notes(tracked["split"], tracked["random_weights"])
+    said = write_notes(tracked["split"], tracked["random_weights"])
     write_csv(output["csv"], name, targets, lines)
     write_markdown(output["markdown"], title, targets, lines, said)
     write_html(output["html"], title, targets, lines, said)

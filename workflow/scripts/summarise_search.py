@@ -10,6 +10,7 @@ import yaml
 
 from circumplex.config.search import preset
 from circumplex.io.atomic import write_text
+from circumplex.io.markdown import markdown_table
 from circumplex.pipeline.jobs.logs import set_up
 from circumplex.training.search import read_trials, rows
 
@@ -31,10 +32,9 @@ def main(snakemake: "Snakemake") -> None:
     writer.writeheader()
     writer.writerows(table)
     write_text(Path(snakemake.output.csv), text.getvalue())
-    lines = [[_cell(value) for value in row.values()] for row in table]
-    head = [list(table[0]), ["---"] * len(table[0])]
+    cells = [[_cell(value) for value in row.values()] for row in table]
     said = "CCC on the validation samples, raw predictions, at each target's best epoch."
-    body = "\n".join("| " + " | ".join(line) + " |" for line in [*head, *lines])
+    body = "\n".join(markdown_table(list(table[0]), cells))
     write_text(Path(snakemake.output.markdown), f"{said}\n\n{body}\n")
     best = trials[table[0]["trial"]]
     if math.isnan(best.score):
