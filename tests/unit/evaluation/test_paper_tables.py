@@ -14,10 +14,10 @@ from circumplex.errors import RequestError
 from circumplex.evaluation.paper_tables import (
     PUBLISHED,
     make_lines,
-    notes,
     write_csv,
     write_html,
     write_markdown,
+    write_notes,
 )
 from circumplex.evaluation.scores import CccRow
 from circumplex.pipeline.checks import make_plan
@@ -113,14 +113,14 @@ def test_csv_has_a_column_of_that_corpus(tmp_path):
 
 def test_markdown_side_by_side(tmp_path):
     lines = make_lines(ROWS, "val", scorer(CCC))
-    said = notes("val", {"densenet": "random:0"})
+    said = write_notes("val", {"densenet": "random:0"})
     write_markdown(tmp_path / "t.md", "Title", ["valence"], lines, said)
     text = (tmp_path / "t.md").read_text().splitlines()
     assert text[2] == "| model | split | valence | Aff-Wild2 |"
     assert text[4] == "| T <D> \\| W | val | 0.300 ± 0.265 | 0.5290 |"
     assert text[6] == "| mix | val | – | – |"
     assert any("SEEDED RANDOM WEIGHTS" in line and "random:0" in line for line in text)
-    assert not any("SEEDED" in note for note in notes("val", {}))
+    assert not any("SEEDED" in note for note in write_notes("val", {}))
 
 
 class Cells(HTMLParser):
