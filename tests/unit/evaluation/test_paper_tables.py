@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
+from circumplex.pipeline.result_requests import ResultIdentities
 
 from circumplex.config.features import FEATURES
 from circumplex.errors import RequestError
@@ -22,7 +23,6 @@ from circumplex.evaluation.scores import CccRow
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.manifest import score_numbers, table_numbers, trained
 from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.pipeline.store import Entry, Status, write_index
 from circumplex.targets import Target
 from example_requests import config_of, request_config
@@ -303,7 +303,7 @@ ROW = {"label": "x", "experiment": "lstm_D_W"}
         ({"label": "x", "submission": "mian"}, "did you mean 'main'"),
         (ROW | {"fold": 1}, "row 'x' has no fold 1"),
         (ROW | {"publishd": {}}, "did you mean 'published'"),
-        (ROW | {"published": {"valence": 55}}, "greater than the maximum"),
+        (ROW | {"published": {"valence": 55}}, "must be a number from -1 to 1"),
     ],
 )
 def test_senseless_tables_are_refused(tmp_path, row, message):

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circumplex.annotations.labels import read_labels_table
-from circumplex.ccc import CccAccumulator
+from circumplex.ccc import CccAccumulator, find_annotated
 from circumplex.predictions.table import PredictionTable
-from circumplex.targets import Target, annotated
+from circumplex.targets import Target
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def evaluate(
     for predictions, annotation in samples:
         if predictions.shape != annotation.shape:
             raise ValueError(f"predictions {predictions.shape}, annotation {annotation.shape}")
-        valid = annotated(annotation)
+        valid = find_annotated(annotation)
         counted += bool(valid.any())
         for column, target in enumerate(Target):
             moments[target].update(predictions[:, column], annotation[:, column], valid)

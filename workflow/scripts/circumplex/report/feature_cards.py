@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from circumplex.config.catalogue import FeatureWeights, feature_weights, published_weights
-from circumplex.config.features import Feature
+from circumplex.config.catalogue import published_weights
+from circumplex.config.features import Feature, FeatureText
 from circumplex.config.modalities import Framing
 from circumplex.config.weights import PUBLISHED, RANDOM, TRAINED
 
@@ -14,12 +14,10 @@ FRAMINGS: Mapping[Framing | None, str] = {
     Framing.MEAN: "a frame takes the mean of the rows with their centre in it, else the nearest",
     Framing.NEAREST: "a frame takes the row whose centre is nearest to its middle",
 }
-IMPORTED = FeatureWeights(
+IMPORTED = FeatureText(
     network="imported from files of your own",
     input="not known here",
     row="a frame",
-    published=None,
-    start=None,
     address="",
     trained_on="not known here",
     licence="not known here",
@@ -54,7 +52,7 @@ class Card:
         name: of the feature.
         modality: what it is computed from.
         dimension: values a frame.
-        known: what the catalogue says.
+        known: what its extractor's module in `circumplex.config.extractors` says.
         network: its name and which of its values, in the size that the options ask for.
         time_base: rows of the extractor, and how they become frames.
         weights: which ones; empty where there is no network.
@@ -69,7 +67,7 @@ class Card:
     name: str
     modality: str
     dimension: int
-    known: FeatureWeights
+    known: FeatureText
     network: str
     time_base: str
     weights: str
@@ -93,7 +91,7 @@ def make_card(
         columns: names of its values.
         cost: in words.
     """
-    known = IMPORTED if feature.imported else feature_weights()[feature.name]
+    known = feature.text or IMPORTED
     weights = options.get("weights", "")
     published = weights.startswith(PUBLISHED)
     source = published_weights()[weights.removeprefix(PUBLISHED)] if published else known
@@ -193,8 +191,8 @@ def _cell(text: str) -> str:
 HEADER = """\
 # Feature cards
 
-Written by `make cards` from the code, `config.yaml`, and `config/weights.yaml` and
-`pipeline/resources.yaml` of the package; a test compares them. The report of a run has the same
+Written by `make cards` from the code, `config.yaml`, and `config/extractors/` and
+`config/weights.yaml` of the package; a test compares them. The report of a run has the same
 cards with the run's own weights and its measured costs. Which sound belongs to which frame:
 [alignment.md](alignment.md).
 """
