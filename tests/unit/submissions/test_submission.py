@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from circumplex.pipeline.repairs import remove_altered_submissions
 
 from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.repairs import remove_altered_submissions
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.submissions.files import (
     SubmissionError,
