@@ -12,9 +12,8 @@ include: "workflow/rules/weights.smk"
 include: "workflow/rules/media.smk"
 include: "workflow/rules/faces.smk"
 include: "workflow/rules/quality.smk"
-include: "workflow/rules/visual.smk"
+include: "workflow/rules/features.smk"
 include: "workflow/rules/backbones.smk"
-include: "workflow/rules/audio.smk"
 include: "workflow/rules/imports.smk"
 include: "workflow/rules/packs.smk"
 include: "workflow/rules/training.smk"
@@ -30,10 +29,10 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/check_failures.txt",
-        f"{RESULTS}/manifest.json",
-        # Asked for by name: a missing index in mid-graph would not be made again by itself.
-        [path for name in STAGES for path in indexes(name)],
-        MODELS,
-        SUBMISSIONS,
+        outputs("check_failures").values(),
+        outputs("make_manifest").values(),
+        # Named here: a missing index amid the graph would not be computed again otherwise.
+        paths_of(GRAPH.sample_indexes()),
+        paths_of(GRAPH.models()),
+        paths_of(GRAPH.submissions()),
         [table_files(name) for name in PLAN.tables],

@@ -6,18 +6,11 @@ wildcard_constraints:
     recipe="|".join(re.escape(name) for name in PLAN.backbones.recipes) or "none",
 
 
-def still_set(name):
-    """Tracked parameter of a set of stills; a set that is not there stops the run before its jobs."""
-    try:
-        return IDENTITIES.still_set(name)
-    except RequestError as error:
-        raise WorkflowError(str(error))
-
-
 rule list_stills:
+    input:
+        unpack(inputs("list_stills", "{still_set}")),
     output:
-        table=f"{RESULTS}/list_stills/{{still_set}}.parquet",
-        summary=f"{RESULTS}/list_stills/{{still_set}}.json",
+        **outputs("list_stills", "{still_set}"),
     log:
         log_of("list_stills", "still_set"),
     benchmark:
@@ -30,7 +23,7 @@ rule list_stills:
         mem_mb=memory("list_stills"),
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        stage=lambda wildcards: still_set(wildcards.still_set),
+        job=job("list_stills", "{still_set}"),
     message:
         "list_stills {wildcards.still_set}"
     script:
@@ -39,25 +32,22 @@ rule list_stills:
 
 def start_of(wildcards):
     """Checkpoint that a recipe starts from; what is missing for it stops the run here."""
-    problems = IDENTITIES.backbones.problems(wildcards.recipe)
+    problems = REQUESTS.weights.recipe_problems(wildcards.recipe)
     if problems:
-        raise WorkflowError("\n".join(problems))
-    return ancient(IDENTITIES.backbones.start_files(wildcards.recipe))
+        raise RequestError("\n".join(problems))
+    path = PLAN.weights_path(PLAN.backbones.start(wildcards.recipe))
+    return [] if path is None else ancient([str(path)])
 
 
 rule train_backbone:
     input:
-        stills=lambda wildcards: [
-            f"{RESULTS}/list_stills/{name}.parquet"
-            for name in PLAN.backbones.recipes[wildcards.recipe].sets
-        ],
-        start=start_of,
+        unpack(inputs("train_backbone", "{recipe}", start=start_of)),
     output:
-        index=f"{RESULTS}/index/train_backbone/{{recipe}}.json",
-        weights=f"{RESULTS}/backbones/{{recipe}}.safetensors",
-        card=f"{RESULTS}/backbones/{{recipe}}.json",
+        index=output("train_backbone", "index", "{recipe}"),
+        weights=output("train_backbone", "weights", "{recipe}"),
+        card=output("train_backbone", "card", "{recipe}"),
         text=report(
-            f"{RESULTS}/backbones/{{recipe}}.md",
+            output("train_backbone", "text", "{recipe}"),
             category="Backbones",
             labels={"recipe": "{recipe}"},
         ),
@@ -74,7 +64,7 @@ rule train_backbone:
         runtime=lambda wildcards, attempt: 2880 * attempt,
         gpu=GPU * PLAN.config["compute"]["gpus_a_backbone"],
     params:
-        stage=lambda wildcards: IDENTITIES.backbones.tracked(wildcards.recipe),
+        job=job("train_backbone", "{recipe}"),
     message:
         "train_backbone {wildcards.recipe}"
     script:
@@ -83,5 +73,5 @@ rule train_backbone:
 
 rule backbones:
     input:
-        [f"{RESULTS}/backbones/{name}.json" for name in PLAN.backbones.recipes],
+        [output("train_backbone", "card", name) for name in PLAN.backbones.recipes],
     localrule: True

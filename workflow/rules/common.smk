@@ -1,54 +1,54 @@
-# What every rule file leans on: the plan, paths, and the digests that decide what reruns.
+# What every rule file uses: the plan, paths, and the requests that decide what runs.
+import gc
+import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
+sys.path.insert(0, str(SCRIPTS))
+# Jobs compute with the package beside their scripts, whatever the environment has installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+# The graph's thousands of objects all stay: to look through them again and again for garbage costs
+# a tenth of each start.
+gc.set_threshold(100_000, 50, 50)
 
 from snakemake.exceptions import WorkflowError
 
-from circumplex.io.digests import DigestCache, MISSING
-from circumplex.pipeline.code import code_digest
-from circumplex.errors import RequestError
 from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Modality
-from circumplex.config.experiments import Strategy
-from circumplex.pipeline.plan import TARGETS
+from circumplex.errors import RequestError
+from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.graph import Graph, output_paths
+from circumplex.pipeline.records import Records
+from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.resources import (
+    SCRATCH_MB,
     guessed_seconds,
     memory_mb,
     minutes,
+    needs,
     scratch_mb,
 )
-from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
-from circumplex.pipeline.repairs import (
-    remove_altered_backbones,
-    remove_altered_submissions,
-    remove_damaged_indexes,
-)
-from circumplex.config.samples import Split
-
-SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 
 try:
     PLAN = make_plan(config)
-    DIGESTS = DigestCache(PLAN.results / ".digests.json")
-    IDENTITIES = Identities(PLAN, SCRIPTS, DIGESTS)
-    RESULT_IDENTITIES = ResultIdentities(PLAN, IDENTITIES)
+    REQUESTS = RequestBuilder(
+        PLAN, Path(workflow.basedir), DigestCache(PLAN.results / ".digests.json")
+    )
+    GRAPH = Graph(REQUESTS)
+    RECORDS = Records(PLAN.results, GRAPH.job)
     if workflow.is_main_process:
         # A compute node must not judge files that other jobs are writing.
-        IDENTITIES.prepare()
-        remove_damaged_indexes(PLAN.results)
-        remove_altered_submissions(PLAN.results)
-        remove_altered_backbones(PLAN.results, DIGESTS.digest)
-        DIGESTS.save()
+        REQUESTS.prepare()
+        RECORDS.mark()
 except (RequestError, OSError) as error:  # OSError: a disk that is full or read-only
     raise WorkflowError(str(error))
 
 RESULTS = str(PLAN.results)
-SHEET = ancient(PLAN.config["samples"])
-SHARDS = list(PLAN.shards)
 
 
 wildcard_constraints:
@@ -62,60 +62,90 @@ wildcard_constraints:
     trial=r"\d{3}",
 
 
-def index(stage):
-    """Index of a shard in a stage, with the shard as a wildcard."""
-    return f"{RESULTS}/index/{stage}/{{shard}}.json"
+def path_of(source):
+    """Path of a result as Snakemake names it."""
+    return f"{RESULTS}/{source.path}"
 
 
-def indexes(stage):
-    """Indexes of all shards in a stage."""
-    return [f"{RESULTS}/index/{stage}/{shard}.json" for shard in SHARDS]
+def paths_of(sources):
+    """Paths of results."""
+    return [path_of(source) for source in sources]
 
 
-def log_of(stage, wildcard):
-    """Log of a job of a stage."""
-    return f"{RESULTS}/logs/{stage}/{{{wildcard}}}.log"
+def outputs(stage, unit=""):
+    """Results of a job by name; ``unit`` holds the rule's wildcards."""
+    paths = output_paths(stage, unit)
+    return {name: f"{RESULTS}/{path}" for name, path in paths.items()}
 
 
-def benchmark_of(stage, wildcard):
-    """Benchmark of a job of a stage."""
-    return f"{RESULTS}/benchmarks/{stage}/{{{wildcard}}}.tsv"
+def output(stage, name, unit=""):
+    """One result of a job."""
+    return outputs(stage, unit)[name]
 
 
-def stage(name):
-    """The one tracked parameter of a stage: code, options, and what the shard's samples bring.
+def inputs(stage, unit="", **others):
+    """Results that a job reads, by name; `unpack` them.
 
-    One dictionary, since Snakemake compares parameters as a set of values without their names.
+    Records decide whether the job is stale, not dates: where it and all before it are current, no
+    input has a date. A stale job has one input more that is newer than all results.
+
+    Args:
+        stage: name of the stage; may hold wildcards, as ``unit``.
+        others: functions of the wildcards that give further inputs, such as the user's files.
     """
-    return lambda wildcards: IDENTITIES.stage(name, wildcards.get("shard"))
+
+    def files(wildcards):
+        key = (stage.format(**wildcards), unit.format(**wildcards))
+        try:
+            found = {
+                name: paths_of(named) for name, named in GRAPH.sources(*key).items()
+            }
+            if workflow.is_main_process:
+                if RECORDS.is_settled(*key):
+                    found = {name: ancient(paths) for name, paths in found.items()}
+                elif not RECORDS.is_current(GRAPH.job(*key)):
+                    found["changed"] = str(RECORDS.marker)
+            further = {name: named(wildcards) for name, named in others.items()}
+        except RequestError as error:
+            raise WorkflowError(str(error))
+        named = {**found, **{name: paths for name, paths in further.items() if paths}}
+        return {name: paths for name, paths in named.items() if paths}
+
+    return files
+
+
+def job(stage, unit=""):
+    """The job as its script reads it: what it is asked for, and its files."""
+    return lambda wildcards: GRAPH.job(
+        stage.format(**wildcards), unit.format(**wildcards)
+    )
+
+
+def log_of(stage, wildcard=None):
+    """Log of a job of a stage."""
+    place = f"/{{{wildcard}}}" if wildcard else ""
+    return f"{RESULTS}/logs/{stage}{place}.log"
+
+
+def benchmark_of(stage, wildcard=None):
+    """Benchmark of a job of a stage."""
+    place = f"/{{{wildcard}}}" if wildcard else ""
+    return f"{RESULTS}/benchmarks/{stage}{place}.tsv"
+
+
+def sheet(wildcards):
+    """The sample sheet, never compared by date: what counts of it is in the requests."""
+    return ancient(PLAN.config["samples"])
 
 
 def raw_inputs(*columns):
     """Large files of the sheet that a shard reads, where they exist, never compared by date.
 
-    Their content digests are in the stage's parameter; a missing one fails its sample in the job.
+    Their content digests are in the request; a missing one fails its sample in the job.
     """
-    return lambda wildcards: ancient(IDENTITIES.raw_files(wildcards.shard, *columns))
-
-
-def weights_of(feature, key="weights"):
-    """Weights of an extractor, as an input that is never compared by date.
-
-    Missing ones stop the run here, where a job would need them: to fetch them, the workflow must
-    parse without them.
-    """
-
-    def files(wildcards):
-        try:
-            IDENTITIES.require_weights()
-        except RequestError as error:
-            raise WorkflowError(str(error))
-        # Weights that the run trains are dated as any of its files.
-        names = IDENTITIES.weight_files(feature, key)
-        made_here = feature in PLAN.backbones.trained and PLAN.export is None
-        return names if made_here else ancient(names)
-
-    return files
+    return lambda wildcards: ancient(
+        REQUESTS.contents.raw_files(wildcards.shard, columns)
+    )
 
 
 THREADS = PLAN.config["compute"]["threads"]
@@ -140,4 +170,6 @@ def time_limit(stage):
 
 def scratch(stage):
     """Megabytes that a job of a stage may write into the folder for temporary files."""
+    if not needs()[stage].scratch_kb:
+        return round(SCRATCH_MB)  # a plain number spares Snakemake a call for each job
     return lambda wildcards: scratch_mb(stage, SECONDS[wildcards.shard])

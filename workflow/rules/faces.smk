@@ -3,11 +3,13 @@
 
 rule align_faces:
     input:
-        raw_inputs("video", "faces"),
-        sheet=SHEET,
-        extract_frames=index("extract_frames"),
+        unpack(
+            inputs(
+                "align_faces", "{shard}", raw=raw_inputs("video", "faces"), sheet=sheet
+            )
+        ),
     output:
-        index("align_faces"),
+        **outputs("align_faces", "{shard}"),
     log:
         log_of("align_faces", "shard"),
     benchmark:
@@ -20,7 +22,7 @@ rule align_faces:
         runtime=time_limit("align_faces"),
         gpu=GPU,
     params:
-        stage=stage("align_faces"),
+        job=job("align_faces", "{shard}"),
     message:
         "align_faces {wildcards.shard}"
     script:
@@ -29,9 +31,9 @@ rule align_faces:
 
 rule fill_frames:
     input:
-        align_faces=index("align_faces"),
+        unpack(inputs("fill_frames", "{shard}")),
     output:
-        index("fill_frames"),
+        **outputs("fill_frames", "{shard}"),
     log:
         log_of("fill_frames", "shard"),
     benchmark:
@@ -43,7 +45,7 @@ rule fill_frames:
         mem_mb=memory("fill_frames"),
         runtime=time_limit("fill_frames"),
     params:
-        stage=stage("fill_frames"),
+        job=job("fill_frames", "{shard}"),
     message:
         "fill_frames {wildcards.shard}"
     script:

@@ -1,13 +1,23 @@
 # Features that the user has on disk; with them no extractor runs, and no video is needed.
 
 
+def counted_files(wildcards):
+    """Files whose rows are the frames of samples without video."""
+    name = PLAN.counted_feature.name
+    return ancient(REQUESTS.contents.import_files(wildcards.shard, name))
+
+
+def imported_files(wildcards):
+    """Files that hold a feature."""
+    shard, feature = wildcards.shard, wildcards.feature
+    return ancient(REQUESTS.contents.import_files(shard, feature))
+
+
 rule import_frames:
     input:
-        lambda wildcards: ancient(
-            IDENTITIES.import_files(wildcards.shard, PLAN.counted_feature.name)
-        ),
+        unpack(inputs("import_frames", "{shard}", raw=counted_files)),
     output:
-        index("import_frames"),
+        **outputs("import_frames", "{shard}"),
     log:
         log_of("import_frames", "shard"),
     benchmark:
@@ -19,7 +29,7 @@ rule import_frames:
         mem_mb=memory("import_frames"),
         runtime=time_limit("import_frames"),
     params:
-        stage=stage("import_frames"),
+        job=job("import_frames", "{shard}"),
     message:
         "import_frames {wildcards.shard}"
     script:
@@ -28,12 +38,9 @@ rule import_frames:
 
 rule import_features:
     input:
-        lambda wildcards: ancient(
-            IDENTITIES.import_files(wildcards.shard, wildcards.feature)
-        ),
-        extract_frames=index(PLAN.timeline),
+        unpack(inputs("import_{feature}", "{shard}", raw=imported_files)),
     output:
-        f"{RESULTS}/index/import_{{feature}}/{{shard}}.json",
+        **outputs("import_{feature}", "{shard}"),
     log:
         f"{RESULTS}/logs/import_features/{{feature}}-{{shard}}.log",
     benchmark:
@@ -45,9 +52,7 @@ rule import_features:
         mem_mb=memory("import_features"),
         runtime=time_limit("import_features"),
     params:
-        stage=lambda wildcards: IDENTITIES.stage(
-            f"import_{wildcards.feature}", wildcards.shard
-        ),
+        job=job("import_{feature}", "{shard}"),
     message:
         "import_features {wildcards.feature} {wildcards.shard}"
     script:

@@ -3,10 +3,11 @@
 
 rule extract_frames:
     input:
-        raw_inputs("video"),
-        sheet=SHEET,
+        unpack(
+            inputs("extract_frames", "{shard}", raw=raw_inputs("video"), sheet=sheet)
+        ),
     output:
-        index("extract_frames"),
+        **outputs("extract_frames", "{shard}"),
     log:
         log_of("extract_frames", "shard"),
     benchmark:
@@ -18,7 +19,7 @@ rule extract_frames:
         mem_mb=memory("extract_frames"),
         runtime=time_limit("extract_frames"),
     params:
-        stage=stage("extract_frames"),
+        job=job("extract_frames", "{shard}"),
     message:
         "extract_frames {wildcards.shard}"
     script:
@@ -27,11 +28,16 @@ rule extract_frames:
 
 rule extract_audio:
     input:
-        raw_inputs("video", "audio"),
-        sheet=SHEET,
-        extract_frames=index("extract_frames"),
+        unpack(
+            inputs(
+                "extract_audio",
+                "{shard}",
+                raw=raw_inputs("video", "audio"),
+                sheet=sheet,
+            )
+        ),
     output:
-        index("extract_audio"),
+        **outputs("extract_audio", "{shard}"),
     log:
         log_of("extract_audio", "shard"),
     benchmark:
@@ -43,7 +49,7 @@ rule extract_audio:
         mem_mb=memory("extract_audio"),
         runtime=time_limit("extract_audio"),
     params:
-        stage=stage("extract_audio"),
+        job=job("extract_audio", "{shard}"),
     message:
         "extract_audio {wildcards.shard}"
     script:
@@ -52,11 +58,11 @@ rule extract_audio:
 
 rule read_labels:
     input:
-        raw_inputs("annotation"),
-        sheet=SHEET,
-        extract_frames=index(PLAN.timeline),
+        unpack(
+            inputs("read_labels", "{shard}", raw=raw_inputs("annotation"), sheet=sheet)
+        ),
     output:
-        index("read_labels"),
+        **outputs("read_labels", "{shard}"),
     log:
         log_of("read_labels", "shard"),
     benchmark:
@@ -68,7 +74,7 @@ rule read_labels:
         mem_mb=memory("read_labels"),
         runtime=time_limit("read_labels"),
     params:
-        stage=stage("read_labels"),
+        job=job("read_labels", "{shard}"),
     message:
         "read_labels {wildcards.shard}"
     script:

@@ -3,13 +3,9 @@
 
 rule pack_features:
     input:
-        extract_frames=index(PLAN.timeline),
-        feature=lambda wildcards: f"{RESULTS}/index/"
-        + PLAN.feature(wildcards.feature).stage
-        + f"/{wildcards.shard}.json",
+        unpack(inputs("pack_features", "{feature}/{shard}")),
     output:
-        array=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.npy",
-        index=f"{RESULTS}/pack_features/{{feature}}/{{shard}}.json",
+        **outputs("pack_features", "{feature}/{shard}"),
     log:
         f"{RESULTS}/logs/pack_features/{{feature}}-{{shard}}.log",
     benchmark:
@@ -21,7 +17,7 @@ rule pack_features:
         mem_mb=memory("pack_features"),
         runtime=time_limit("pack_features"),
     params:
-        stage=lambda wildcards: IDENTITIES.packs(wildcards.feature),
+        job=job("pack_features", "{feature}/{shard}"),
     message:
         "pack_features {wildcards.feature} {wildcards.shard}"
     script:

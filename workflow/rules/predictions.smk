@@ -1,20 +1,18 @@
 # From models to smoothed, ensembled predictions of every sample that a model did not train on.
 
 
-def model_of(wildcards):
-    """The run's trained model, or the exported one."""
-    if PLAN.export is not None:
-        return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
-    return f"{RESULTS}/index/train_encoder/{wildcards.run}.json"
+def exported_model(wildcards):
+    """The run's model where an exported ensemble brings it."""
+    if PLAN.export is None:
+        return []
+    return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
 
 
 rule predict_frames:
     input:
-        model=model_of,
-        packs=packs_of,
-        extract_frames=indexes(PLAN.timeline),
+        unpack(inputs("predict_frames", "{run}", model=exported_model)),
     output:
-        f"{RESULTS}/predict_frames/{{run}}.parquet",
+        **outputs("predict_frames", "{run}"),
     log:
         log_of("predict_frames", "run"),
     benchmark:
@@ -27,7 +25,7 @@ rule predict_frames:
         runtime=time_limit("predict_frames"),
         gpu=GPU,
     params:
-        stage=lambda wildcards: IDENTITIES.prediction(wildcards.run),
+        job=job("predict_frames", "{run}"),
     message:
         "predict_frames {wildcards.run}"
     script:
@@ -36,10 +34,9 @@ rule predict_frames:
 
 rule smooth_predictions:
     input:
-        predictions=f"{RESULTS}/predict_frames/{{run}}.parquet",
-        read_labels=indexes("read_labels") if PLAN.window_search else [],
+        unpack(inputs("smooth_predictions", "{run}")),
     output:
-        f"{RESULTS}/smooth_predictions/{{run}}.parquet",
+        **outputs("smooth_predictions", "{run}"),
     log:
         log_of("smooth_predictions", "run"),
     benchmark:
@@ -51,30 +48,18 @@ rule smooth_predictions:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=lambda wildcards: IDENTITIES.smoothing(wildcards.run),
+        job=job("smooth_predictions", "{run}"),
     message:
         "smooth_predictions {wildcards.run}"
     script:
         "../scripts/smooth_predictions.py"
 
 
-def members_of(target):
-    """Smoothed predictions of an ensemble's models for a target."""
-    return lambda wildcards: [
-        f"{RESULTS}/smooth_predictions/{run.path}.parquet"
-        for run in PLAN.members(wildcards.ensemble, target)
-    ]
-
-
 rule ensemble_predictions:
     input:
-        valence=members_of("valence"),
-        arousal=members_of("arousal"),
-        read_labels=lambda wildcards: (
-            indexes("read_labels") if PLAN.fits(wildcards.ensemble) else []
-        ),
+        unpack(inputs("ensemble_predictions", "{ensemble}")),
     output:
-        f"{RESULTS}/ensemble_predictions/{{ensemble}}.parquet",
+        **outputs("ensemble_predictions", "{ensemble}"),
     log:
         log_of("ensemble_predictions", "ensemble"),
     benchmark:
@@ -86,7 +71,7 @@ rule ensemble_predictions:
         mem_mb=1000,
         runtime=60,
     params:
-        stage=lambda wildcards: IDENTITIES.ensemble(wildcards.ensemble),
+        job=job("ensemble_predictions", "{ensemble}"),
     message:
         "ensemble_predictions {wildcards.ensemble}"
     script:
@@ -95,28 +80,10 @@ rule ensemble_predictions:
 
 rule export_ensemble:
     input:
-        models=lambda wildcards: [
-            f"{RESULTS}/index/train_encoder/{run.path}.json"
-            for run in PLAN.all_members(wildcards.ensemble)
-        ],
-        smoothed=lambda wildcards: [
-            f"{RESULTS}/smooth_predictions/{run.path}.parquet"
-            for run in PLAN.all_members(wildcards.ensemble)
-            if PLAN.window_search
-        ],
-        fitted=lambda wildcards: (
-            f"{RESULTS}/ensemble_predictions/{wildcards.ensemble}.parquet"
-            if PLAN.fits(wildcards.ensemble)
-            else []
-        ),
-        weights=lambda wildcards: [
-            str(PLAN.backbones.checkpoint(recipe))
-            for recipe in RESULT_IDENTITIES.export(wildcards.ensemble)[
-                "trained"
-            ].values()
-        ],
+        unpack(inputs("export_ensemble", "{ensemble}")),
     output:
-        local(f"{RESULTS}/exports/{{ensemble}}/ensemble.json"),  # beside its models
+        # Beside its models, which no rule declares.
+        description=local(output("export_ensemble", "description", "{ensemble}")),
     log:
         log_of("export_ensemble", "ensemble"),
     benchmark:
@@ -128,7 +95,7 @@ rule export_ensemble:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=lambda wildcards: RESULT_IDENTITIES.export(wildcards.ensemble),
+        job=job("export_ensemble", "{ensemble}"),
     message:
         "export_ensemble {wildcards.ensemble}"
     script:

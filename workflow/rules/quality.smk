@@ -1,18 +1,11 @@
 # What people can look at: a contact sheet and a few numbers of every sample.
 
 
-def made_by(stage):
-    """Index of a shard in a stage, if the run's features need it."""
-    return index(stage) if stage in IDENTITIES.sample_stages() else []
-
-
 rule summarise_quality:
     input:
-        extract_frames=index(PLAN.timeline),
-        align_faces=made_by("align_faces"),
-        extract_audio=made_by("extract_audio"),
+        unpack(inputs("summarise_quality", "{shard}")),
     output:
-        index("summarise_quality"),
+        **outputs("summarise_quality", "{shard}"),
     log:
         log_of("summarise_quality", "shard"),
     benchmark:
@@ -24,7 +17,7 @@ rule summarise_quality:
         mem_mb=memory("summarise_quality"),
         runtime=time_limit("summarise_quality"),
     params:
-        stage=stage("summarise_quality"),
+        job=job("summarise_quality", "{shard}"),
     message:
         "summarise_quality {wildcards.shard}"
     script:

@@ -1,35 +1,16 @@
 # What a person reads: submissions, the CCC table, the report, and the list of what failed.
-SMOOTHED = [f"{RESULTS}/smooth_predictions/{run.path}.parquet" for run in PLAN.runs]
-ENSEMBLES = [
-    f"{RESULTS}/ensemble_predictions/{name}.parquet" for name in PLAN.ensembles
-]
-SUBMISSIONS = [f"{RESULTS}/write_submission/{name}.json" for name in PLAN.submissions]
-EPOCHS = [
-    f"{RESULTS}/train_encoder/{run.path}.epochs.parquet"
-    for run in PLAN.runs
-    if PLAN.export is None
-]
-MODELS = [
-    f"{RESULTS}/index/train_encoder/{run.path}.json"
-    for run in PLAN.runs
-    if PLAN.export is None
-]
-STAGES = IDENTITIES.sample_stages()
-BACKBONES = [f"{RESULTS}/backbones/{name}.json" for name in IDENTITIES.backbones.used()]
-SHEETS = [  # 50 samples a page
-    f"{RESULTS}/contact_sheets/page{first // 50 + 1:03d}.html"
-    for first in range(0, max(len(PLAN.samples), 1), 50)
-]
+
+
+def organisers_list(wildcards):
+    """The organisers' list that a submission follows, if it names one."""
+    return ancient(REQUESTS.contents.list_files(wildcards.submission))
 
 
 rule write_submission:
     input:
-        predictions=lambda wildcards: f"{RESULTS}/ensemble_predictions/"
-        + PLAN.submissions[wildcards.submission]["ensemble"]
-        + ".parquet",
-        rows=lambda wildcards: ancient(IDENTITIES.list_files(wildcards.submission)),
+        unpack(inputs("write_submission", "{submission}", rows=organisers_list)),
     output:
-        f"{RESULTS}/write_submission/{{submission}}.json",
+        **outputs("write_submission", "{submission}"),
     log:
         log_of("write_submission", "submission"),
     benchmark:
@@ -41,7 +22,7 @@ rule write_submission:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=lambda wildcards: IDENTITIES.submission(wildcards.submission),
+        job=job("write_submission", "{submission}"),
     message:
         "write_submission {wildcards.submission}"
     script:
@@ -50,17 +31,13 @@ rule write_submission:
 
 rule evaluate:
     input:
-        smoothed=SMOOTHED,
-        ensembles=ENSEMBLES,
-        read_labels=indexes("read_labels"),
+        unpack(inputs("evaluate")),
     output:
-        table=f"{RESULTS}/evaluate/ccc.parquet",
-        csv=f"{RESULTS}/evaluate/ccc.csv",
-        markdown=f"{RESULTS}/evaluate/ccc.md",
+        **outputs("evaluate"),
     log:
-        f"{RESULTS}/logs/evaluate.log",
+        log_of("evaluate"),
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate.tsv"
+        benchmark_of("evaluate")
     conda:
         "../../envs/light.yaml"
     threads: 1
@@ -68,7 +45,7 @@ rule evaluate:
         mem_mb=1000,
         runtime=60,
     params:
-        stage=RESULT_IDENTITIES.evaluation(),
+        job=job("evaluate"),
     message:
         "evaluate"
     script:
@@ -77,13 +54,13 @@ rule evaluate:
 
 rule list_failures:
     input:
-        [path for name in STAGES for path in indexes(name)],
+        unpack(inputs("list_failures")),
     output:
-        f"{RESULTS}/list_failures.tsv",
+        **outputs("list_failures"),
     log:
-        f"{RESULTS}/logs/list_failures.log",
+        log_of("list_failures"),
     benchmark:
-        f"{RESULTS}/benchmarks/list_failures.tsv"
+        benchmark_of("list_failures")
     conda:
         "../../envs/light.yaml"
     threads: 1
@@ -91,7 +68,7 @@ rule list_failures:
         mem_mb=500,
         runtime=10,
     params:
-        stage=IDENTITIES.plain("list_failures", stages=STAGES),
+        job=job("list_failures"),
     message:
         "list_failures"
     script:
@@ -100,26 +77,19 @@ rule list_failures:
 
 rule make_report:
     input:
-        indexes=[path for name in STAGES for path in indexes(name)],
-        failures=f"{RESULTS}/list_failures.tsv",
-        ccc=f"{RESULTS}/evaluate/ccc.parquet",
-        ensembles=ENSEMBLES,
-        epochs=EPOCHS,
-        submissions=SUBMISSIONS,
-        backbones=BACKBONES,
-        sheet=SHEET,
+        unpack(inputs("make_report", sheet=sheet)),
     output:
         page=report(
-            f"{RESULTS}/report.html",
+            output("make_report", "page"),
             caption="../report/report.rst",
             category="Results",
             labels={"page": "report"},
         ),
-        sheets=SHEETS,
+        sheets=[f"{RESULTS}/{path}" for path in GRAPH.contact_sheets()],
     log:
-        f"{RESULTS}/logs/make_report.log",
+        log_of("make_report"),
     benchmark:
-        f"{RESULTS}/benchmarks/make_report.tsv"
+        benchmark_of("make_report")
     conda:
         "../../envs/light.yaml"
     threads: 1
@@ -127,7 +97,7 @@ rule make_report:
         mem_mb=2000,
         runtime=30,
     params:
-        stage=RESULT_IDENTITIES.report(),
+        job=job("make_report"),
     message:
         "make_report"
     script:
@@ -136,20 +106,17 @@ rule make_report:
 
 rule check_failures:
     input:
-        failures=f"{RESULTS}/list_failures.tsv",
-        report=f"{RESULTS}/report.html",
-        ccc=f"{RESULTS}/evaluate/ccc.md",
-        submissions=SUBMISSIONS,
+        unpack(inputs("check_failures")),
     output:
-        f"{RESULTS}/check_failures.txt",
+        **outputs("check_failures"),
     log:
-        f"{RESULTS}/logs/check_failures.log",
+        log_of("check_failures"),
     localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
     params:
-        stage=RESULT_IDENTITIES.closing(),
+        job=job("check_failures"),
     message:
         "check_failures"
     script:

@@ -2,14 +2,6 @@
 PAPER_TABLES = [f"table{number}" for number in range(1, 7)]
 
 
-def trace_files(stage, kind):
-    """Files of a stage for the models or ensembles that a table is made of."""
-    return lambda wildcards: [
-        f"{RESULTS}/{stage.format(name)}"
-        for name in RESULT_IDENTITIES.table(wildcards.table)["trace"][kind]
-    ]
-
-
 def table_files(name):
     """A table and the submissions it scores; a clear message where no preset declares it."""
     if name not in PLAN.tables:
@@ -18,30 +10,30 @@ def table_files(name):
             f"--configfile config/paper/{name}.yaml -- {name}\n(after --configfile "
             "config/demo.yaml for the demo corpus)"
         )
-    files = [
-        f"{RESULTS}/tables/{name}.{kind}" for kind in ("csv", "md", "html", "json")
-    ]
     rows = PLAN.tables[name]["rows"]
     submitted = [row["submission"] for row in rows if "submission" in row]
-    return files + [f"{RESULTS}/write_submission/{of}.json" for of in submitted]
+    return [
+        *outputs("make_table", name).values(),
+        *(
+            output("write_submission", "manifest", submission)
+            for submission in submitted
+        ),
+    ]
 
 
 rule make_table:
     input:
-        models=trace_files("index/train_encoder/{}.json", "models"),
-        smoothed=trace_files("smooth_predictions/{}.parquet", "models"),
-        ensembles=trace_files("ensemble_predictions/{}.parquet", "ensembles"),
-        read_labels=indexes("read_labels"),
+        unpack(inputs("make_table", "{table}")),
     output:
-        csv=f"{RESULTS}/tables/{{table}}.csv",
-        markdown=f"{RESULTS}/tables/{{table}}.md",
+        csv=output("make_table", "csv", "{table}"),
+        markdown=output("make_table", "markdown", "{table}"),
         html=report(
-            f"{RESULTS}/tables/{{table}}.html",
+            output("make_table", "html", "{table}"),
             caption="../report/table.rst",
             category="Tables",
             labels={"table": "{table}"},
         ),
-        manifest=f"{RESULTS}/tables/{{table}}.json",
+        manifest=output("make_table", "manifest", "{table}"),
     log:
         log_of("make_table", "table"),
     benchmark:
@@ -53,7 +45,7 @@ rule make_table:
         mem_mb=1000,
         runtime=60,
     params:
-        stage=lambda wildcards: RESULT_IDENTITIES.table(wildcards.table),
+        job=job("make_table", "{table}"),
     message:
         "make_table {wildcards.table}"
     script:
@@ -62,15 +54,13 @@ rule make_table:
 
 rule make_manifest:
     input:
-        models=MODELS,
-        ccc=f"{RESULTS}/evaluate/ccc.parquet",
-        tables=[f"{RESULTS}/tables/{name}.json" for name in PLAN.tables],
+        unpack(inputs("make_manifest")),
     output:
-        f"{RESULTS}/manifest.json",
+        **outputs("make_manifest"),
     log:
-        f"{RESULTS}/logs/make_manifest.log",
+        log_of("make_manifest"),
     benchmark:
-        f"{RESULTS}/benchmarks/make_manifest.tsv"
+        benchmark_of("make_manifest")
     conda:
         "../../envs/light.yaml"
     threads: 1
@@ -78,7 +68,7 @@ rule make_manifest:
         mem_mb=1000,
         runtime=10,
     params:
-        stage=RESULT_IDENTITIES.manifest(),
+        job=job("make_manifest"),
     message:
         "make_manifest"
     script:

@@ -1,33 +1,15 @@
-# Folds, and one job a model: experiment, fold, seed.
-
-
-def features_of(wildcards):
-    """Features of a run's experiment."""
-    return PLAN.experiments[wildcards.run.split("/")[0]]["features"]
-
-
-def packs_of(wildcards):
-    """Packs of a run's features; their arrays lie beside these indexes."""
-    stem = f"{RESULTS}/pack_features/{{feature}}/{{shard}}"
-    names = {"feature": features_of(wildcards), "shard": SHARDS}
-    return expand([stem + ".json", stem + ".npy"], **names)
-
-
-def folds_of(wildcards):
-    """The folds, where the run's strategy needs them."""
-    strategy = PLAN.experiments[wildcards.run.split("/")[0]]["strategy"]
-    return f"{RESULTS}/make_folds.json" if strategy == Strategy.KFOLD else []
+# Folds, and one job per model: experiment, fold, seed.
 
 
 rule make_folds:
     input:
-        read_labels=indexes("read_labels"),
+        unpack(inputs("make_folds")),
     output:
-        f"{RESULTS}/make_folds.json",
+        **outputs("make_folds"),
     log:
-        f"{RESULTS}/logs/make_folds.log",
+        log_of("make_folds"),
     benchmark:
-        f"{RESULTS}/benchmarks/make_folds.tsv"
+        benchmark_of("make_folds")
     conda:
         "../../envs/light.yaml"
     threads: 1
@@ -35,7 +17,7 @@ rule make_folds:
         mem_mb=1000,
         runtime=30,
     params:
-        stage=IDENTITIES.folds(),
+        job=job("make_folds"),
     message:
         "make_folds"
     script:
@@ -44,12 +26,9 @@ rule make_folds:
 
 rule train_encoder:
     input:
-        packs=packs_of,
-        read_labels=indexes("read_labels"),
-        folds=folds_of,
+        unpack(inputs("train_encoder", "{run}")),
     output:
-        index=f"{RESULTS}/index/train_encoder/{{run}}.json",
-        epochs=f"{RESULTS}/train_encoder/{{run}}.epochs.parquet",
+        **outputs("train_encoder", "{run}"),
     log:
         log_of("train_encoder", "run"),
     benchmark:
@@ -62,7 +41,7 @@ rule train_encoder:
         runtime=time_limit("train_encoder"),
         gpu=GPU,
     params:
-        stage=lambda wildcards: IDENTITIES.training(wildcards.run),
+        job=job("train_encoder", "{run}"),
     message:
         "train_encoder {wildcards.run}"
     script:

@@ -1,24 +1,26 @@
 # Published weights. Asked for by name, `snakemake weights`: compute nodes have no network, so that
 # nothing else depends on this rule, and missing weights stop a run before its first job.
 
-if workflow.is_main_process and not IDENTITIES.is_fetched():
+if workflow.is_main_process and not REQUESTS.weights.are_fetched():
     # What it says is no longer so: a file was removed or altered.
     Path(RESULTS, "fetch_weights.json").unlink(missing_ok=True)
 
 
 rule fetch_weights:
+    input:
+        unpack(inputs("fetch_weights")),
     output:
-        f"{RESULTS}/fetch_weights.json",
+        **outputs("fetch_weights"),
     log:
-        f"{RESULTS}/logs/fetch_weights.log",
+        log_of("fetch_weights"),
     benchmark:
-        f"{RESULTS}/benchmarks/fetch_weights.tsv"
+        benchmark_of("fetch_weights")
     localrule: True
     conda:
         "../../envs/light.yaml"
     threads: 1
     params:
-        stage=IDENTITIES.fetching(),
+        job=job("fetch_weights"),
     message:
         "fetch_weights"
     script:

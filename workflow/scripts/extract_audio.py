@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.media.sound import extract_audio
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
 def main(job: ShardJob) -> None:
-    """Make what is stale of the shard."""
+    """Bring the shard up to date."""
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:  # noqa: ARG001
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:  # noqa: ARG001
         sample = job.sheet[request.sample]
         if sample.audio is None:
             extract_audio(sample.video, output, clock=job.path(request.upstream["extract_frames"]))
@@ -23,4 +24,5 @@ def main(job: ShardJob) -> None:
 
 
 if __name__ == "__main__":
-    main(ShardJob.start(snakemake, suffix=".wav"))
+    with running(snakemake) as job:
+        main(ShardJob.of(job, suffix=".wav"))

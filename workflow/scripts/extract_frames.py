@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.media.timeline import extract_frames
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
 def main(job: ShardJob) -> None:
-    """Make what is stale of the shard."""
+    """Bring the shard up to date."""
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         video = job.sheet[request.sample].video
         extract_frames(video, output, metadata, **job.stage.options)
 
@@ -20,4 +21,5 @@ def main(job: ShardJob) -> None:
 
 
 if __name__ == "__main__":
-    main(ShardJob.start(snakemake))
+    with running(snakemake) as job:
+        main(ShardJob.of(job))

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.faces.fill import NoValid, fill_frames
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
 def main(job: ShardJob) -> None:
-    """Make what is stale of the shard."""
+    """Bring the shard up to date."""
 
     no_valid = NoValid(job.stage.options["no_valid_face"])
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         faces = job.path(request.upstream["align_faces"])
         fill_frames(faces, output, no_valid=no_valid, metadata=metadata)
 
@@ -22,4 +23,5 @@ def main(job: ShardJob) -> None:
 
 
 if __name__ == "__main__":
-    main(ShardJob.start(snakemake))
+    with running(snakemake) as job:
+        main(ShardJob.of(job))

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.features.imports.files import import_features
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
-def main(job: ShardJob, source: Path, feature: str) -> None:
-    """Make what is stale of the shard."""
+def main(job: ShardJob) -> None:
+    """Bring the shard up to date."""
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    source, feature = Path(job.request.source), job.request.feature
+
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         timeline = job.path(request.upstream["extract_frames"])
         import_features(
             source,
@@ -28,5 +31,5 @@ def main(job: ShardJob, source: Path, feature: str) -> None:
 
 
 if __name__ == "__main__":
-    tracked = snakemake.params.stage
-    main(ShardJob.start(snakemake), Path(tracked["source"]), tracked["feature"])
+    with running(snakemake) as job:
+        main(ShardJob.of(job))

@@ -6,14 +6,17 @@ from typing import Any
 
 from circumplex.features.imports.files import open_feature
 from circumplex.media.timeline import write_timeline
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
-def main(job: ShardJob, source: Path, feature: str) -> None:
-    """Make what is stale of the shard."""
+def main(job: ShardJob) -> None:
+    """Bring the shard up to date."""
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    source, feature = Path(job.request.source), job.request.feature
+
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         frames = open_feature(source, feature, request.sample).rows
         write_timeline(frames, output, fps=job.stage.options["fps"], metadata=metadata)
 
@@ -21,5 +24,5 @@ def main(job: ShardJob, source: Path, feature: str) -> None:
 
 
 if __name__ == "__main__":
-    tracked = snakemake.params.stage
-    main(ShardJob.start(snakemake), Path(tracked["source"]), tracked["feature"])
+    with running(snakemake) as job:
+        main(ShardJob.of(job))

@@ -6,14 +6,15 @@ from typing import Any
 
 from circumplex.annotations.labels import read_labels
 from circumplex.errors import ModalityAbsent
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request
+from circumplex.pipeline.store import SampleRequest
 
 
 def main(job: ShardJob) -> None:
-    """Make what is stale of the shard."""
+    """Bring the shard up to date."""
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         annotation = job.sheet[request.sample].annotation
         if annotation is None:
             raise ModalityAbsent("no annotation in the sheet")
@@ -24,4 +25,5 @@ def main(job: ShardJob) -> None:
 
 
 if __name__ == "__main__":
-    main(ShardJob.start(snakemake))
+    with running(snakemake) as job:
+        main(ShardJob.of(job))

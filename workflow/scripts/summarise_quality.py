@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Request, Status
+from circumplex.pipeline.store import SampleRequest, Status
 from circumplex.report.quality import summarise_quality
 
 
 def main(job: ShardJob) -> None:
     """Make what is stale of the shard; a sample without sound, or without picture, has a sheet."""
 
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+    def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         made = {
             stage: job.path(entry)
             for stage, entry in request.upstream.items()
@@ -30,4 +31,5 @@ def main(job: ShardJob) -> None:
 
 
 if __name__ == "__main__":
-    main(ShardJob.start(snakemake, takes_absent=True))
+    with running(snakemake) as job:
+        main(ShardJob.of(job, takes_absent=True))

@@ -1,15 +1,25 @@
-"""Digests of code: what a stage's numbers are computed by."""
+"""Digests of code: what a stage's numbers are computed by.
+
+A digest starts from the modules of a stage's numbers, which `circumplex.pipeline.stages` names, and
+follows their imports. Plumbing never counts: errors, options (their values are tracked instead),
+digests, atomic writing, and all of `pipeline` and `cli`. Neither do docstrings, comments, log
+messages and error messages.
+
+Imported while the workflow is parsed: standard library only.
+"""
 
 import ast
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from circumplex.io.atomic import read_json, write_json
 from circumplex.io.digests import value_digest
 
+PACKAGE = "circumplex"
 NUMERIC_PACKAGES: Mapping[str, str] = {
     "PIL": "pillow",
     "av": "av",
@@ -27,27 +37,44 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
     "transformers": "transformers",
 }
 """Packages whose version may change a number, by import name; a progress bar's may not."""
+PLUMBING = (
+    *("errors", "config", "pipeline", "cli"),
+    *("io.atomic", "io.digests", "io.markdown"),
+)
+"""Modules and packages of ours that change no number; a walk of imports does not enter them."""
+LOGGERS = frozenset({"logger", "LOG", "_LOG"})
 
 
-def code_digest(script: Path, pins: Mapping[str, str] | None = None) -> str:
-    """Digest of a script, of every module below its folder that it imports, directly or not, and
-    of the pinned versions of the packages that these import.
-
-    The syntax trees are hashed without docstrings, so that a comment, a docstring or formatting
-    reruns nothing. Imports inside functions count; dynamic imports are not seen.
+def code_digest(
+    modules: Sequence[str], library: Path, pins: Mapping[str, str] | None = None
+) -> str:
+    """Digest of modules, of what they import of ours, and of the packages that these import.
 
     Args:
-        script: of a stage.
+        modules: names below the package, such as ``media.timeline``.
+        library: folder of the package ``circumplex``.
         pins: version by distribution; see `read_pins`.
+
+    Returns:
+        SHA-256 in hexadecimal. Imports inside functions count; dynamic imports are not seen.
+
+    Raises:
+        ValueError: there is no such module, or one imports relatively.
     """
-    root = script.resolve().parent
-    sources = _reachable(script.resolve(), root)
-    content = {str(p.relative_to(root)): _parse(p).digest for p in sources}
-    packages = {name.partition(".")[0] for path in sources for name in _parse(path).imports}
+    sources = _reachable(modules, library)
+    content = {name: _parse(path).digest for name, path in sources.items()}
+    packages = {
+        name.partition(".")[0] for path in sources.values() for name in _parse(path).imports
+    }
     for package in packages & NUMERIC_PACKAGES.keys():
         distribution = NUMERIC_PACKAGES[package]
         content[f"{distribution}=="] = (pins or {}).get(distribution, "")
     return value_digest(content)
+
+
+def counted_modules(modules: Sequence[str], library: Path) -> list[str]:
+    """Names of the modules that a digest of these modules covers, sorted."""
+    return sorted(_reachable(modules, library))
 
 
 def read_pins(lock: Path) -> dict[str, str]:
@@ -55,29 +82,35 @@ def read_pins(lock: Path) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def _reachable(script: Path, root: Path) -> set[Path]:
-    found: set[Path] = set()
-    waiting = [script]
+def _reachable(modules: Sequence[str], library: Path) -> dict[str, Path]:
+    """Modules by name, with their files."""
+    reached: dict[str, Path] = {}
+    waiting = list(modules)
+    for name in modules:
+        if _module_file(name, library) is None:
+            raise ValueError(f"{library} has no module {name}")
     while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(_imports(path, root))
-    return found
+        name = waiting.pop()
+        path = _module_file(name, library)
+        if path is None or name in reached or _is_plumbing(name):
+            continue
+        reached[name] = path
+        for imported in _parse(path).imports:
+            top, _, rest = imported.partition(".")
+            if top == PACKAGE and rest:
+                waiting.append(rest)
+    return reached
 
 
-def _imports(path: Path, root: Path) -> list[Path]:
-    return sorted({file for name in _parse(path).imports for file in _module_files(name, root)})
+def _is_plumbing(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in PLUMBING)
 
 
 @cache
-def _module_files(name: str, root: Path) -> list[Path]:
-    """Files that importing ``name`` runs: the module and the ``__init__`` of its packages."""
-    parts = name.split(".")
-    candidates = [root.joinpath(*parts).with_suffix(".py")] if parts != [""] else []
-    for depth in range(1, len(parts) + 1):
-        candidates.append(root.joinpath(*parts[:depth], "__init__.py"))
-    return [path for path in candidates if path.is_file()]
+def _module_file(name: str, library: Path) -> Path | None:
+    """File of a module; none for a package, whose ``__init__`` holds a docstring alone."""
+    path = library.joinpath(*name.split(".")).with_suffix(".py")
+    return path if path.is_file() else None
 
 
 class _Source(NamedTuple):
@@ -87,15 +120,38 @@ class _Source(NamedTuple):
     digest: str
 
 
+_PARSED: dict[str, _Source] = {}
+"""What files say, by the digest of their bytes: a file is parsed once, wherever it lies."""
+
+
+def restore_parsed(cache_file: Path) -> None:
+    """Take over what an earlier start parsed; a damaged file is ignored."""
+    try:
+        for key, (imports, digest) in read_json(cache_file).items():
+            _PARSED.setdefault(key, _Source(frozenset(map(str, imports)), str(digest)))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return
+
+
+def save_parsed(cache_file: Path) -> None:
+    """Spare the next start the parsing of files that stay as they are."""
+    content = {key: [sorted(found.imports), found.digest] for key, found in _PARSED.items()}
+    if not cache_file.is_file() or read_json(cache_file) != content:
+        write_json(cache_file, content)
+
+
 @cache
 def _parse(path: Path) -> _Source:
-    try:
-        return _parse_bytes(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    source = path.read_bytes()
+    key = hashlib.sha256(source).hexdigest()
+    if key not in _PARSED:
+        try:
+            _PARSED[key] = _parse_bytes(source)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return _PARSED[key]
 
 
-@cache  # the same file in another folder is not parsed again
 def _parse_bytes(source: bytes) -> _Source:
     tree = ast.parse(source)
     names: set[str] = set()
@@ -108,15 +164,29 @@ def _parse_bytes(source: bytes) -> _Source:
             module = node.module or ""
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
+        _drop_words(node)
     return _Source(frozenset(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest())
+
+
+def _drop_words(node: ast.AST) -> None:
+    """Remove what people read from a node: docstrings, log messages and error messages."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            setattr(node, name, [child for child in block if not _is_words(child)])
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node.exc.args, node.exc.keywords = [], []
+
+
+def _is_words(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Expr):
+        return False
+    value = node.value
+    if isinstance(value, ast.Call):
+        function = value.func
+        owner = function.value if isinstance(function, ast.Attribute) else None
+        return isinstance(owner, ast.Name) and owner.id in LOGGERS
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _blocks_and_statements(node: ast.AST) -> Iterator[ast.AST]:

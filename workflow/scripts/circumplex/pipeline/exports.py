@@ -1,11 +1,13 @@
 """An ensemble as one folder that predicts new videos with no training sample in the sheet.
 
 The folder holds ``ensemble.json`` and the models it names. The description says which features the
-models read and how those were extracted; extractors that differ are refused by name.
+models read and how those are computed, by
+options, weights and stage versions; what differs is refused by name.
 
 Imported while the workflow is parsed: standard library only.
 """
 
+import logging
 import re
 import shutil
 from collections.abc import Mapping
@@ -17,9 +19,21 @@ from circumplex.io.atomic import read_json, replacing, write_json
 from circumplex.io.digests import file_digest
 from circumplex.pipeline.backbone_plan import FOLDER as WEIGHTS
 
+logger = logging.getLogger(__name__)
 DESCRIPTION = "ensemble.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """Of an experiment or ensemble, as the config's schema has it."""
+EXTRACTION = "extraction of features"
+MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
+    "align_faces": (
+        *("min_face_size", "min_probability", "thresholds", "factor", "detect_every"),
+        *("crop_format", "jpeg_quality"),
+    ),
+    "fill_frames": ("no_valid_face",),
+    EXTRACTION: ("batch_size", "precision", "compile", "channels_last"),
+}
+"""Options by stage that may differ under ``export``: they decide which faces are found, how crops
+are kept and how a network is run, not what a feature means."""
 RUN_PATH = re.compile(NAME.pattern + r"/\w+/seed\d+", re.ASCII)
 """A run's path: experiment, fold, seed."""
 
@@ -43,9 +57,11 @@ def write_export(
     for feature, source in (weights or {}).items():
         with replacing(folder / WEIGHTS / source.name) as temporary:
             shutil.copyfile(source, temporary)
-        options = f"extract_{feature} options"
         content = f"sha256:{file_digest(folder / WEIGHTS / source.name)}"
-        features[feature][options] = {**features[feature][options], "weights": content}
+        stage = f"extract_{feature}"
+        described = features[feature][stage]
+        options = {**described["options"], "weights": content}
+        features[feature][stage] = {**described, "options": options}
     digests = {}
     for run, source in sorted(models.items()):
         with replacing(folder / f"{run}.pt") as temporary:
@@ -85,22 +101,51 @@ def read_export(folder: Path) -> dict[str, Any]:
     return description
 
 
-def check_identities(
+def check_features(
     exported: Mapping[str, Mapping[str, Any]], here: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Refuse extractors whose parameters, weights or code are not those of the export.
+    """Refuse features that are not computed as those that the exported models were trained on.
+
+    Options in `MAY_CHANGE` may differ. Where the version of a stage differs, the export was written
+    by another release whose results differ in it: a warning says so.
+
+    Args:
+        exported: by feature and stage, options and version, as the export has them.
+        here: the same of this run.
 
     Raises:
-        RequestError: naming the extractor and what differs.
+        RequestError: naming each feature, stage and option that differs.
     """
     problems = []
-    for feature, identity in exported.items():
-        for part, value in identity.items():
-            ours = here.get(feature, {}).get(part)
-            if ours != value:
-                problems.append(f"{feature}: {part} is {ours}, the export has {value}")
+    for feature, stages in exported.items():
+        for stage, described in stages.items():
+            ours = here.get(feature, {}).get(stage)
+            if ours is None:
+                problems.append(f"{feature}: the export has {stage}, this run has not")
+                continue
+            problems += [
+                f"{feature}: {stage}: {difference}"
+                for difference in _differences(stage, described["options"], ours["options"])
+            ]
+            if described["version"] != ours["version"]:
+                logger.warning(
+                    "%s: %s has version %s here, the export was made with version %s: "
+                    "predictions may differ from those of the release that made it",
+                    *(feature, stage, ours["version"], described["version"]),
+                )
     if problems:
+        free = "; ".join(f"{stage}: {', '.join(keys)}" for stage, keys in MAY_CHANGE.items())
         raise RequestError(
-            "the extractors are not those that the exported ensemble was trained with:\n  "
-            + "\n  ".join(problems)
+            "features are not computed as those that the exported ensemble was trained on:\n  "
+            + "\n  ".join(dict.fromkeys(problems))
+            + f"\nSet these options as the export has them. Those that may be changed: {free}"
         )
+
+
+def _differences(stage: str, exported: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    free = MAY_CHANGE.get(stage, MAY_CHANGE[EXTRACTION] if stage.startswith("extract_") else ())
+    return [
+        f"{key} is {here.get(key)!r}, the export has {exported.get(key)!r}"
+        for key in sorted(exported.keys() | here.keys())
+        if key not in free and here.get(key) != exported.get(key)
+    ]

@@ -69,6 +69,14 @@ class Plan:
         """Backbones that can be trained, and those that are."""
         return BackbonePlan(self.config)
 
+    @cached_property
+    def trained_recipes(self) -> list[str]:
+        """Recipes to train, since a feature in use is extracted with their weights."""
+        if self.backbones.from_export:
+            return []
+        choices = [choice for f in self.features for choice in self.weight_choices(f).values()]
+        return sorted({recipe for choice in choices if (recipe := recipe_of(choice))})
+
     def weight_choices(self, feature: Feature) -> dict[str, str]:
         """Weights that a feature asks for: option to ``random:``, ``published:``, or a path."""
         options = {} if feature.imported else self.config["features"][feature.name]

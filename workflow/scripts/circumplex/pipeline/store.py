@@ -20,14 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.atomic import link, read_json, write_json
 from circumplex.io.digests import file_digest, fingerprint, value_digest
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
@@ -60,20 +57,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Request:
+class SampleRequest:
     """What one sample asks of a stage.
 
     Attributes:
         sample: name of the sample.
         key: JSON-serialisable content that goes into the file, beside the stage's code and options.
         upstream: entries of this sample in the stages before, by stage.
-        arguments: the paths and values that the stage's function takes.
     """
 
     sample: str
     key: Mapping[str, Any]
     upstream: Mapping[str, Entry] = field(default_factory=dict)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,14 +81,14 @@ class Task:
         metadata: to write in it.
     """
 
-    request: Request
+    request: SampleRequest
     output: Path
     metadata: Mapping[str, Any]
 
 
 Problem = SampleError | ModalityAbsent
 """Why a sample has no file."""
-Make = Callable[[Request, Path, Mapping[str, Any]], None]
+Make = Callable[[SampleRequest, Path, Mapping[str, Any]], None]
 """Makes a sample's file: takes the request, the path to write and the metadata to write in it."""
 MakeAll = Callable[[Sequence[Task]], Iterable[tuple[Task, Problem | None]]]
 """Makes the files of many samples; each task comes back as soon as its file stands or failed."""
@@ -161,7 +156,7 @@ def intact_digest(stored: Path) -> str | None:
     return str(known["sha256"])
 
 
-def run_shard(stage: Stage, index: Path, requests: Iterable[Request], make: Make) -> None:
+def run_shard(stage: Stage, index: Path, requests: Iterable[SampleRequest], make: Make) -> None:
     """Bring a shard's samples up to date, one after the other; see `run_shard_together`."""
 
     def make_each(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
@@ -177,7 +172,7 @@ def run_shard(stage: Stage, index: Path, requests: Iterable[Request], make: Make
 
 
 def run_shard_together(
-    stage: Stage, index: Path, requests: Iterable[Request], make_all: MakeAll
+    stage: Stage, index: Path, requests: Iterable[SampleRequest], make_all: MakeAll
 ) -> None:
     """Bring a shard's samples up to date and write its index.
 
@@ -186,7 +181,7 @@ def run_shard_together(
     or disk, and fails the job.
     """
     entries: dict[str, Entry | None] = {}
-    stale: dict[str, list[Request]] = {}  # by key: samples of equal content share a file
+    stale: dict[str, list[SampleRequest]] = {}  # by key: samples of equal content share a file
     tasks: list[Task] = []
     for request in requests:
         entries[request.sample] = entry = _upstream_problem(stage, request)
@@ -224,7 +219,7 @@ def run_shard_together(
     write_index(index, finished)
 
 
-def _upstream_problem(stage: Stage, request: Request) -> Entry | None:
+def _upstream_problem(stage: Stage, request: SampleRequest) -> Entry | None:
     for status in (Status.FAILED,) if stage.takes_absent else (Status.FAILED, Status.ABSENT):
         for upstream in request.upstream.values():
             if upstream.status is status:
@@ -232,7 +227,7 @@ def _upstream_problem(stage: Stage, request: Request) -> Entry | None:
     return None
 
 
-def _task(stage: Stage, request: Request) -> Task:
+def _task(stage: Stage, request: SampleRequest) -> Task:
     inputs = {name: entry.sha256 for name, entry in request.upstream.items()}
     content = {"options": stage.options, "inputs": inputs, "sample": request.key}
     key = value_digest({"stage": stage.name, "code": stage.code, **content})
@@ -245,7 +240,7 @@ def _problem_entry(stage: Stage, problem: Problem) -> Entry:
     return Entry(status, stage=stage.name, reason=str(problem))
 
 
-def _link(stage: Stage, request: Request, stored: Path, sha256: str) -> Entry:
+def _link(stage: Stage, request: SampleRequest, stored: Path, sha256: str) -> Entry:
     path = stage.link_path(request.sample)
     if not path.is_symlink() or path.resolve() != stored.resolve():
         link(path, stored)
@@ -277,7 +272,7 @@ def index_files(results: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def joined(indexes: Mapping[str, Path]) -> dict[str, dict[str, Entry]]:
+def entries_by_sample(indexes: Mapping[str, Path]) -> dict[str, dict[str, Entry]]:
     """Entries by sample and stage from the indexes of one shard in several stages."""
     read = {stage: read_index(path) for stage, path in indexes.items()}
     samples = sorted(set().union(*read.values())) if read else []
@@ -314,11 +309,11 @@ def clean_store(results: Path) -> int:
     return freed
 
 
-def labels_tables(indexes: Iterable[str], results: Path) -> dict[str, Path]:
-    """Labels tables by sample, from the indexes of ``read_labels``."""
+def ok_files(indexes: Iterable[Path], results: Path) -> dict[str, Path]:
+    """Files by sample, from the indexes of a stage; without samples that have none."""
     return {
         sample: results / entry.file
         for index in indexes
-        for sample, entry in read_index(Path(index)).items()
+        for sample, entry in read_index(index).items()
         if entry.status is Status.OK
     }

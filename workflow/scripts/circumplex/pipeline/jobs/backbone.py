@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
 from safetensors.torch import load_file
 
+import circumplex
 from circumplex.backbones import worker as backbone_worker
 from circumplex.backbones.card import card_text
 from circumplex.backbones.stills import StillSplit, read_stills
@@ -24,14 +25,12 @@ from circumplex.io.atomic import write_json, write_text
 from circumplex.io.digests import file_digest, value_digest
 from circumplex.io.tensors import write_safetensors
 from circumplex.pipeline.jobs.gpus import take_device, visible_gpus
-from circumplex.pipeline.jobs.logs import set_up
-from circumplex.pipeline.jobs.shard import results_of
-from circumplex.pipeline.store import Request, Stage, run_shard
-
-if TYPE_CHECKING:
-    from snakemake.script import Snakemake
+from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.requests import BackboneRequest
+from circumplex.pipeline.store import SampleRequest, Stage, run_shard
 
 logger = logging.getLogger(__name__)
+LIBRARY = Path(circumplex.__file__).parent.parent
 PLACES = {"image", "inline"}
 """Columns of a table of stills that say where an image is, not what it shows."""
 
@@ -65,36 +64,30 @@ class BackboneJob:
     threads: int
 
     @classmethod
-    def start_job(cls, snakemake: "Snakemake") -> "BackboneJob":
-        """Set up logging and read the job's description."""
-        set_up(snakemake.log[0], "train_backbone", snakemake.resources)
-        tracked = snakemake.params.stage
-        options = {"recipe": tracked["options"], "start": tracked["start"]}
+    def of(cls, running: RunningJob) -> "BackboneJob":
+        """The job of a recipe."""
+        request: BackboneRequest = running.request
+        options = {"recipe": request.options, "start": request.start}
+        start = running.inputs.get("start")
         return cls(
-            stage=Stage(
-                "train_backbone",
-                results_of(snakemake),
-                tracked["code"],
-                options,
-                ".safetensors",
-            ),
-            name=snakemake.wildcards.recipe,
-            tables={path.stem: path for path in map(Path, snakemake.input.stills)},
-            start=Path(str(snakemake.input.start)) if snakemake.input.start else None,
-            paper=tracked["paper"],
-            index=Path(snakemake.output.index),
-            weights=Path(snakemake.output.weights),
-            card=Path(snakemake.output.card),
-            gpus=snakemake.resources.get("gpu", 0),
-            threads=snakemake.threads,
+            stage=Stage(request.stage, running.results, request.code, options, ".safetensors"),
+            name=running.job.unit,
+            tables={path.stem: path for path in running.inputs["stills"]},
+            start=start[0] if start else None,
+            paper=request.paper,
+            index=running.output("index"),
+            weights=running.output("weights"),
+            card=running.output("card"),
+            gpus=running.resources.get("gpu", 0),
+            threads=running.threads,
         )
 
     def run_job(self) -> None:
         """Train, or take the training from the store; write checkpoint and card."""
         contents = {name: table_digest(path) for name, path in self.tables.items()}
-        request = Request(self.name, {"stills": contents})
+        request = SampleRequest(self.name, {"stills": contents})
 
-        def make(_: Request, output: Path, __: Mapping[str, Any]) -> None:
+        def make(_: SampleRequest, output: Path, __: Mapping[str, Any]) -> None:
             self._train(output)
 
         run_shard(self.stage, self.index, [request], make)
@@ -134,7 +127,7 @@ class BackboneJob:
         Description(**{**asdict(description), **share}).write(path)
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += [f"--nproc-per-node={self.gpus}", "-m", backbone_worker.__name__, str(path)]
-        library = str(Path(__file__).parents[1])
+        library = str(LIBRARY)
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": chosen, "PYTHONPATH": library}
         subprocess.run(command, env=environment, check=True)
 

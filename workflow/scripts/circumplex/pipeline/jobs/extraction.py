@@ -1,99 +1,103 @@
-"""The jobs of audio extractors: one process loads its extractor once for a shard."""
+"""The jobs that extract features: one process loads its extractor once for a shard."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from circumplex.features.batches import extract_in_batches
-from circumplex.features.sound import (
-    AudioExtractor,
-    AudioRows,
-    ExampleExtractor,
-    Intervals,
-    extract_audio_feature,
-    write_rows,
-)
-from circumplex.features.visual import FrameExtractor, read_frames, write_frames
+from circumplex.config.features import FEATURES
+from circumplex.config.modalities import Modality
+from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Problem, Request, Task
+from circumplex.pipeline.store import Problem, Task
+
+PACKAGE = "circumplex.features.extractors"
 
 
-def run_audio(job: ShardJob, build: Callable[[Mapping[str, Any], str], AudioExtractor]) -> None:
-    """Extract an audio feature; its network, if any, loads only if a sample is stale.
+def extract_feature(job: ShardJob) -> None:
+    """Bring one feature of a shard up to date.
 
-    Args:
-        job: of a shard.
-        build: makes the extractor from its slice of the config, on a device.
+    The extractor, and with it PyTorch, is loaded only if a sample is stale.
     """
-    extractor = cache(lambda: build(job.extractor_options(), job.device))
-
-    def make(request: Request, output: Path, metadata: Mapping[str, Any]) -> None:
-        wave = job.path(request.upstream["extract_audio"])
-        extract_audio_feature(wave, output, extractor(), metadata)
-
-    job.run(make)
-
-
-def run_examples(
-    job: ShardJob, build: Callable[[Mapping[str, Any], str], ExampleExtractor]
-) -> None:
-    """As `run_audio`, for an extractor whose batches are filled across samples."""
+    visual = FEATURES[job.request.feature].modality is Modality.VISUAL
 
     def make_all(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
         if tasks:
-            extractor = build(job.extractor_options(), job.device)
-            yield from extract_examples(job, tasks, extractor)
+            extractor = load_extractor(job)
+            if visual:
+                yield from extract_faces(job, tasks, extractor)
+            elif hasattr(extractor, "batch_size"):
+                yield from extract_examples(job, tasks, extractor)
+            else:
+                yield from extract_rows(job, tasks, extractor)
 
     job.run_together(make_all)
 
 
-def extract_examples(
-    job: ShardJob, tasks: Sequence[Task], extractor: ExampleExtractor
+def load_extractor(job: ShardJob) -> Any:
+    """The extractor of the job's feature: ``build`` of the module of its name.
+
+    The code digest of the stage starts from that module, so that it may be imported by name.
+    """
+    module = import_module(f"{PACKAGE}.{job.request.feature}")
+    set_threads(job.threads)
+    return module.build(job.extractor_options(), job.running.take_device())
+
+
+def set_threads(threads: int) -> None:
+    """Have PyTorch compute with so many threads, if an extractor has loaded it."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
+
+
+def extract_rows(
+    job: ShardJob, tasks: Sequence[Task], extractor: Any
 ) -> Iterator[tuple[Task, Problem | None]]:
-    """Tables of the feature, from the wave files of the tasks' samples."""
+    """Tables of a feature at the extractor's own rate, wave file by wave file."""
+    from circumplex.features.sound import extract_audio_feature
 
-    def read(task: Task) -> Iterator[tuple[Intervals, NDArray[np.float32]]]:
-        return extractor.read(job.path(task.request.upstream["extract_audio"]))
+    for task in tasks:
+        wave = job.path(task.request.upstream["extract_audio"])
+        try:
+            extract_audio_feature(wave, task.output, extractor, task.metadata)
+        except (SampleError, ModalityAbsent) as problem:
+            yield task, problem
+        else:
+            yield task, None
 
-    def write(task: Task, pieces: Iterator[tuple[Intervals, NDArray[np.float32]]]) -> None:
-        rows = (AudioRows(*intervals, values) for intervals, values in pieces)
+
+def extract_examples(
+    job: ShardJob, tasks: Sequence[Task], extractor: Any
+) -> Iterator[tuple[Task, Problem | None]]:
+    """Tables of a feature whose batches are filled across samples, from their wave files."""
+    from circumplex.features.batches import extract_in_batches
+    from circumplex.features.sound import AudioRows, write_rows
+
+    def read(task: Task) -> Iterator[tuple[Any, Any]]:
+        wave = job.path(task.request.upstream["extract_audio"])
+        pieces: Iterator[tuple[Any, Any]] = extractor.read(wave)
+        return pieces
+
+    def write(task: Task, pieces: Iterator[tuple[Any, Any]]) -> None:
+        rows = (AudioRows(row.start_s, row.end_s, values) for row, values in pieces)
         write_rows(rows, task.output, extractor, task.metadata)
 
     return extract_in_batches(tasks, extractor, read, write)
 
 
-def run_visual(job: ShardJob, build: Callable[[Mapping[str, Any], str], FrameExtractor]) -> None:
-    """Extract a visual feature; the network loads only if a sample is stale.
-
-    Args:
-        job: of a shard.
-        build: makes the extractor from its slice of the config, on a device.
-    """
-
-    def make_all(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
-        if tasks:
-            extractor = build(job.extractor_options(), job.device)
-            yield from extract_faces(job, tasks, extractor)
-
-    job.run_together(make_all)
-
-
 def extract_faces(
-    job: ShardJob, tasks: Sequence[Task], extractor: FrameExtractor
+    job: ShardJob, tasks: Sequence[Task], extractor: Any
 ) -> Iterator[tuple[Task, Problem | None]]:
-    """Tables of the feature, from the tables of faces and of the frames that stand in."""
+    """Tables of a visual feature, from the tables of faces and of the frames that fill gaps."""
+    from circumplex.features.batches import extract_in_batches
+    from circumplex.features.visual import read_frames, write_frames
 
-    def read(task: Task) -> Iterator[tuple[pa.RecordBatch, NDArray[np.uint8]]]:
+    def read(task: Task) -> Iterator[tuple[Any, Any]]:
         upstream = task.request.upstream
         faces, fill = (job.path(upstream[stage]) for stage in ("align_faces", "fill_frames"))
         return read_frames(faces, fill, extractor.prepare)
 
-    def write(task: Task, pieces: Iterator[tuple[pa.RecordBatch, NDArray[np.float32]]]) -> None:
+    def write(task: Task, pieces: Iterator[tuple[Any, Any]]) -> None:
         name, dimension = extractor.name, extractor.dimension
         write_frames(task.output, name, dimension, pieces, task.metadata)
 

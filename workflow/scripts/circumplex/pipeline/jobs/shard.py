@@ -1,28 +1,25 @@
-"""What a script under Snakemake shares with the others: logging, and a shard's requests."""
+"""The job of a stage of per-sample files, for one shard."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from circumplex.config.samples import Sample, read_samples
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.io.digests import file_digest
-from circumplex.pipeline.jobs.gpus import device_of
-from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.requests import ShardRequest
 from circumplex.pipeline.store import (
     Entry,
     Make,
     MakeAll,
-    Request,
+    SampleRequest,
     Stage,
-    joined,
+    entries_by_sample,
     run_shard,
     run_shard_together,
 )
-
-if TYPE_CHECKING:
-    from snakemake.script import Snakemake
 
 
 @dataclass(frozen=True)
@@ -30,68 +27,69 @@ class ShardJob:
     """The job of one stage for one shard.
 
     Attributes:
+        running: the job.
         stage: code, options and place of the stage.
-        index: to write.
-        keys: by sample, the content that the stage reads itself; empty if it reads none.
         sheet: rows by sample, for stages that read files of the sheet.
-        indexes: of the stages before, by stage.
         weights: by option, the file or folder of the extractor's weights, where it has any.
-        device: a GPU of its own where the job was given one, else ``cpu``.
-        threads: cores of the job.
     """
 
+    running: RunningJob
     stage: Stage
-    index: Path
-    keys: Mapping[str, Any]
     sheet: Mapping[str, Sample]
-    indexes: Mapping[str, Path]
     weights: Mapping[str, Path]
-    device: str
-    threads: int
 
     @classmethod
-    def start(
-        cls, snakemake: "Snakemake", suffix: str = ".parquet", *, takes_absent: bool = False
+    def of(
+        cls, running: RunningJob, suffix: str = ".parquet", *, takes_absent: bool = False
     ) -> "ShardJob":
-        """Set up logging and read the job's description; see `Stage` for the rest."""
-        tracked = snakemake.params.stage
-        set_up(snakemake.log[0], tracked["name"], snakemake.resources)
-        index = Path(snakemake.output[0])
-        named = dict(snakemake.input.items())
-        sheet = named.pop("sheet", None)
-        named_weights = {key: named.pop(key, None) for key in WEIGHT_KEYS}
-        weights = {key: Path(str(path)) for key, path in named_weights.items() if path}
+        """The shard's job; see `Stage` for ``suffix`` and ``takes_absent``."""
+        request: ShardRequest = running.request
+        sheet = running.inputs.get("sheet")
+        weights = {key: running.inputs[key][0] for key in WEIGHT_KEYS if running.inputs.get(key)}
         return cls(
+            running=running,
             stage=Stage(
-                name=tracked["name"],
-                results=results_of(snakemake),
-                code=tracked["code"],
-                options=_by_content(tracked["options"], weights),
+                name=request.stage,
+                results=running.results,
+                code=request.code,
+                options=_with_trained_weights(request.options, weights),
                 suffix=suffix,
                 takes_absent=takes_absent,
             ),
-            index=index,
-            keys=tracked.get("samples", {}),
-            sheet={s.sample: s for s in read_samples(Path(sheet))} if sheet else {},
-            indexes={name: Path(path) for name, path in named.items() if path},
+            sheet={s.sample: s for s in read_samples(sheet[0])} if sheet else {},
             weights=weights,
-            device=device_of(snakemake.resources),
-            threads=snakemake.threads,
         )
 
+    @property
+    def request(self) -> ShardRequest:
+        """What the job is asked for."""
+        request: ShardRequest = self.running.request
+        return request
+
+    @property
+    def threads(self) -> int:
+        """Cores of the job."""
+        return self.running.threads
+
     def run(self, make: Make) -> None:
-        """Make what is stale of the shard, sample by sample, and write the index."""
-        run_shard(self.stage, self.index, self._requests(), make)
+        """Bring the shard up to date, sample by sample, and write the index."""
+        run_shard(self.stage, self.running.output("index"), self._requests(), make)
 
     def run_together(self, make_all: MakeAll) -> None:
-        """Make what is stale of the shard's samples in one go, and write the index."""
-        run_shard_together(self.stage, self.index, self._requests(), make_all)
+        """Bring the shard's samples up to date together, and write the index."""
+        run_shard_together(self.stage, self.running.output("index"), self._requests(), make_all)
 
-    def _requests(self) -> list[Request]:
-        upstream = joined(self.indexes)
+    def _requests(self) -> list[SampleRequest]:
+        indexes = {
+            name: self.running.inputs[name][0]
+            for name in self.running.job.inputs
+            if name not in WEIGHT_KEYS
+        }
+        upstream = entries_by_sample(indexes)
+        keys = self.request.samples
         return [
-            Request(sample=sample, key=self.keys.get(sample, {}), upstream=upstream.get(sample, {}))
-            for sample in sorted(set(self.keys) | set(upstream))
+            SampleRequest(sample, keys.get(sample, {}), upstream.get(sample, {}))
+            for sample in sorted(set(keys) | set(upstream))
         ]
 
     def extractor_options(self) -> dict[str, Any]:
@@ -103,19 +101,12 @@ class ShardJob:
         return self.stage.results / entry.file
 
 
-def _by_content(options: Mapping[str, Any], weights: Mapping[str, Path]) -> dict[str, Any]:
-    """Options in which weights that this run trains are named by their content, as any file's.
+def _with_trained_weights(
+    options: Mapping[str, Any], weights: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Options in which weights that this run trains are given by content, as any file's.
 
     A training that ends in the same bytes makes nothing stale then, whatever made it run again.
     """
     trained = [key for key in weights if str(options.get(key, "")).startswith(TRAINED)]
     return {**options, **{key: f"sha256:{file_digest(weights[key])}" for key in trained}}
-
-
-def results_of(snakemake: "Snakemake") -> Path:
-    """The run's results folder, which all nodes share.
-
-    Inputs and outputs of a job may be copies on a disk of its node (docs/clusters.md, storage);
-    the store, and what else no rule declares, lies beside the originals.
-    """
-    return Path(snakemake.config["results"])

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,23 +12,20 @@ import torch
 from tqdm import tqdm
 
 from circumplex.config.modalities import MissingModality
+from circumplex.config.search import trial_training
 from circumplex.features.pack_reader import PackReader
 from circumplex.features.packs import index_paths
 from circumplex.io.atomic import read_json, replacing
 from circumplex.model.checkpoints import load_model, save_model
-from circumplex.pipeline.jobs.gpus import device_of
-from circumplex.pipeline.jobs.logs import set_up
-from circumplex.pipeline.jobs.shard import results_of
-from circumplex.pipeline.store import Request, Stage, Status, read_index, run_shard, write_index
+from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.requests import TrainingRequest, TrialRequest
+from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
 from circumplex.training.spec import training_spec
 from circumplex.training.state import EpochLog, WorkFolder
 from circumplex.training.tensorboard import EventLog
 from circumplex.training.train import NonFinite, train
-
-if TYPE_CHECKING:
-    from snakemake.script import Snakemake
 
 logger = logging.getLogger(__name__)
 STATE_INTERVAL_S = 30.0
@@ -63,61 +60,37 @@ class TrainingJob:
     device: torch.device
 
     @classmethod
-    def start(
-        cls,
-        snakemake: "Snakemake",
-        run: str | None = None,
-        options: Mapping[str, Any] | None = None,
+    def of(
+        cls, running: RunningJob, run: str | None = None, options: Mapping[str, Any] | None = None
     ) -> "TrainingJob":
-        """Set up logging and read the job's description.
-
-        A trial of a search gives its name and the options that its round proposed.
+        """The job of a model, or of a trial of a search.
 
         A sample that failed in an earlier stage is in no pack, or has no labels: it is left out
         here and listed by ``check_failures``.
+
+        Args:
+            running: the job.
+            run: name of a trial; by default the job's unit, a run's path.
+            options: options that a trial's round proposed; by default the request's.
         """
-        name = "train_encoder" if run is None else "train_trial"
-        set_up(snakemake.log[0], name, snakemake.resources)
-        torch.set_num_threads(snakemake.threads)
-        tracked = snakemake.params.stage
-        run = snakemake.wildcards.run if run is None else run
-        options = tracked["options"] if options is None else options
-        index = Path(snakemake.output.index)
-        results = results_of(snakemake)
-        reader = PackReader(index_paths(snakemake.input.packs))
-        labels = {
-            sample: results / entry.file
-            for path in snakemake.input.read_labels
-            for sample, entry in read_index(Path(path)).items()
-            if entry.status is Status.OK
-        }
-        roles = dict(tracked["roles"])
-        fold = None
-        if snakemake.input.folds:
-            fold = int(tracked["fold"].removeprefix("fold"))
-            folds = read_json(Path(str(snakemake.input.folds)))
-            roles = {s: "val" if n == fold else "train" for s, n in folds.items()}
-        features = [*options["visual"], *options["audio"]]
-        usable = {s: r for s, r in roles.items() if s in labels and reader.packed(s, features)}
-        if len(usable) < len(roles):
-            lost = ", ".join(sorted(set(roles) - set(usable)))
-            logger.info("left out, see list_failures.tsv: %s", lost)
-        if options["missing_modality"] == MissingModality.LEAVE_OUT:
-            whole = {s: r for s, r in usable.items() if reader.complete(s, features)}
-            lost = ", ".join(sorted(set(usable) - set(whole)))
-            logger.info("left out for a missing modality: %s", lost or "none")
-            usable = whole
+        torch.set_num_threads(running.threads)
+        request: TrainingRequest | TrialRequest = running.request
+        chosen = running.request.options if options is None else options
+        reader = PackReader(index_paths(list(map(str, running.inputs["packs"]))))
+        labels = ok_files(running.inputs["read_labels"], running.results)
+        fold, roles = read_roles(running)
+        usable = usable_roles(roles, chosen, reader, labels)
         return cls(
-            stage=Stage(name, results, tracked["code"], options, ".pt"),
-            index=index,
-            epochs=Path(snakemake.output.epochs),
-            run=run,
+            stage=Stage(request.stage, running.results, request.code, chosen, ".pt"),
+            index=running.output("index"),
+            epochs=running.output("epochs"),
+            run=run or running.job.unit,
             roles=usable,
             fold=fold,
-            seed=tracked["seed"],
+            seed=request.seed,
             reader=reader,
             labels={sample: labels[sample] for sample in usable},
-            device=torch.device(device_of(snakemake.resources)),
+            device=torch.device(running.take_device()),
         )
 
     def run_job(self) -> None:
@@ -134,10 +107,10 @@ class TrainingJob:
         }
         key = {"data": data, "seed": self.seed, "fold": self.fold}
 
-        def make(_: Request, output: Path, metadata: Mapping[str, Any]) -> None:
+        def make(_: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
             self._train(labels, output, metadata)
 
-        run_shard(self.stage, self.index, [Request(self.run, key)], make)
+        run_shard(self.stage, self.index, [SampleRequest(self.run, key)], make)
         log = load_model(self.stage.link_path(self.run)).metadata["log"]
         with replacing(self.epochs) as temporary:
             pq.write_table(pa.Table.from_pylist(log), temporary)
@@ -195,6 +168,47 @@ class TrainingJob:
         log = [curve_row(row) for row in result.log]
         save_model(replace(result.model, metadata={**record, "log": log}), output)
         WorkFolder(work).discard()
+
+
+def run_trial(running: RunningJob) -> None:
+    """Train one trial of a search, with the parameters that its round proposes.
+
+    A trial whose loss is not finite is a result of the search: it ends without a score.
+    """
+    request: TrialRequest = running.request
+    parameters = read_json(running.input("round"))[request.place]
+    options = trial_training(request.choices, parameters)
+    TrainingJob.of(running, f"trial{running.job.unit}", options).run_trial()
+
+
+def read_roles(running: RunningJob) -> tuple[int | None, dict[str, str]]:
+    """Number of the fold left out, if any, and ``train`` or ``val`` by sample."""
+    request: TrainingRequest | TrialRequest = running.request
+    if not running.inputs.get("folds"):
+        return None, dict(request.roles)
+    fold = int(request.fold.removeprefix("fold"))
+    folds = read_json(running.input("folds"))
+    return fold, {sample: "val" if n == fold else "train" for sample, n in folds.items()}
+
+
+def usable_roles(
+    roles: Mapping[str, str],
+    options: Mapping[str, Any],
+    reader: PackReader,
+    labels: Mapping[str, Path],
+) -> dict[str, str]:
+    """Roles of the samples that have labels and features; the log names the others."""
+    features = [*options["visual"], *options["audio"]]
+    usable = {s: r for s, r in roles.items() if s in labels and reader.packed(s, features)}
+    if len(usable) < len(roles):
+        lost = ", ".join(sorted(set(roles) - set(usable)))
+        logger.info("left out, see list_failures.tsv: %s", lost)
+    if options["missing_modality"] == MissingModality.LEAVE_OUT:
+        whole = {s: r for s, r in usable.items() if reader.complete(s, features)}
+        lost = ", ".join(sorted(set(usable) - set(whole)))
+        logger.info("left out for a missing modality: %s", lost or "none")
+        usable = whole
+    return usable
 
 
 def curve_row(log: EpochLog) -> dict[str, float]:

@@ -1,0 +1,200 @@
+"""The jobs that write what people read and hand on."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from circumplex.evaluation.ccc_table import CccTable
+from circumplex.evaluation.paper_tables import (
+    Unit,
+    make_lines,
+    notes,
+    write_csv,
+    write_html,
+    write_markdown,
+)
+from circumplex.evaluation.scores import CccRow, score
+from circumplex.io.atomic import read_json, replacing, write_json, write_text
+from circumplex.io.digests import file_digest
+from circumplex.io.parquet import read_metadata
+from circumplex.pipeline.exports import write_export
+from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.manifest import score_numbers, table_numbers, trained
+from circumplex.pipeline.requests import (
+    ClosingRequest,
+    EvaluationRequest,
+    ExportRequest,
+    SubmissionRequest,
+    TableRequest,
+)
+from circumplex.pipeline.store import Status, ok_files, read_index
+from circumplex.predictions.table import PredictionTable
+from circumplex.submissions.files import replacing_folder
+from circumplex.submissions.submission import Submission
+
+
+def evaluate(job: RunningJob) -> None:
+    """Write the CCC of models and ensembles as Parquet, CSV and Markdown.
+
+    A model is scored on split val, under k-fold on the fold it left out, and on split test where
+    that is annotated. An ensemble of k-fold models alone is also scored on all samples, each
+    predicted by the fold that left it out.
+    """
+    request: EvaluationRequest = job.request
+    labels = ok_files(job.inputs["read_labels"], job.results)
+    rows = CccTable()
+    for path, name in zip(job.inputs["ensembles"], request.ensembles, strict=True):
+        table = PredictionTable(path)
+        kfold = list(request.ensembles[name]) == ["kfold"]
+        for split in ("val", "test", *(["out of fold"] if kfold else [])):
+            rows.add(score(table, name, split, labels, request.splits), kind="ensemble")
+    for path, (experiment, fold, seed, strategy) in zip(
+        job.inputs["smoothed"], request.runs, strict=True
+    ):
+        table = PredictionTable(path)
+        name = f"{experiment}/{fold}/seed{seed}"
+        for split in (fold if strategy == "kfold" else "val", "test"):
+            scores = score(table, name, split, labels, request.splits)
+            rows.add(scores, kind="model", experiment=experiment, fold=fold, seed=seed)
+    rows.write(job.output("table"), job.output("csv"), job.output("markdown"))
+
+
+def write_submission(job: RunningJob) -> None:
+    """Write a submission's files, check them as the organisers would, and list them."""
+    request: SubmissionRequest = job.request
+    folder = job.results / "submissions" / request.name
+    submission = Submission(
+        table=PredictionTable(job.input("predictions")),
+        samples=request.samples,
+        listed=job.input("rows") if request.list else None,
+        by_list=request.rows == "list",
+        max_difference=request.max_difference,
+    )
+    with replacing_folder(folder) as temporary:
+        if request.format == "abaw3":
+            submission.write_texts(temporary)
+        else:
+            submission.write_table(temporary / "predictions.csv")
+        files = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
+    manifest = {
+        "ensemble": request.ensemble,
+        "format": request.format,
+        "folder": str(folder.relative_to(job.results)),
+        "files": files,
+        "missing": submission.missing,
+        "counted_otherwise": submission.counted_otherwise,
+    }
+    write_json(job.output("manifest"), manifest)
+
+
+def make_table(job: RunningJob) -> None:
+    """Score a table's models and ensembles and write CSV, Markdown, HTML and the manifest."""
+    request: TableRequest = job.request
+    labels = ok_files(job.inputs["read_labels"], job.results)
+    trace = request.trace
+    models = zip(trace["models"], job.inputs["smoothed"], strict=True)
+    ensembles = zip(trace["ensembles"], job.inputs["ensembles"], strict=True)
+    paths = {("model", name): path for name, path in models}
+    paths |= {("ensemble", name): path for name, path in ensembles}
+
+    def score_unit(unit: Unit, split: str) -> list[CccRow]:
+        table = PredictionTable(paths[unit.kind, unit.name])
+        return score(table, unit.name, split, labels, request.splits)
+
+    lines = make_lines(request.rows, request.split, score_unit)
+    remarks = notes(request.split, request.random_weights)
+    write_csv(job.output("csv"), request.name, request.targets, lines)
+    write_markdown(job.output("markdown"), request.title, request.targets, lines, remarks)
+    write_html(job.output("html"), request.title, request.targets, lines, remarks)
+    numbers = table_numbers(request.name, lines)
+    indexes = map(str, job.inputs["models"])
+    write_json(job.output("manifest"), {"numbers": numbers, **trained(trace, indexes)})
+
+
+def make_manifest(job: RunningJob) -> None:
+    """Join what the CCC table and each table of the paper say of their numbers."""
+    numbers = score_numbers(pq.read_table(job.input("ccc")).to_pylist())
+    for table in job.inputs["tables"]:
+        numbers += read_json(table)["numbers"]
+    trace = trained(job.request.trace, map(str, job.inputs["models"]))
+    write_json(job.output("manifest"), {"numbers": numbers, **trace})
+
+
+def export_ensemble(job: RunningJob) -> None:
+    """Write an ensemble as one folder; `export: <folder>` in a config predicts with it.
+
+    What was chosen or fitted on held-out annotations goes along: there will be none to repeat it.
+    """
+    request: ExportRequest = job.request
+    models = {}
+    for run, index in zip(request.runs, job.inputs["models"], strict=True):
+        (entry,) = read_index(index).values()
+        models[run] = job.results / entry.file
+    description = dict(request.description)
+    if smoothed := job.inputs["smoothed"]:
+        chosen = [read_metadata(path)["smoothing"] for path in smoothed]
+        description["windows"] = dict(zip(request.runs, chosen, strict=True))
+    if job.inputs["fitted"]:
+        description["combination"] = read_metadata(job.input("fitted"))["combination"]
+    weights = dict(zip(request.trained, job.inputs["weights"], strict=True))
+    write_export(job.output("description").parent, description, models, weights)
+
+
+def list_failures(job: RunningJob) -> None:
+    """Write a row for each sample and the stage that it failed in."""
+    failures: dict[str, dict[str, str]] = {}
+    for index in job.inputs["indexes"]:
+        for sample, entry in read_index(index).items():
+            if entry.status is Status.FAILED:
+                failures.setdefault(sample, {})[entry.stage] = entry.reason
+    with (
+        replacing(job.output("failures")) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["sample", "stage", "reason"])
+        for sample, stages in sorted(failures.items()):
+            writer.writerows([sample, stage, reason] for stage, reason in stages.items())
+
+
+def check_failures(job: RunningJob) -> bool:
+    """Print where the results are, and the table of failed samples if any failed.
+
+    Returns:
+        Whether no sample failed that is not excluded.
+    """
+    text = "".join(f"{line}\n" for line in summary_lines(job))
+    print(f"\n{text}", file=sys.stderr)
+    failures = read_failures(job.input("failures"))
+    if failures:
+        samples = {row["sample"] for row in failures}
+        print(f"{len(samples)} of the samples failed; all others were finished:", file=sys.stderr)
+        for row in failures:
+            print(f"  {row['sample']}: {row['stage']}: {row['reason']}", file=sys.stderr)
+        print("Fix them, or name them under exclude: in the config.\n", file=sys.stderr)
+        return False
+    write_text(job.output("summary"), text)
+    return True
+
+
+def summary_lines(job: RunningJob) -> Iterator[str]:
+    """What a finished run prints of its results."""
+    request: ClosingRequest = job.request
+    if request.random_weights:
+        named = ", ".join(f"{name} ({choice})" for name, choice in request.random_weights.items())
+        yield f"SEEDED RANDOM WEIGHTS, not published ones: {named}"
+    for manifest in job.inputs["submissions"]:
+        submission = read_json(manifest)
+        folder = job.results / submission["folder"]
+        yield f"submission: {folder} ({len(submission['files'])} files)"
+    yield f"CCC table:  {job.input('ccc')}"
+    yield f"report:     {job.input('report')}"
+
+
+def read_failures(path: Path) -> list[dict[str, str]]:
+    """Rows of ``list_failures.tsv``: sample, stage and reason."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
