@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from circumplex.config.catalogue import published_weights
-from circumplex.config.features import Feature, FeatureText
+from circumplex.config.features import Feature, FeatureText, options_of
 from circumplex.config.modalities import Framing
+from circumplex.config.option_tables import options_table
 from circumplex.config.weights import PUBLISHED, RANDOM, TRAINED
 
 FRAMINGS: Mapping[Framing | None, str] = {
@@ -143,13 +144,8 @@ def describe_cost(cost: Cost | None) -> str:
     return f"{cost.per_second:.2g} CPU s a second of video ({measured})"
 
 
-def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
-    """The cards as a page of the documentation.
-
-    Args:
-        cards: to show.
-        config: the shipped config's ``features``.
-    """
+def render_markdown(cards: Iterable[Card]) -> str:
+    """The cards as a page of the documentation, each with its options."""
     parts = [HEADER]
     for card in cards:
         known = card.known
@@ -169,12 +165,9 @@ def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
                 "report and submission made with it"
             )
             rows["address"] = known.address
-        options = ", ".join(
-            f"{key}: {value}" for key, value in config[card.name].items() if key != "weights"
-        )
-        rows["options"] = f"`{options}`"
         lines = [f"| {key} | {_cell(value)} |" for key, value in rows.items()]
         parts.append(f"## `{card.name}`\n\n| | |\n|---|---|\n" + "\n".join(lines) + "\n")
+        parts.append(options_table(options_of(card.name)))
         names = ", ".join(f"`{name}`" for name in card.columns)
         parts.append(
             f"<details><summary>{len(card.columns)} columns</summary>\n\n{names}\n\n</details>\n"
