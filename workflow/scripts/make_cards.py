@@ -34,7 +34,7 @@ def page() -> str:
         )
         for feature in FEATURES.values()
     ]
-    return render_markdown(cards, config)
+    return render_markdown(cards)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
