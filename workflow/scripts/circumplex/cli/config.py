@@ -1,5 +1,6 @@
 """The plan of a config as Snakemake would merge it, for commands that run beside the workflow."""
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,3 +27,15 @@ def plan_of(presets: Iterable[Path]) -> Plan:
         except (OSError, WorkflowError) as error:
             raise RequestError(f"config file {path} cannot be read: {error}") from error
     return make_plan(config)
+
+
+def add_presets(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names presets."""
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="presets over config.yaml, in order",
+    )
