@@ -231,7 +231,7 @@ class Case:
     useful: float = 1.0
 
 
-RANDOM = {"weights": {"random": 0}}
+RANDOM = {"weights": "random:0"}
 IMAGES = {**RANDOM, "precision": "float32", "compile": False, "channels_last": False}
 DEEP = {**IMAGES, "depth": 100}
 PASS_S, KEPT_S = 24.0, 20.0  # of the speech encoder, as config.yaml has it

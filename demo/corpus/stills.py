@@ -140,7 +140,8 @@ def _sit(sittings: list[Sitting], folder: Path) -> list[tuple[str, ...]]:
     """Make the pictures of some people; the rows of their labels."""
     import torch
 
-    from circumplex.faces.detector import FaceDetector, FaceOptions
+    from circumplex.config.faces import FaceOptions
+    from circumplex.faces.detector import FaceDetector
     from circumplex.faces.similarity import crop_face
 
     torch.set_num_threads(1)

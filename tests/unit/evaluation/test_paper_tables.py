@@ -7,22 +7,22 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
+from circumplex.pipeline.result_requests import ResultIdentities
 
 from circumplex.config.features import FEATURES
 from circumplex.errors import RequestError
 from circumplex.evaluation.paper_tables import (
     PUBLISHED,
     make_lines,
-    notes,
     write_csv,
     write_html,
     write_markdown,
+    write_notes,
 )
 from circumplex.evaluation.scores import CccRow
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.manifest import score_numbers, table_numbers, trained
 from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.pipeline.store import Entry, Status, write_index
 from circumplex.targets import Target
 from example_requests import config_of, request_config
@@ -113,14 +113,14 @@ def test_csv_has_a_column_of_that_corpus(tmp_path):
 
 def test_markdown_side_by_side(tmp_path):
     lines = make_lines(ROWS, "val", scorer(CCC))
-    said = notes("val", {"densenet": "random:0"})
+    said = write_notes("val", {"densenet": "random:0"})
     write_markdown(tmp_path / "t.md", "Title", ["valence"], lines, said)
     text = (tmp_path / "t.md").read_text().splitlines()
     assert text[2] == "| model | split | valence | Aff-Wild2 |"
     assert text[4] == "| T <D> \\| W | val | 0.300 ± 0.265 | 0.5290 |"
     assert text[6] == "| mix | val | – | – |"
     assert any("SEEDED RANDOM WEIGHTS" in line and "random:0" in line for line in text)
-    assert not any("SEEDED" in note for note in notes("val", {}))
+    assert not any("SEEDED" in note for note in write_notes("val", {}))
 
 
 class Cells(HTMLParser):
@@ -303,7 +303,7 @@ ROW = {"label": "x", "experiment": "lstm_D_W"}
         ({"label": "x", "submission": "mian"}, "did you mean 'main'"),
         (ROW | {"fold": 1}, "row 'x' has no fold 1"),
         (ROW | {"publishd": {}}, "did you mean 'published'"),
-        (ROW | {"published": {"valence": 55}}, "greater than the maximum"),
+        (ROW | {"published": {"valence": 55}}, "must be a number from -1 to 1"),
     ],
 )
 def test_senseless_tables_are_refused(tmp_path, row, message):

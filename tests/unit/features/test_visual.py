@@ -19,7 +19,7 @@ from circumplex.io.parquet import TableWriter, frame_schema, read_columns, read_
 from circumplex.networks.weights import Weights, build_network
 from circumplex.pipeline.store import Request, Task
 
-RANDOM = {"weights": {"random": 1}}
+RANDOM = {"weights": "random:1"}
 
 
 def crop(seed: int) -> np.ndarray:
@@ -204,8 +204,8 @@ def test_iresnet_sees_rgb_from_minus_one_to_one() -> None:
 
 def test_fau_is_the_same_network_with_its_own_weights() -> None:
     image = crop(0)[None]
-    options = {"weights": {"random": 1}, "depth": 18}
+    options = {"weights": "random:1", "depth": 18}
     first = iresnet.build(options).embed(image)
     assert np.array_equal(first, fau.build(options).embed(image))
-    other = fau.build({"weights": {"random": 2}, "depth": 18}).embed(image)
+    other = fau.build({"weights": "random:2", "depth": 18}).embed(image)
     assert not np.allclose(first, other)

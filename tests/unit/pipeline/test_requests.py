@@ -2,15 +2,15 @@ import json
 
 import pytest
 import yaml
+from circumplex.pipeline.result_requests import ResultIdentities
 
-from circumplex.config.catalogue import feature_weights, missing_weights, published_weights
+from circumplex.config.catalogue import missing_weights, published_weights
 from circumplex.config.features import FEATURES
 from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.exports import check_identities, write_export
 from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from example_requests import ROWS, config_of, overlay, request_config, write_sheet
 from places import ROOT
 
@@ -143,7 +143,7 @@ def test_missing_weights_are_told_all_at_once_and_the_workflow_parses(identities
     first, second = str(raised.value).splitlines()
     for line, name in ((first, "fau"), (second, "vggish")):
         assert f"{name}: weights nowhere/{name}.pth are missing" in line
-        assert feature_weights()[name].address in line
+        assert FEATURES[name].text.address in line
         assert f"features.{name}.weights: random:0" in line
     assert "features.fau.weights: published:glint360k_r100" in first
     assert "antelopev2.zip" in first
@@ -267,8 +267,8 @@ def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(identities
 
 def test_the_catalogue_knows_every_network():
     features = config_of()["features"]
-    assert set(feature_weights()) == set(FEATURES)
-    for name, entry in feature_weights().items():
+    for name, feature in FEATURES.items():
+        entry = feature.text
         if "weights" not in features[name]:
             assert not entry.published
             continue
@@ -281,7 +281,7 @@ def test_the_catalogue_knows_every_network():
         assert message.startswith(f"{name}: weights some/where are missing")
         assert "/some/where, or name another place" in message
     for name in ("iresnet", "fau"):
-        entry = feature_weights()[name]
+        entry = FEATURES[name].text
         assert entry.published is None
         assert entry.start == "glint360k_r100"
         assert "only on request" in entry.note

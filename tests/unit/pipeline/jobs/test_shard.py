@@ -100,9 +100,9 @@ def test_a_job_of_earlier_stages(start, tmp_path):
 @pytest.mark.parametrize(
     ("identity", "given", "expected"),
     [
-        ("random:7", Named(), {"random": 7}),
-        ("sha256:0", Named(["my weights/w.pth"]), {"file": "my weights/w.pth"}),
-        ("sha256:0", "folder", {"file": "folder"}),
+        ("random:7", Named(), "random:7"),
+        ("sha256:0", Named(["my weights/w.pth"]), "my weights/w.pth"),
+        ("sha256:0", "folder", "folder"),
     ],
 )
 def test_weights_by_identity_and_by_path(start, identity, given, expected):
@@ -115,7 +115,7 @@ def test_weights_by_identity_and_by_path(start, identity, given, expected):
 def test_weights_of_two_options(start):
     options = {"weights": "sha256:0", "pca": "sha256:1"}
     job = start({"options": options}, {"weights": Named(["w.pth"]), "pca": Named(["p.npz"])})
-    assert job.extractor_options() == {"weights": {"file": "w.pth"}, "pca": {"file": "p.npz"}}
+    assert job.extractor_options() == {"weights": "w.pth", "pca": "p.npz"}
     assert job.indexes == {}
 
 

@@ -55,12 +55,11 @@ def deep_features() -> list[str]:
 
 
 def extractor_options(plan: Plan, name: str) -> dict[str, Any]:
-    """The config's slice with the weights as `circumplex.networks.weights.Weights` reads them."""
+    """The config's slice, with the files of published and trained weights in place of names."""
     options = dict(plan.config["features"][name])
     for key, choice in plan.weight_choices(FEATURES[name]).items():
         path = plan.weights_path(choice)
-        seed = choice.rpartition(":")[2]
-        options[key] = {"random": int(seed)} if path is None else {"file": str(path)}
+        options[key] = choice if path is None else str(path)
     return options
 
 
