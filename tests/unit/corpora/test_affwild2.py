@@ -122,7 +122,14 @@ def test_the_demo_corpus_gives_the_sheet_that_it_came_with(tmp_path):
     names = [row[0] for row in wanted if row[4] == "test"]
     put(tmp_path / "splits/test.txt", "\n".join(names) + "\n")
     sheet = tmp_path / "samples.tsv"
-    command = ["affwild2", "--videos", str(tmp_path / "videos"), "--annotations", str(tmp_path)]
+    command = [
+        "sheet",
+        "affwild2",
+        "--videos",
+        str(tmp_path / "videos"),
+        "--annotations",
+        str(tmp_path),
+    ]
     command += ["--test-list", str(tmp_path / "splits/test.txt"), "--output", str(sheet)]
     assert main(command) == 0
     with sheet.open(encoding="utf-8", newline="") as file:
