@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from circumplex.pipeline.result_requests import ResultIdentities
 
 from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.code import code_digest, read_pins
 from circumplex.pipeline.requests import Identities
+from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.training.spec import training_spec
 from example_requests import ROWS, config_of, write_sheet
 from places import ROOT
