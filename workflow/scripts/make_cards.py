@@ -17,7 +17,7 @@ from circumplex.report.feature_cards import make_card, render_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "features.md"
-MACHINE = "2 cores with AVX-512, float32, 30 frames/s, start-up apart"
+MACHINE = "2 cores with AVX-512, float32, 30 frames/s, without start-up"
 
 
 def page() -> str:
@@ -30,7 +30,7 @@ def page() -> str:
             feature,
             config[feature.name],
             columns.get(feature.name, ()),
-            f"{needs()[feature.stage].cpu_s:g} CPU seconds a second of video ({MACHINE})",
+            f"{needs()[feature.stage].cpu_s:g} CPU seconds per second of video ({MACHINE})",
         )
         for feature in FEATURES.values()
     ]

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from circumplex.pipeline.result_requests import ResultIdentities
 
+from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.code import code_digest, read_pins
 from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.training.spec import training_spec
 from example_requests import ROWS, config_of, write_sheet
 from places import ROOT
@@ -56,44 +57,66 @@ def test_the_parser_sees_the_rules():
     assert len(RULES) >= 20
 
 
-@pytest.mark.parametrize("path", LIBRARY + THIN, ids=lambda p: str(p.relative_to(SCRIPTS)))
-def test_python_files_keep_to_the_rules(path):
-    names = {name.split(".")[0] for name in imported(path)}
-    assert "demo" not in names
-    assert "tests" not in names
-    assert "__future__" not in names, "a script: file cannot have it"
+def breaches(path):
+    """What a Python file breaks of the project's rules."""
     source = path.read_text(encoding="utf-8")
-    where = 'Path(snakemake.config["results"])'  # which changes no result, so need not be tracked
-    allowed = source.replace(where, "") if path.name == "shard.py" else source
-    assert "snakemake.config" not in allowed, "only params are tracked"
-    dynamic = re.findall(r"import_module|__import__|\bexec\(|(?<![.\w])eval\(", source)
-    assert not dynamic, "the code digest follows static imports only"
+    names = {name.split(".")[0] for name in imported(path)}
+    for name in sorted(names & {"demo", "tests", "__future__"}):
+        yield f"imports {name}"  # a `script:` file cannot have __future__
+    # Changes no result, so it need not be tracked.
+    where = 'Path(snakemake.config["results"])' if path.name == "shard.py" else ""
+    if "snakemake.config" in (source.replace(where, "") if where else source):
+        yield "reads snakemake.config, of which only params are tracked"
+    if re.search(r"import_module|__import__|\bexec\(|(?<![.\w])eval\(", source):
+        yield "imports or runs by name, while the code digest follows static imports only"
+    if path in THIN and 'if __name__ == "__main__":' not in source:
+        yield "has no guard, so it cannot be imported"
+
+
+def test_python_files_keep_to_the_rules():
+    offenders = {
+        str(path.relative_to(SCRIPTS)): found
+        for path in LIBRARY + THIN
+        if (found := list(breaches(path)))
+    }
+    assert offenders == {}
 
 
 # Run by people, not by rules.
 COMMANDS = {"make_sheet", "check_submission", "clean_store", "estimate", "make_cards", "tune"}
 
 
-@pytest.mark.parametrize("path", THIN, ids=lambda p: p.name)
-def test_every_script_belongs_to_a_rule_and_imports_cleanly(path):
-    assert path.stem in RULES.keys() | COMMANDS
-    assert 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+def test_every_script_belongs_to_a_rule():
+    assert {path.stem for path in THIN} - RULES.keys() - COMMANDS == set()
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_has_one_name_for_script_log_and_benchmark(name):
-    body = RULES[name]
-    assert section(body, "run") is None
-    assert section(body, "shell") is None
-    assert section(body, "script").strip('"') == f"../scripts/{name}.py"
-    wanted = ["log"] if name == "check_failures" else ["log", "benchmark"]
-    for directive in wanted:
-        assert re.search(rf'("{name}"|/{name}[./])', section(body, directive)), directive
-    for directive in ("threads", "conda", "output"):
-        assert section(body, directive), directive
-    environment = section(body, "conda").strip('"').removeprefix("../../")
-    assert (ROOT / environment).is_file()
-    assert "directory(" not in body
+def rule_breaches(name, body):
+    """What a rule breaks: one name for rule, script, log and benchmark, and all its directives."""
+    for directive in ("run", "shell"):
+        if section(body, directive) is not None:
+            yield f"has {directive}:"
+    required = ["script", "threads", "conda", "output", "log"]
+    required += [] if name == "check_failures" else ["benchmark"]
+    missing = [directive for directive in required if not section(body, directive)]
+    yield from (f"lacks {directive}:" for directive in missing)
+    if "script" not in missing and section(body, "script").strip('"') != f"../scripts/{name}.py":
+        yield "has a script of another name"
+    for directive in {"log", "benchmark"} & set(required) - set(missing):
+        if not re.search(rf'("{name}"|/{name}[./])', section(body, directive)):
+            yield f"has a {directive} of another name"
+    if "conda" not in missing:
+        environment = section(body, "conda").strip('"').removeprefix("../../")
+        if not (ROOT / environment).is_file():
+            yield f"names {environment}, which does not exist"
+    if "directory(" in body:
+        yield "has a directory() as output"
+
+
+def test_a_rule_has_one_name_for_script_log_and_benchmark():
+    offenders = {
+        name: found for name, body in RULES.items() if (found := list(rule_breaches(name, body)))
+    }
+    assert offenders == {}
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +153,17 @@ def names(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
-    expression = re.fullmatch(r"stage=(.*),", section(RULES[name], "params"), re.DOTALL).group(1)
-    tracked = eval(expression, dict(names))  # noqa: S307, our own rule files
-    if callable(tracked):
-        tracked = tracked(names["wildcards"])
-    assert tracked["code"] == code_digest(SCRIPTS / f"{name}.py", PINS)
-    assert not {"threads", "gpu", "device", "shards", "results"} & set(tracked.get("options", {}))
+def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(names):
+    offenders = {}
+    for name, body in RULES.items():
+        expression = re.fullmatch(r"stage=(.*),", section(body, "params"), re.DOTALL).group(1)
+        tracked = eval(expression, dict(names))  # noqa: S307, our own rule files
+        if callable(tracked):
+            tracked = tracked(names["wildcards"])
+        beside = {"threads", "gpu", "device", "shards", "results"} & set(tracked.get("options", {}))
+        if tracked["code"] != code_digest(SCRIPTS / f"{name}.py", PINS) or beside:
+            offenders[name] = sorted(beside) or "another code digest"
+    assert offenders == {}
 
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
@@ -147,19 +173,26 @@ PRESETS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "presets",
-    [*PRESETS, *([table] for table in TABLES), *(["demo", table] for table in TABLES)],
-    ids="+".join,
-)
-def test_shipped_configs_pass(presets, tmp_path):
-    config = config_of(*presets)
-    config["samples"] = str(write_sheet(tmp_path / "samples.tsv", ROWS))
-    plan = make_plan(config)
-    assert plan.runs
-    assert plan.submissions
-    for name in plan.experiments:
-        assert training_spec(plan.training_values(name)).encoder.hidden > 0
+SETS_OF_PRESETS = [
+    *PRESETS,
+    *([table] for table in TABLES),
+    *(["demo", table] for table in TABLES),
+]
+
+
+def test_shipped_configs_pass(tmp_path):
+    samples = str(write_sheet(tmp_path / "samples.tsv", ROWS))
+    offenders = {}
+    for presets in SETS_OF_PRESETS:
+        try:
+            plan = make_plan({**config_of(*presets), "samples": samples})
+            assert plan.runs
+            assert plan.submissions
+            for name in plan.experiments:
+                assert training_spec(plan.training_values(name)).encoder.hidden > 0
+        except (RequestError, AssertionError) as error:
+            offenders["+".join(presets)] = repr(error)
+    assert offenders == {}
 
 
 def test_every_preset_is_tested_above():

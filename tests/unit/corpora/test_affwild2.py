@@ -12,8 +12,8 @@ from circumplex.corpora.affwild2 import find_affwild2
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import SOUND_SUFFIXES, VIDEO_SUFFIXES, find_media, find_videos
 from circumplex.errors import RequestError
-from demo.make_corpus import ANNOTATIONS, COLUMNS, FOLDERS
-from demo.plan import plan_corpus
+from demo.corpus.make import ANNOTATIONS, COLUMNS, FOLDERS
+from demo.corpus.plan import plan_corpus
 from make_sheet import main
 from places import SCRIPTS
 

@@ -7,7 +7,8 @@ from circumplex.config.modalities import Modality
 from circumplex.config.samples import Split
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.plan import TARGETS, Run
+from circumplex.pipeline.plan import Run
+from circumplex.targets import TARGETS
 from example_requests import ROWS, config_of, overlay, request_config, write_sheet
 
 EXPERIMENT = {"encoder": "lstm", "features": ["fau"], "strategy": "official", "seeds": [0]}

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import yaml
+from circumplex.pipeline.result_requests import ResultIdentities
 
 from circumplex.config.catalogue import missing_weights, published_weights
 from circumplex.config.features import FEATURES
@@ -10,7 +11,6 @@ from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.exports import check_identities, write_export
 from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from example_requests import ROWS, config_of, overlay, request_config, write_sheet
 from places import ROOT
 

@@ -80,6 +80,18 @@ class CccAccumulator:
         return 2 * (self._xy / self.count) / denominator if denominator > 0 else 0.0
 
 
+def find_annotated(annotation: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Find the frames that are annotated: those with a number for both targets.
+
+    Args:
+        annotation: (frames, 2), NaN where a target is not annotated.
+
+    Returns:
+        (frames,) true where a frame is annotated.
+    """
+    return np.asarray(~np.isnan(annotation).any(axis=1))
+
+
 def ccc(x: ArrayLike, y: ArrayLike) -> float:
     """Concordance correlation coefficient of two vectors (Lin 1989), population moments.
 

@@ -1,9 +1,9 @@
-"""The two targets, valence and arousal, and which frames are annotated."""
+"""The two targets that are predicted.
+
+Imported while the workflow is parsed: standard library only.
+"""
 
 from enum import StrEnum
-
-import numpy as np
-from numpy.typing import NDArray
 
 
 class Target(StrEnum):
@@ -13,6 +13,7 @@ class Target(StrEnum):
     AROUSAL = "arousal"
 
 
-def annotated(annotation: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(frames,) which frames of (frames, 2) annotation count: those with no NaN in either."""
-    return np.asarray(~np.isnan(annotation).any(axis=1))
+TARGETS = tuple(target.value for target in Target)
+"""Names of the targets, as plain text."""
+HEADER = ",".join(TARGETS)
+"""First line of the texts of Aff-Wild2's annotations and of the 3rd challenge's submissions."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns
+from circumplex.targets import HEADER
 
-HEADER = "valence,arousal"
 UNANNOTATED = -5.0
 """In either value it marks a frame without annotation: out of loss and metric for both."""
 

@@ -17,10 +17,10 @@ from circumplex.corpora.videos import (
     walk_files,
 )
 from circumplex.errors import RequestError
+from circumplex.targets import HEADER
 
 SPLIT_FOLDERS = {"trainset": Split.TRAIN, "validationset": Split.VAL}
 """Names of the annotation folders, their letters alone and in lower case."""
-ANNOTATION_HEADER = "valence,arousal"
 SIDES = ("left", "right")
 
 
@@ -117,7 +117,7 @@ def _annotated(annotations: Path) -> dict[str, tuple[Split, Path | None]]:
     if not origins:
         raise RequestError(
             f"{annotations}: no annotation: expected Train_Set/<sample>.txt or "
-            f"Validation_Set/<sample>.txt, at any depth, that begin with {ANNOTATION_HEADER!r}"
+            f"Validation_Set/<sample>.txt, at any depth, that begin with {HEADER!r}"
         )
     return origins
 
@@ -129,7 +129,7 @@ def _is_valence_arousal(path: Path) -> bool:
             header = file.readline(200)
     except OSError:
         return False
-    return header.strip().lower().replace(" ", "") == ANNOTATION_HEADER
+    return header.strip().lower().replace(" ", "") == HEADER
 
 
 def _listed(test_list: Path | None) -> list[str]:

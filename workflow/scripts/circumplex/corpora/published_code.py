@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 
 from circumplex.config.samples import Sample, Split
-from circumplex.corpora.affwild2 import ANNOTATION_HEADER
 from circumplex.corpora.sheet import WHOLE_VIDEO, Corpus
 from circumplex.errors import RequestError
 from circumplex.io.atomic import write_text
+from circumplex.targets import HEADER, TARGETS
 
 SETS = (Split.TRAIN, Split.VAL, Split.TEST)
 
@@ -47,12 +47,12 @@ def _samples(root: Path, split: Split, annotations: Path) -> Iterator[Sample]:
         with h5py.File(path, "r") as file:
             for name, group in sorted(file.items()):
                 annotation = annotations / split / f"{name}.txt"
-                annotated = isinstance(group, h5py.Group) and {"valence", "arousal"} <= set(group)
+                annotated = isinstance(group, h5py.Group) and {*TARGETS} <= set(group)
                 if annotated:
-                    columns = [np.asarray(group[target]) for target in ("valence", "arousal")]
+                    columns = [np.asarray(group[target]) for target in TARGETS]
                     rows = np.stack(columns, axis=1, dtype=np.float64).tolist()
                     lines = [f"{valence:.9g},{arousal:.9g}" for valence, arousal in rows]
-                    write_text(annotation, "\n".join([ANNOTATION_HEADER, *lines]) + "\n")
+                    write_text(annotation, "\n".join([HEADER, *lines]) + "\n")
                 yield Sample(
                     sample=name,
                     video=None,

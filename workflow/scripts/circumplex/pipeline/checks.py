@@ -18,7 +18,8 @@ from circumplex.config.samples import Split, read_samples
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
-from circumplex.pipeline.plan import MEAN, TARGETS, Plan
+from circumplex.pipeline.plan import MEAN, Plan
+from circumplex.targets import TARGETS
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from circumplex.config.experiments import Strategy
-from circumplex.pipeline.plan import TARGETS, Plan
+from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.records import Job
 from circumplex.pipeline.request_builder import RequestBuilder
+from circumplex.targets import TARGETS
 
 SHEETS_PER_PAGE = 50
 """Samples per page of contact sheets."""

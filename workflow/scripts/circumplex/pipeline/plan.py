@@ -22,8 +22,8 @@ from circumplex.io.atomic import read_json
 from circumplex.pipeline.backbone_plan import BackbonePlan, recipe_of
 from circumplex.pipeline.exports import read_export
 from circumplex.submissions.lists import listed_samples
+from circumplex.targets import TARGETS
 
-TARGETS = ("valence", "arousal")
 MEAN = "mean"
 CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
 

@@ -18,7 +18,7 @@ from circumplex.pipeline import requests
 from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
-from circumplex.pipeline.plan import MEAN, TARGETS, Plan, Run
+from circumplex.pipeline.plan import MEAN, Plan, Run
 from circumplex.pipeline.stages import (
     NAMED_MODULES,
     RESULT_STAGES,
@@ -28,6 +28,7 @@ from circumplex.pipeline.stages import (
     sample_stages,
 )
 from circumplex.pipeline.weights import RunWeights
+from circumplex.targets import TARGETS
 
 LOCK = "requirements.lock"
 CODE_CACHE = ".code.json"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.ccc import CccAccumulator
+from circumplex.ccc import CccAccumulator, find_annotated
 from circumplex.config.smoothing import Convention
 from circumplex.errors import RequestError
-from circumplex.targets import Target, annotated
+from circumplex.targets import Target
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def search_windows(
     moments = {t: {w: CccAccumulator() for w in windows} for t, windows in candidates.items()}
     samples = []
     for sample, predictions, annotation in held_out:
-        valid = annotated(annotation)
+        valid = find_annotated(annotation)
         if valid.any():
             samples.append(sample)
         for column, target in enumerate(Target):

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from circumplex.io.parquet import TableWriter, frame_schema, to_numpy
-
-TARGET_COLUMNS = ("valence", "arousal")
+from circumplex.targets import TARGETS
 
 
 class PredictionWriter:
@@ -28,7 +27,7 @@ class PredictionWriter:
     """
 
     def __init__(self, path: Path, metadata: Mapping[str, Any]) -> None:
-        keys = frame_schema(*(pa.field(t, pa.float32(), nullable=False) for t in TARGET_COLUMNS))
+        keys = frame_schema(*(pa.field(t, pa.float32(), nullable=False) for t in TARGETS))
         schema = keys.insert(0, pa.field("sample", pa.string(), nullable=False))
         self._table = TableWriter(path, schema, metadata)
 
@@ -38,7 +37,7 @@ class PredictionWriter:
 
     def write(self, sample: str, time_s: NDArray[np.float64], values: NDArray[np.floating]) -> None:
         """Append a sample: times (frames,) in seconds and predictions (frames, 2)."""
-        if values.shape != (len(time_s), len(TARGET_COLUMNS)):
+        if values.shape != (len(time_s), len(TARGETS)):
             raise ValueError(f"{sample}: predictions {values.shape} for {len(time_s)} frames")
         self._table.write(
             sample=[sample] * len(time_s),
@@ -91,8 +90,8 @@ class PredictionTable:
 
     def values(self, sample: str) -> NDArray[np.float32]:
         """Predictions (frames, 2): valence, arousal."""
-        table = self._read(sample, list(TARGET_COLUMNS))
-        return np.stack([to_numpy(table[name]) for name in TARGET_COLUMNS], axis=1)
+        table = self._read(sample, list(TARGETS))
+        return np.stack([to_numpy(table[name]) for name in TARGETS], axis=1)
 
     def _read(self, sample: str, columns: list[str]) -> pa.Table:
         return self._file.read_row_group(self._groups[sample], columns=columns)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from circumplex.errors import CircumplexError
 from circumplex.io.atomic import replacing
 from circumplex.submissions.lists import ListedRow
+from circumplex.targets import HEADER
 
-HEADER = "valence,arousal"
-IMAGE_HEADER = "image_location,valence,arousal"
+IMAGE_HEADER = f"image_location,{HEADER}"
 DECIMALS = 6
 _MAX_REPORTED = 20
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from circumplex.ccc import find_annotated
 from circumplex.errors import RequestError
-from circumplex.targets import annotated
 
 BINS = 5
 """Bins a target over [-1, 1] by which label distributions are balanced."""
@@ -26,7 +26,7 @@ def label_histogram(annotation: NDArray[np.floating]) -> NDArray[np.float64]:
     Args:
         annotation: (frames, 2), NaN where a frame is not annotated.
     """
-    valid = annotation[annotated(annotation)]
+    valid = annotation[find_annotated(annotation)]
     counts = [np.histogram(column, bins=BINS, range=(-1, 1))[0] for column in valid.T]
     return np.concatenate(counts).astype(np.float64)
 

@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from circumplex.config.search import Parameters
 from circumplex.io.atomic import read_json
 from circumplex.io.digests import value_digest
+from circumplex.targets import TARGETS
 
 STARTUP_TRIALS = 8
 """Trials drawn at random before the sampler leans on scores; Optuna's default is 10."""
@@ -102,9 +103,6 @@ def _distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
             low, high = space[key]["low"], space[key]["high"]
             found[key] = FloatDistribution(low, high, log=key == "learning_rate")
     return found
-
-
-TARGETS = ("valence", "arousal")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from circumplex.ccc import CccAccumulator
+from circumplex.ccc import CccAccumulator, find_annotated
 from circumplex.config.modalities import MissingModality
 from circumplex.errors import CircumplexError, RequestError
 from circumplex.features.pack_reader import PackReader
@@ -24,7 +24,7 @@ from circumplex.model.losses import training_loss
 from circumplex.model.network import Network, carry
 from circumplex.model.normalisation import Normalisation, Scaling, fit_scaling
 from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
-from circumplex.targets import Target, annotated
+from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader, SegmentLoader
 from circumplex.training.predict import padding_mask, predict_samples
 from circumplex.training.segments import (
@@ -294,7 +294,7 @@ def _validate(
                 "features, normalise them, or lower the learning rate"
             )
         annotation = labels.values(sample)
-        valid = annotated(annotation)
+        valid = find_annotated(annotation)
         for column, target in enumerate(Target):
             moments[target].update(values[:, 0, column], annotation[:, column], valid)
     return {target: of.ccc() for target, of in moments.items()}
@@ -324,7 +324,7 @@ def _check_samples(
             raise RequestError(
                 f"{sample}: {frames[sample]} frames of features, {labels.frames(sample)} of labels"
             )
-    if val_samples and not any(annotated(labels.values(s)).any() for s in val_samples):
+    if val_samples and not any(find_annotated(labels.values(s)).any() for s in val_samples):
         raise RequestError("no frame of the validation samples is annotated")
     return frames
 

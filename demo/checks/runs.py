@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import yaml
 
-from demo.score import score
+from circumplex.cli.checkout import find_checkout
+from demo.checks.score import score
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = find_checkout(Path(__file__))
 TARGETS = ("valence", "arousal")
 
 

@@ -1,4 +1,4 @@
-"""Look for leaks: ``python -m demo.leaks --corpus DIR --truth DIR2 --results RESULTS``.
+"""Look for leaks: ``python -m demo.checks.leaks --corpus DIR --truth DIR2 --results RESULTS``.
 
 What must not tell valence and arousal is tried as their only predictor: the face's place and size
 in the frame, and the means of each sample's features. A ridge regression from the train split,
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from demo.score import NO_LABEL, TARGETS, ccc, read_rows
+from demo.checks.score import NO_LABEL, TARGETS, ccc, read_rows
 
 Matrix = NDArray[np.float64]
 

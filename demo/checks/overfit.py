@@ -1,4 +1,4 @@
-"""Does each recipe learn at all? ``python -m demo.overfit --corpus DIR --depth 18``.
+"""Does each recipe learn at all? ``python -m demo.checks.overfit --corpus DIR --depth 18``.
 
 Each recipe of config.yaml is trained on 64 of the corpus's still faces, without augmentation, and
 scored on the same faces: it must tell more than 0.95 of them (expression), or reach a mean F1 above
@@ -17,11 +17,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
-from demo.stills import LABELS, LIBRARY
+from circumplex.backbones.stills import (
+    EXPRESSIONS,
+    SetDescription,
+    Still,
+    StillSplit,
+    write_stills,
+)
+from circumplex.backbones.train import train_backbone
+from circumplex.config.recipes import Recipe
+from demo.checks.runs import ROOT
+from demo.corpus.stills import LABELS
 
-ROOT = Path(__file__).resolve().parents[1]
 IMAGES = 64
 GOAL = 0.95
 OFF = {
@@ -42,17 +52,6 @@ class _Reached(Exception):
 
 def overfit(recipe: Mapping[str, Any], stills: Path, epochs: int) -> tuple[int, float]:
     """Train a recipe on 64 faces; the epoch that reached the goal (or the last) and its score."""
-    sys.path.insert(0, str(LIBRARY))
-    from circumplex.backbones.stills import (
-        EXPRESSIONS,
-        SetDescription,
-        Still,
-        StillSplit,
-        write_stills,
-    )
-    from circumplex.backbones.train import train_backbone
-    from circumplex.config.recipes import Recipe
-
     with (stills / LABELS).open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] != "test"][:IMAGES]
     units = {int(name[2:]): name for name in rows[0] if name.startswith("AU")}
@@ -113,8 +112,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--recipes", nargs="+", help="of config.yaml; all by default")
     arguments = parser.parse_args()
-    import torch
-
     torch.set_num_threads(arguments.threads)
     recipes = yaml.safe_load((ROOT / "config.yaml").read_text())["backbones"]["recipes"]
     holds = True

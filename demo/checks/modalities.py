@@ -1,4 +1,4 @@
-"""Does sound add to pictures? ``python -m demo.modalities --seed 0``.
+"""Does sound add to pictures? ``python -m demo.checks.modalities --seed 0``.
 
 An ensemble like the demo's, of an LSTM and a Transformer, is trained on visual features, on audio
 features and on both, three seeds each, and scored on the withheld test annotations. Both together
@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from demo.runs import TARGETS, Demo
+from demo.checks.runs import TARGETS, Demo
 
 VISUAL = ["densenet", "iresnet", "fau"]
 AUDIO = ["egemaps", "compare", "vggish", "wav2vec2"]

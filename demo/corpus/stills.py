@@ -7,7 +7,6 @@ the drawing moves. The pictures are cropped and aligned as the workflow does wit
 
 import csv
 import math
-import sys
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.film import draw, expression_of, shown
-from demo.latents import DRIFTS, NUISANCE, Latents, stratified
-from demo.plan import CASTS, STRATA, Clip, Subject, Video
+from demo.corpus.film import draw, expression_of, shown
+from demo.corpus.latents import DRIFTS, NUISANCE, Latents, stratified
+from demo.corpus.plan import CASTS, STRATA, Clip, Subject, Video
 
-LIBRARY = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 INTERVAL_S = 3.0  # between two pictures of a person: pose, gaze and light are others then
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}  # of the people
 REACH = 0.93  # of valence and arousal, as in the videos
@@ -140,7 +138,6 @@ def make_stills(seed: int, size: str, folder: Path, pool: Executor, workers: int
 
 def _sit(sittings: list[Sitting], folder: Path) -> list[tuple[str, ...]]:
     """Make the pictures of some people; the rows of their labels."""
-    sys.path.insert(0, str(LIBRARY))
     import torch
 
     from circumplex.config.faces import FaceOptions

@@ -1,4 +1,4 @@
-"""Does bfloat16 change what the demo scores? ``python -m demo.precision --seed 0``.
+"""Does bfloat16 change what the demo scores? ``python -m demo.checks.precision --seed 0``.
 
 The five networks compute in bfloat16, their features are packed, models trained on them, and the
 demo's main submission scored on the withheld test annotations, beside the finished run's in
@@ -7,7 +7,7 @@ float32. Neither target may move by 0.005.
 
 import sys
 
-from demo.runs import TARGETS, Demo
+from demo.checks.runs import TARGETS, Demo
 
 NETWORKS = ("densenet", "iresnet", "fau", "vggish", "wav2vec2")
 SUBMISSION = "main"

@@ -26,9 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from circumplex.pipeline.store import file_digest, record_path
-from demo.runs import places
+from demo.checks.runs import ROOT, places
 
-ROOT = Path(__file__).resolve().parents[1]
 COMPARED = ("predict_frames", "smooth_predictions", "ensemble_predictions", "submissions")
 KINDS = ("job", "scheduler", "both")
 SCRIPTS = ".snakemake/scripts/"

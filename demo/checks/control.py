@@ -1,4 +1,4 @@
-"""The control: train on annotations shuffled over samples. ``python -m demo.control --seed 0``.
+"""The control: train on shuffled annotations. ``python -m demo.checks.control --seed 0``.
 
 Training and validation annotations are dealt out anew in random order (resampled to the length of
 the sample that gets them, by chance its own); the withheld test annotations stay. What the pipeline
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from demo.runs import TARGETS, Demo
-from demo.score import HEADER, read_rows
+from demo.checks.runs import TARGETS, Demo
+from demo.checks.score import HEADER, read_rows
 
 LIMIT = 0.15
 

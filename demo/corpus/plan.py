@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.latents import Latents, draw_split, stratified
+from demo.corpus.latents import Latents, draw_split, stratified
 
 STRATA = ("skin", "hair", "style", "width", "jaw", "mouth", "glasses", "stubble", "pitch", "tract")
 SPLITS = ("train", "val", "test")

@@ -1,4 +1,4 @@
-"""Score submissions: ``python -m demo.score --truth DIR2 --submission FOLDER ... [--json]``.
+"""Score submissions: ``python -m demo.checks.score --truth DIR2 --submission FOLDER ... [--json]``.
 
 Concordance over the concatenation of all annotated frames of all samples, with code of its own:
 an independent check of the pipeline's metric.

@@ -1,4 +1,4 @@
-"""Are ensembles worth it? ``python -m demo.ensembles --truth DIR --results DIR``.
+"""Are ensembles worth it? ``python -m demo.checks.ensembles --truth DIR --results DIR``.
 
 Scores every ensemble of a finished run, and each of its models, on the withheld test annotations.
 Members come from the run's manifest, which follows from the config: they are fixed before anything
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from demo.score import NO_LABEL, TARGETS, ScoreError, ccc, read_rows
+from demo.checks.score import NO_LABEL, TARGETS, ScoreError, ccc, read_rows
 
 MARGIN = 0.01
 

@@ -1,4 +1,4 @@
-"""What training the visual networks is worth: ``python -m demo.backbone_gain --seed 0``.
+"""What training the visual networks is worth: ``python -m demo.checks.backbone_gain --seed 0``.
 
 The demo's LSTM is trained on the visual features alone, three seeds each, once with the networks
 that were trained on the corpus's still faces and once with seeded random ones, and scored on the
@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
-from demo.modalities import VISUAL
-from demo.runs import TARGETS, Demo
+from demo.checks.modalities import VISUAL
+from demo.checks.runs import TARGETS, Demo
 
 SEEDS = (0, 1, 2)
 RISE = 0.05

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo import faces, voices
-from demo.brush import Canvas
-from demo.plan import Subject, Video
+from demo.corpus import faces, voices
+from demo.corpus.brush import Canvas
+from demo.corpus.plan import Subject, Video
 
 SINGLE, DOUBLE = (320, 240), (400, 240)  # frame sizes, pixels
 OVERSAMPLE = 2  # pictures are composed at twice their size, then averaged down

@@ -1,4 +1,4 @@
-"""Make the demo corpus: ``python -m demo.make_corpus --seed 0 --size demo --out DIR --truth DIR2``.
+"""Make the demo corpus: ``python -m demo.corpus.make --seed 0 --size demo --out DIR --truth DIR2``.
 
 ``DIR`` gets videos, annotations in the layout of Aff-Wild2, split lists and ``samples.tsv``, and
 still faces with expression classes and action units;
@@ -19,17 +19,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.film import make_video
-from demo.plan import CASTS, SPLITS, Subject, plan_corpus
-from demo.stills import make_stills
+from demo.corpus.film import make_video
+from demo.corpus.plan import CASTS, SPLITS, Subject, plan_corpus
+from demo.corpus.stills import make_stills
 
 ANNOTATIONS = "annotations/VA_Estimation_Challenge"
 FOLDERS = {"train": "Train_Set", "val": "Validation_Set"}
 COLUMNS = ("sample", "video", "subject", "annotation", "split", "group")
 NO_LABEL = -5.0
 STAMP = "stamp.json"
-# Not the commands that only use a corpus: editing those must not make it anew.
-GENERATORS = ("brush", "faces", "film", "latents", "make_corpus", "plan", "stills", "voices")
+# The modules of this package: each of them decides the bytes of the corpus.
+GENERATORS = ("brush", "faces", "film", "latents", "make", "plan", "stills", "voices")
 
 
 def main() -> None:

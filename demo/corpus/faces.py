@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.brush import Canvas, Points, cloud, ellipse, paint
+from demo.corpus.brush import Canvas, Points, cloud, ellipse, paint
 
 UNIT = 112  # canvas pixels in a unit of face coordinates
 CENTRE = (160.0, 190.0)  # of the face, on the canvas
