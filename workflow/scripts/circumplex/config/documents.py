@@ -75,7 +75,8 @@ def options_page() -> str:
         if not (table := options_table(model)):
             continue
         parts.append(f"## {f'`{place}`' if place else 'Top level'}\n\n{_summary(model)}\n")
-        parts.append(f"The keys of `{shown[model]}`.\n" if model in shown else table)
+        parts += [f"The keys of `{shown[model]}`."] if model in shown else table
+        parts.append("")
         shown.setdefault(model, place)
     return "\n".join(parts)
 
