@@ -1,6 +1,6 @@
 """Training from packs larger than memory: seconds a frame, memory, and rates of reading.
 
-    PYTHONPATH=workflow/scripts python benchmarks/packs.py
+    .venv/bin/python benchmarks/packs.py
 
 Packs 600 samples of 5,000 synthetic frames, all seven features as float16 (14.5 GB in a folder of
 its own, removed after), by the workflow's function and shards. Then, each in a process of its own:

@@ -1,7 +1,7 @@
 """Training beside the authors' published code: validation CCC and seconds, on the same bytes.
 
     git clone -b RUCAIM3 https://github.com/situAI/ABAW2022_VA_Situ-RUCAIM3 published
-    PYTHONPATH=workflow/scripts python benchmarks/published_code.py published
+    .venv/bin/python benchmarks/published_code.py published
 
 Makes features and targets in the published code's own layout, imports them, and trains both sides
 with the paper's hyperparameters: theirs given to its scripts' options, ours

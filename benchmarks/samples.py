@@ -1,6 +1,6 @@
 """Hundreds of samples: the time of a dry run, the cost a job, and that one more is one more.
 
-    PYTHONPATH=workflow/scripts:. python benchmarks/samples.py --samples 600
+    .venv/bin/python benchmarks/samples.py --samples 600
 
 Makes a corpus of films of 3 frames: the same face and sound, but other bytes at each film's end,
 so that no two share a digest. Times `snakemake -n` with all eleven extractors and digests at hand;

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from circumplex.io.atomic import write_text
-from circumplex.pipeline.store import Request, Stage, run_shard
+from circumplex.pipeline.store import SampleRequest, Stage, run_shard
 from circumplex.report.page import write_report
 from places import ROOT
 from synthetic_report import Corpus, empty_inputs
@@ -147,7 +147,7 @@ def test_a_planted_link_is_replaced_and_not_followed(tmp_path):
     def make(_request, output, _metadata):
         write_text(output, "made")
 
-    run_shard(stage, results / "index/extract_x/0.json", [Request("a", {})], make)
+    run_shard(stage, results / "index/extract_x/0.json", [SampleRequest("a", {})], make)
     assert outside.read_text() == "mine"
     assert link.read_text() == "made"
     assert link.resolve().is_relative_to(results)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from circumplex.pipeline.repairs import remove_altered_submissions
 
 from circumplex.cli.main import main
 from circumplex.errors import RequestError
@@ -12,6 +11,8 @@ from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.records import Job, Records, write_record
+from circumplex.pipeline.requests import Request
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.submissions.files import (
     SubmissionError,
@@ -163,8 +164,14 @@ def test_an_altered_submission_is_made_again(tmp_path, damage):
     files = {path.name: file_digest(path) for path in folder.iterdir()}
     manifest = tmp_path / "write_submission" / "main.json"
     write_json(manifest, {"folder": "submissions/main", "files": files})
-    remove_altered_submissions(tmp_path)
-    assert manifest.is_file(), "nothing was altered"
+    path = "write_submission/main.json"
+    job = Job("main", Request("write_submission", "code"), {}, (path,))
+    write_record(tmp_path, job, {}, {path: manifest})
+
+    def is_current():
+        return Records(tmp_path, lambda *_: job).is_current(job)
+
+    assert is_current(), "nothing was altered"
     if damage == "alter":
         (folder / "a.txt").write_text("valence,arousal\n0,0.1\n")
     elif damage == "delete":
@@ -175,8 +182,7 @@ def test_an_altered_submission_is_made_again(tmp_path, damage):
         folder.rename(folder.with_name("elsewhere"))
     else:
         manifest.write_text("{")
-    remove_altered_submissions(tmp_path)
-    assert not manifest.exists()
+    assert not is_current()
 
 
 @pytest.fixture

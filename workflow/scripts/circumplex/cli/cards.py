@@ -35,7 +35,7 @@ def page() -> str:
         )
         for feature in FEATURES.values()
     ]
-    return render_markdown(cards, config)
+    return render_markdown(cards)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
