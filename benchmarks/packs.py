@@ -23,7 +23,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from circumplex.cli.checkout import find_checkout
+
+ROOT = find_checkout(Path(__file__))
 FEATURES = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")
 FRAMES = 5000
 """A sample's: 50 segments, so that 160 samples in 16s make 500 steps."""

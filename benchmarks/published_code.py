@@ -30,7 +30,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from circumplex.cli.checkout import find_checkout
+
+ROOT = find_checkout(Path(__file__))
 FEATURES = {"densenet": 342, "wav2vec2": 768, "compare": 130}
 LATENTS = 24
 FRAMES = (451, 500)
