@@ -14,7 +14,7 @@ from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.code import code_digest, read_pins
 from circumplex.pipeline.requests import Identities
 from circumplex.pipeline.result_requests import ResultIdentities
-from circumplex.training.spec import training_spec
+from circumplex.config.training import TrainingSpec
 from example_requests import ROWS, config_of, write_sheet
 from places import ROOT
 
@@ -159,7 +159,7 @@ def test_shipped_configs_pass(presets, tmp_path):
     assert plan.runs
     assert plan.submissions
     for name in plan.experiments:
-        assert training_spec(plan.training_values(name)).encoder.hidden > 0
+        assert TrainingSpec.read(plan.training_values(name)).encoder.hidden > 0
 
 
 def test_every_preset_is_tested_above():

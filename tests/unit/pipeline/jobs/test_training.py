@@ -7,7 +7,7 @@ import torch
 
 from circumplex.pipeline.jobs.training import TrainingJob
 from circumplex.pipeline.store import Entry, Status, write_index
-from circumplex.training.spec import training_spec, training_values
+from circumplex.config.training import TrainingSpec
 from toy_data import Toy
 
 LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
@@ -34,9 +34,9 @@ def start(tmp_path, monkeypatch):
     def of(missing):
         encoder = {"kind": "lstm", "hidden": 8, "regressor": [4]}
         values = {"encoder": encoder, "visual": ["face"], "audio": ["voice"], "epochs": 1}
-        spec = training_spec({**values, "selection": "last", "missing_modality": missing})
+        spec = TrainingSpec.read({**values, "selection": "last", "missing_modality": missing})
         roles = dict.fromkeys(LENGTHS, "train")
-        stage = {"code": "c", "options": training_values(spec), "roles": roles, "seed": 0}
+        stage = {"code": "c", "options": spec.plain(), "roles": roles, "seed": 0}
         run = tmp_path / "results" / "index" / "train_encoder" / f"{missing}.json"
         snakemake = SimpleNamespace(
             log=["x"],
