@@ -19,7 +19,7 @@ SMALL = {"hidden": 16, "heads": 2, "layers": 2, "regressor": [12]}
 
 def small(kind):
     """Options of a small network with the encoder of this name."""
-    return {**small(kind), **({"feed_forward": 24} if "transformer" in kind else {})}
+    return {**SMALL, "kind": kind, **({"feed_forward": 24} if "transformer" in kind else {})}
 
 
 def network(kind, flags=0, visual=(3, 1), **values):
