@@ -16,7 +16,7 @@ def rounds(trials: int, parallel: int) -> list[range]:
 
 
 def trial_training(choices: Sequence[Mapping[str, Any]], parameters: Parameters) -> dict[str, Any]:
-    """Values for `training_spec.training_spec` of a trial.
+    """Build the values of a trial's model, for `TrainingSpec.read`.
 
     Args:
         choices: by set of features, the values that the search starts from.
