@@ -1,11 +1,11 @@
 """Submissions by the organisers' list, altered folders, and the command that checks."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from circumplex.cli.main import main
 from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
@@ -23,7 +23,6 @@ from circumplex.submissions.files import (
 from circumplex.submissions.lists import listed_samples, read_list
 from circumplex.submissions.submission import Submission
 from example_requests import ROWS, request_config, write_sheet
-from places import ROOT
 
 FRAMES = {"a": 5, "b_left": 3}
 DRAW = np.random.default_rng(0)
@@ -225,11 +224,7 @@ def test_lists_that_cannot_be_followed(plan, lines, changes, message):
 
 @pytest.fixture
 def command():
-    path = ROOT / "workflow/scripts/check_submission.py"
-    spec = importlib.util.spec_from_file_location("check_submission", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return lambda words: main(["check-submission", *words])
 
 
 def test_the_command_checks_both_forms(tmp_path, table, command, capsys):

@@ -96,7 +96,7 @@ def read_samples(sheet: Path) -> list[Sample]:
     if not sheet.is_file():
         raise RequestError(
             f"sample sheet {sheet} is missing: write it (columns in docs/samples.md), "
-            "or make it with `python workflow/scripts/make_sheet.py`"
+            "or let `circumplex sheet` write it"
         )
     try:
         with sheet.open(newline="", encoding="utf-8-sig") as file:
