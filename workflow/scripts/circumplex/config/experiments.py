@@ -37,7 +37,11 @@ class Experiment(WithEncoder):
 
 
 class Method(StrEnum):
-    """How predictions of an ensemble's models are combined."""
+    """How predictions of an ensemble's models are combined.
+
+    `MEAN`: of all models (the paper). `CCC_WEIGHTED`: mean weighted by held-out CCC.
+    `STACKED_RIDGE`: ridge regression on out-of-fold predictions.
+    """
 
     MEAN = "mean"
     CCC_WEIGHTED = "ccc_weighted"

@@ -14,11 +14,11 @@ from circumplex.config.faces import FaceOptions
 from circumplex.config.feature_options import ImportedFeature
 from circumplex.config.features import FEATURES, options_of
 from circumplex.config.model_sections import Encoders
+from circumplex.config.preparation import Compute, Fill, Folds, Labels, Media, Packs
 from circumplex.config.recipes import Recipe
-from circumplex.config.search_options import Search
+from circumplex.config.search import Search
 from circumplex.config.section import Name, Section, Text, Unique, defaults_of
 from circumplex.config.smoothing import Smoothing
-from circumplex.config.stages import Compute, Fill, Folds, Labels, Media, Packs
 from circumplex.config.still_sets import AnyStillSet
 from circumplex.config.training import TrainingOptions
 from circumplex.config.values import without_nulls

@@ -192,7 +192,7 @@ def _render_columns(card: Card) -> str:
 HEADER = """\
 # Feature cards
 
-Written by `make cards` from the code, `config.yaml`, and `config/extractors/` and
+Written by `circumplex cards` from the code, `config.yaml`, and `config/extractors/` and
 `config/weights.yaml` of the package; a test compares them. The report of a run has the same
 cards with the run's own weights and its measured costs. Which sound belongs to which frame:
 [alignment.md](alignment.md).
