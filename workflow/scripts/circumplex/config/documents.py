@@ -23,8 +23,9 @@ HEAD = """\
 Every key of `config.yaml` and of the presets over it: what may stand there, what holds where it is
 left out, and what it means. Written from the models in `workflow/scripts/circumplex/config/`, by
 `.venv/bin/python -m circumplex.config.documents`; a test compares them. A key that is not here is
-refused, and so is a value of another type or out of its range. `null` stands for leaving a key out, and
-removes an entry that a preset inherits. `<name>` is a name of your choice, `[]` an item of a list.
+refused, and so is a value of another type or out of its range. `null` stands for leaving a key out,
+and removes an entry that a preset inherits. `<name>` is a name of your choice, `[]` an item of a
+list.
 The options of the extractors are on their cards, in [features.md](features.md).
 """
 
