@@ -29,10 +29,10 @@ score: .venv/.locked ## CCC of the demo's submission on the withheld test annota
 	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
 
 estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
-	$(BIN)/python workflow/scripts/estimate.py --configfile $(CONFIGS)
+	$(BIN)/circumplex estimate --configfile $(CONFIGS)
 
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
-	$(BIN)/python workflow/scripts/tune.py --configfile $(CONFIGS)
+	$(BIN)/circumplex tune --configfile $(CONFIGS)
 
 ensembles: .venv/.locked ## the demo's ensembles against their members, on the withheld test annotations
 	$(BIN)/python -m demo.checks.ensembles --truth $(DEMO)/truth --results $(DEMO)/results
@@ -91,7 +91,7 @@ audit: .venv/.locked ## the lock against PyPI's advisories; fails if these canno
 	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 cards: .venv/.locked ## the feature cards of docs/features.md
-	$(BIN)/python workflow/scripts/make_cards.py
+	$(BIN)/circumplex cards
 
 lock: .venv/.locked ## add to requirements.lock what pyproject.toml asks for
 	$(BIN)/python tools/lock.py

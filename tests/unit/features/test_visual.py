@@ -17,7 +17,7 @@ from circumplex.features.extractors import densenet, fau, iresnet
 from circumplex.features.visual import read_frames, write_frames
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns, read_metadata
 from circumplex.networks.weights import Weights, build_network
-from circumplex.pipeline.store import Request, Task
+from circumplex.pipeline.store import SampleRequest, Task
 
 RANDOM = {"weights": "random:1"}
 
@@ -70,7 +70,7 @@ def run_visual(folder: Path, crops, sources, extractor, batch_size=4) -> np.ndar
     fill = write_fill(folder / "fill.parquet", sources)
     output = folder / "out.parquet"
     extractor.batch_size = batch_size
-    task = Task(Request("sample", {}), output, {"made": "here"})
+    task = Task(SampleRequest("sample", {}), output, {"made": "here"})
 
     def write(task, pieces):
         write_frames(task.output, extractor.name, extractor.dimension, pieces, task.metadata)

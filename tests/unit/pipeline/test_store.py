@@ -2,11 +2,11 @@ import json
 import os
 
 import pytest
+from circumplex.pipeline.repairs import remove_damaged_indexes
 
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.atomic import read_json, write_json, write_text
 from circumplex.io.digests import file_digest
-from circumplex.pipeline.repairs import remove_damaged_indexes
 from circumplex.pipeline.store import (
     Entry,
     Request,

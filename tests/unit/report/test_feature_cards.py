@@ -4,7 +4,7 @@ import opensmile
 import pytest
 import yaml
 
-import make_cards
+from circumplex.cli import cards
 from circumplex.config.catalogue import published_weights
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
@@ -24,7 +24,7 @@ def section(name):
 
 
 def test_the_page_is_what_the_code_says():
-    assert make_cards.page() == PAGE, "run `make cards`"
+    assert cards.page() == PAGE, "run `make cards`"
 
 
 @pytest.mark.parametrize("name", FEATURES)

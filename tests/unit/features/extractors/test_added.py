@@ -5,6 +5,7 @@ Networks are made small here, in the formats that are published.
 
 import json
 import wave
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -36,12 +37,8 @@ from circumplex.config.features import FEATURES, options_of
 from circumplex.errors import ModalityAbsent, RequestError
 from circumplex.features.extractors import mfcc, speech, vit
 from circumplex.features.extractors import timm as backbones
-from circumplex.io.digests import DigestCache
-from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.requests import Identities
 from circumplex.pipeline.resources import needs
-from example_requests import config_of, request_config
-from places import ROOT
+from example_requests import builder_of, config_of, request_config
 
 RATE = 16_000
 SMALL = {
@@ -391,16 +388,9 @@ def test_mfcc_refuses(tmp_path):
 
 def test_every_feature_has_all_its_parts():
     """What docs/extractors.md asks for."""
-    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     config = config_of()["features"]
-    scripts = ROOT / "workflow/scripts"
     for name, feature in FEATURES.items():
-        assert (scripts / f"circumplex/features/extractors/{name}.py").is_file(), name
-        assert (
-            f"from circumplex.features.extractors import {name}\n"
-            in (scripts / f"{feature.stage}.py").read_text()
-        )
-        assert f"\nrule {feature.stage}:\n" in rules
+        assert callable(import_module(f"circumplex.features.extractors.{name}").build)
         assert options_of(name).read(config[name]).plain() == config[name]
         assert ("dimension" in config[name]) == (feature.dimension is None)
         assert needs()[feature.stage] is feature.need
@@ -437,16 +427,15 @@ def test_a_pack_has_the_dimension_that_the_config_declares(tmp_path):
         "experiments": {"x": experiment},
         "ensembles": {"main": {"valence": ["x"], "arousal": ["x"]}},
     }
-    plan = make_plan(request_config(tmp_path, changes))
-    made = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "digests.json"))
-    dimensions = {name: made.packs(name)["options"]["dimension"] for name in ADDED}
+    builder = builder_of(request_config(tmp_path, changes), tmp_path)
+    requests = {name: builder.request("pack_features", f"{name}/000-of-001") for name in ADDED}
+    dimensions = {name: request.dimension for name, request in requests.items()}
     assert dimensions == {"timm": 512, "vit": 384, "speech": 768, "mfcc": 13}
-    assert made.packs("fau")["options"]["dimension"] == 512
-    assert [feature.name for feature in plan.features] == ADDED
+    assert builder.request("pack_features", "fau/000-of-001").dimension == 512
+    assert [feature.name for feature in builder.plan.features] == ADDED
 
 
 def test_networks_that_no_experiment_uses_need_no_weights(tmp_path):
-    plan = make_plan(request_config(tmp_path))
-    assert not set(ADDED) & {feature.name for feature in plan.features}
-    made = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "digests.json"))
-    assert not any(problem.startswith(tuple(ADDED)) for problem in made.weight_problems())
+    builder = builder_of(request_config(tmp_path), tmp_path)
+    assert not set(ADDED) & {feature.name for feature in builder.plan.features}
+    assert not any(problem.startswith(tuple(ADDED)) for problem in builder.weights.problems())

@@ -1,5 +1,6 @@
 """The plan of a config as Snakemake would merge it, for commands that run beside the workflow."""
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,3 +27,15 @@ def plan_of(presets: Iterable[Path]) -> Plan:
             raise RequestError(f"config file {path} holds no keys: write `key: value` lines")
         update_config(config, values)
     return make_plan(config)
+
+
+def add_presets(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names presets."""
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="presets over config.yaml, in order",
+    )

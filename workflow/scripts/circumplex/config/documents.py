@@ -6,14 +6,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from circumplex.config.root import config_model
-from circumplex.config.section import Section
-from circumplex.config.slots import Slot, describe_type, fields_of
+from circumplex.config.option_tables import options_table
+from circumplex.config.root import Config
+from circumplex.config.slots import Slot, fields_of
 from circumplex.io.atomic import write_text
 
 SCHEMA = Path(__file__).with_name("schemas") / "config.schema.json"
@@ -26,6 +25,7 @@ left out, and what it means. Written from the models in `workflow/scripts/circum
 `python -m circumplex.config.documents`; a test compares them. A key that is not here is refused,
 and so is a value of another type or out of its range. `null` stands for leaving a key out, and
 removes an entry that a preset inherits. `<name>` is a name of your choice, `[]` an item of a list.
+The options of the extractors are on their cards, in [features.md](features.md).
 """
 
 
@@ -57,26 +57,25 @@ def _inside(slot: Slot, place: str) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def schema_text() -> str:
-    """The JSON schema of the config."""
-    schema = config_model().model_json_schema(by_alias=True)
+    """The JSON schema of the config, in which an extractor's section may have any key.
+
+    So a new extractor changes no file but its own; its keys are checked by its model.
+    """
+    schema = Config.model_json_schema(by_alias=True)
+    schema["$defs"]["Features"]["additionalProperties"] = {"type": "object"}
     full = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(full, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def options_page() -> str:
-    """The page docs/options.md: a table for each section."""
+    """The page docs/options.md: a table for each section but those of the extractors."""
     parts = [HEAD]
     shown: dict[type[BaseModel], str] = {}
-    for place, model in walk(config_model()):
-        fields = fields_of(model).items()
-        rows = [_row(key, field) for key, field in fields if not Slot.of_field(field).model]
-        if not rows:
+    for place, model in walk(Config):
+        if not (table := options_table(model)):
             continue
         parts.append(f"## {f'`{place}`' if place else 'Top level'}\n\n{_summary(model)}\n")
-        if model in shown:
-            parts.append(f"The keys of `{shown[model]}`.\n")
-        else:
-            parts += ["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""]
+        parts.append(f"The keys of `{shown[model]}`.\n" if model in shown else table)
         shown.setdefault(model, place)
     return "\n".join(parts)
 
@@ -84,26 +83,6 @@ def options_page() -> str:
 def _summary(model: type[BaseModel]) -> str:
     lines = (model.__doc__ or "").partition("\n\n")[0].split("\n")
     return " ".join(line.strip() for line in lines).replace("``", "`")
-
-
-def _row(key: str, field: FieldInfo) -> str:
-    slot = Slot.of_field(field)
-    meaning = (field.description or "").replace("<", "&lt;")
-    cells = (f"`{key}`", describe_type(slot), _default(field), meaning)
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value: Any = field.get_default(call_default_factory=True)
-    if value is None:
-        return ""
-    if isinstance(value, Section):
-        value = value.plain()
-    elif isinstance(value, tuple):
-        value = list(value)
-    return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def main() -> None:

@@ -10,8 +10,6 @@ from pydantic import Field
 
 from circumplex.config.section import Lax, Section
 
-SMALLEST_INPUT = 12
-"""Side of the window of MTCNN's first network in pixels: the smallest face that it sees."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -27,10 +25,10 @@ class FaceOptions(Section):
 
     min_face_size: float = Field(
         36,
-        ge=SMALLEST_INPUT,
+        ge=12,
         le=10_000,
-        description="pixels; smaller faces are not looked for. Our choice, 10% under 40, so that a "
-        "face of 40 pixels is not at the edge of what is looked for",
+        description="pixels; smaller faces are not looked for; MTCNN sees none below 12. Our "
+        "choice, 10% under 40, so that a face of 40 pixels is not at the edge of what is found",
     )
     thresholds: Lax[tuple[Probability, Probability, Probability]] = Field(
         (0.6, 0.7, 0.7),

@@ -46,7 +46,7 @@ def describe_errors(model: type[BaseModel], error: ValidationError, place: str) 
             known = list(fields_of(around)) if around else []
             line = f"unknown key {parts[-1]!r} at {above}{suggestion(parts[-1], known)}"
         elif problem["loc"] and _is_of_key(problem, slot):
-            line = f"{above}: name {_describe(problem, slot, repr(parts[-1]))}"
+            line = f"{above}: name {parts[-1]!r} {_describe_name(problem)}"
         else:
             line = _describe(problem, slot, where or TOP)
         lines[line] = None
@@ -87,6 +87,12 @@ def _is_of_key(problem: Any, slot: Slot) -> bool:
     return key == "[key]" or (of_extra and problem["type"] != "model_type")
 
 
+def _describe_name(problem: Any) -> str:
+    if problem["type"] == "string_pattern_mismatch":
+        return f"does not match {problem['ctx']['pattern']}"
+    return str(problem["ctx"]["error"])
+
+
 def _describe(problem: Any, slot: Slot, where: str) -> str:
     kind, value = problem["type"], problem["input"]
     hint = f" ({slot.description})" if slot.description else ""
@@ -99,7 +105,7 @@ def _describe(problem: Any, slot: Slot, where: str) -> str:
         known = suggestion(str(tag), [t.strip(" '") for t in tags.split(",")]) if tag else ""
         return f"{where}.kind is {tag!r}{known}" if tag else f"{where} lacks kind"
     if kind == "string_pattern_mismatch":
-        return f"{where} does not match {problem['ctx']['pattern']}{hint}"
+        return f"{where} is {shorten(value)}: does not match {problem['ctx']['pattern']}{hint}"
     if kind in ("enum", "literal_error"):
         return f"{where} is {shorten(value)}, but must be one of {choices_of(slot)}"
     if kind == "too_short":

@@ -17,8 +17,10 @@ from facenet_pytorch.models.utils.detect_face import (
 from numpy.typing import NDArray
 from torchvision.ops.boxes import batched_nms
 
-from circumplex.config.faces import SMALLEST_INPUT, FaceOptions
+from circumplex.config.faces import FaceOptions
 
+SMALLEST_INPUT = 12
+"""Side of P-Net's window in pixels: the smallest face it sees at full scale."""
 UNTRACKED = -1
 PIECES_PER_CALL = 512
 

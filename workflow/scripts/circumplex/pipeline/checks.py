@@ -1,6 +1,6 @@
 """From a request to its plan. What makes a request invalid is reported here, before any job.
 
-Imported while the workflow is parsed: standard library, yaml, jsonschema and pydantic only.
+Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The plan of a run: what the config and the sheet ask for, resolved before any job.
 
-Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 import os

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from circumplex.config.catalogue import published_weights
-from circumplex.config.features import Feature, FeatureText
+from circumplex.config.features import Feature, FeatureText, options_of
 from circumplex.config.modalities import Framing
+from circumplex.config.option_tables import options_table
 from circumplex.config.weights import PUBLISHED, RANDOM, TRAINED
 from circumplex.io.markdown import markdown_table
 
@@ -148,23 +149,18 @@ def describe_cost(cost: Cost | None) -> str:
     return f"{cost.per_second:.2g} CPU s per second of video ({measured})"
 
 
-def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
-    """Render the cards as a page of the documentation.
-
-    Args:
-        cards: cards to show.
-        config: section ``features`` of the shipped config.
-    """
+def render_markdown(cards: Iterable[Card]) -> str:
+    """Render the cards as a page of the documentation, each with its options."""
     parts = [HEADER]
     for card in cards:
-        rows = _rows(card, config[card.name])
-        table = "\n".join(markdown_table(["", ""], rows.items()))
+        table = "\n".join(markdown_table(["", ""], _rows(card).items()))
         parts.append(f"## `{card.name}`\n\n{table}\n")
+        parts.append(options_table(options_of(card.name)))
         parts.append(_render_columns(card))
     return "\n".join(parts)
 
 
-def _rows(card: Card, options: Mapping[str, Any]) -> dict[str, str]:
+def _rows(card: Card) -> dict[str, str]:
     """The rows of a card's table, value by name."""
     known = card.known
     rows = {
@@ -183,8 +179,6 @@ def _rows(card: Card, options: Mapping[str, Any]) -> dict[str, str]:
             "output, report and submission made with them"
         )
         rows["address"] = known.address
-    texts = [f"{key}: {value}" for key, value in options.items() if key != "weights"]
-    rows["options"] = f"`{', '.join(texts)}`"
     return rows
 
 

@@ -31,13 +31,12 @@ FEATURE = Feature(
 )
 
 
-BANDS = 64
-"""Mel bands: there are at most as many coefficients."""
-
-
 class Options(FeatureOptions):
     """Options of the feature ``mfcc``."""
 
     dimension: int = Field(
-        20, ge=1, le=BANDS, description="coefficients, from the zeroth; values per frame"
+        20,
+        ge=1,
+        le=64,
+        description="coefficients, from the zeroth; values per frame. There are 64 bands",
     )

@@ -40,9 +40,6 @@ FEATURE = Feature(
 )
 
 
-EXAMPLE_S = 0.96
-
-
 class Postprocess(StrEnum):
     """What is done to the network's output.
 
@@ -58,9 +55,9 @@ class Options(ImageOptions):
 
     weights: WeightChoice = weights_field("published:vggish")
     hop_s: float = Field(
-        EXAMPLE_S,
+        0.96,
         ge=0.01,
-        le=EXAMPLE_S,
+        le=0.96,
         description="seconds between the starts of examples, a multiple of 0.01; smaller for finer "
         "time",
     )

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torchaudio.transforms import MFCC
 
-from circumplex.config.extractors.mfcc import BANDS, Options
+from circumplex.config.extractors.mfcc import Options
 from circumplex.features.sound import AudioRows
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
 
-WINDOW, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, the next power of two
+WINDOW, HOP, FFT, BANDS = 400, 160, 512, 64  # samples: 25 ms, 10 ms, the next power of two; bands
 ROWS_AT_ONCE = 6000  # a minute
 
 

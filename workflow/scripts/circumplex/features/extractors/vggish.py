@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circumplex.config.extractors.vggish import EXAMPLE_S, Options
+from circumplex.config.extractors.vggish import Options
 from circumplex.features.sound import AudioRows, Intervals
 from circumplex.io.prefetch import Batcher
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
@@ -16,6 +16,8 @@ from circumplex.networks import vggish
 from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Inference
 from circumplex.networks.weights import Weights, build_network, load_state
+
+EXAMPLE_S = 0.96
 
 
 def read_pca(path: Path, _network: torch.nn.Module) -> dict[str, torch.Tensor]:

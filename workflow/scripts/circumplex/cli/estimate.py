@@ -1,38 +1,33 @@
-"""Say what a run will cost before it starts: jobs, CPU and GPU hours and disk, by stage.
-
-This is a command to run by hand, not a rule's script: ``make estimate CONFIGS=...``.
-"""
+"""``circumplex estimate``: jobs, CPU and GPU hours and disk space of a run, by stage."""
 
 import argparse
 import logging
-import sys
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import astuple
-from pathlib import Path
 
-from circumplex.cli.config import plan_of
-from circumplex.config.modalities import Modality
-from circumplex.errors import CircumplexError, SampleError
+from circumplex.cli.config import add_presets, plan_of
+from circumplex.errors import SampleError
 from circumplex.media.video import open_media
 from circumplex.pipeline.plan import Plan
-from circumplex.pipeline.resources import DEFAULT_SECONDS, GPU_SPEED, Estimate, estimate
+from circumplex.pipeline.resources import DEFAULT_SECONDS, GPU_SPEED, Estimate, estimate, needs
+from circumplex.pipeline.stages import sample_stages
+
+EXAMPLE = "circumplex estimate --configfile config/demo.yaml"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_presets(parser)
+
+
+def run(options: argparse.Namespace) -> int:
     """Print the table.
 
-    Returns:
-        1 if the config or the sheet makes no sense, else 0.
+    Raises:
+        RequestError: the config or the sheet is invalid.
     """
-    parser = argparse.ArgumentParser(description="What a run will cost, before it starts.")
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="estimate: %(message)s")
-    try:
-        plan = plan_of(options.configfile)
-    except CircumplexError as error:
-        print(f"estimate: {error}", file=sys.stderr)
-        return 1
+    logging.basicConfig(format="circumplex: warning: %(message)s")
+    plan = plan_of(options.configfile)
     _report(plan, _seconds(plan))
     return 0
 
@@ -58,18 +53,9 @@ def _seconds(plan: Plan) -> float:
 
 def _report(plan: Plan, seconds: float) -> None:
     shards, models = len(plan.shards), len(plan.runs)
-    stages = [plan.timeline, "read_labels"]
-    if plan.extracts(Modality.AUDIO):
-        stages.append("extract_audio")
-    if plan.extracts(Modality.VISUAL):
-        stages += ["align_faces", "fill_frames"]
-    stages += [feature.stage for feature in plan.features if not feature.imported]
-    if plan.timeline == "extract_frames":
-        stages.append("summarise_quality")
-    jobs = dict.fromkeys(stages, shards)
-    imported = sum(feature.imported for feature in plan.features)
-    if imported:
-        jobs["import_features"] = shards * imported
+    jobs: Counter[str] = Counter()
+    for stage in sample_stages(plan):
+        jobs[stage if stage in needs() else "import_features"] += shards
     jobs["pack_features"] = shards * len(plan.features)
     jobs |= {"train_encoder": models, "predict_frames": models}
     passes = {"train_encoder": models, "predict_frames": models}
@@ -88,7 +74,3 @@ def _report(plan: Plan, seconds: float) -> None:
         "stages with GPU hours take these in place of their CPU hours, if it is worth "
         f"{GPU_SPEED:.0f} cores: an assumption, no GPU was at hand to measure."
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

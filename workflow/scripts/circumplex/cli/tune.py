@@ -1,68 +1,57 @@
-"""Measure the settings of the deep extractors on this machine and recommend config values.
-
-This is a command to run by hand, not a rule's script: ``make tune CONFIGS=...``.
-"""
+"""``circumplex tune``: measure the settings of the deep extractors and recommend config values."""
 
 import argparse
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
 
-from circumplex.cli.config import plan_of
+from circumplex.cli.config import add_presets, plan_of
 from circumplex.config.features import FEATURES
-from circumplex.errors import CircumplexError
-from circumplex.features.extractors import (
-    densenet,
-    fau,
-    iresnet,
-    speech,
-    timm,
-    vggish,
-    vit,
-    wav2vec2,
-)
 from circumplex.features.tuning import LEAST_COSINE, Build, Trial, Tuner, recommend
 from circumplex.features.tuning_inputs import inputs_of
+from circumplex.pipeline.jobs.extraction import PACKAGE
 from circumplex.pipeline.plan import Plan
 
-DEEP: Mapping[str, Build] = {
-    "densenet": densenet.build,
-    "iresnet": iresnet.build,
-    "fau": fau.build,
-    "timm": timm.build,
-    "vit": vit.build,
-    "vggish": vggish.build,
-    "wav2vec2": wav2vec2.build,
-    "speech": speech.build,
-}
+EXAMPLE = "circumplex tune --configfile config/small.yaml --features densenet"
 HEADER = f"{'settings':56}{'ms/batch':>9}{'faster':>8}{'first s':>9}{'cosine':>10}{'error':>8} bits"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_presets(parser)
+    parser.add_argument(
+        "--features",
+        nargs="+",
+        choices=deep_features(),
+        metavar="FEATURE",
+        help="features to tune (default: the deep ones that the run uses)",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="CPU cores (default: compute.threads.extract)"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="device as PyTorch names it, such as cuda:0 (default: cpu)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
     """Print what was measured, and the part of a config to write.
 
-    Returns:
-        1 if the config makes no sense or weights are missing, else 0.
+    Raises:
+        RequestError: the config is invalid, or weights are missing.
     """
-    parser = argparse.ArgumentParser(description="Recommend settings of the deep extractors.")
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets")
-    parser.add_argument("--features", nargs="+", choices=DEEP, help="default: those of the run")
-    parser.add_argument("--threads", type=int, help="cores; default: compute.threads.extract")
-    parser.add_argument("--device", default="cpu", help="PyTorch's name, such as cuda:0")
-    options = parser.parse_args(arguments)
-    try:
-        plan = plan_of(options.configfile)
-        torch.set_num_threads(options.threads or plan.config["compute"]["threads"]["extract"])
-        names = options.features or [f.name for f in plan.features if f.name in DEEP]
-        chosen = {name: _tune(plan, name, options.device) for name in names}
-    except CircumplexError as error:
-        print(f"tune: {error}", file=sys.stderr)
-        return 1
-    _recommend(chosen, options.device)
+    plan = plan_of(options.configfile)
+    torch.set_num_threads(options.threads or plan.config["compute"]["threads"]["extract"])
+    names = options.features or [f.name for f in plan.features if f.name in deep_features()]
+    _recommend({name: _tune(plan, name, options.device) for name in names}, options.device)
     return 0
+
+
+def deep_features() -> list[str]:
+    """Names of the features whose extractor is a network."""
+    return [feature.name for feature in FEATURES.values() if feature.deep]
 
 
 def extractor_options(plan: Plan, name: str) -> dict[str, Any]:
@@ -78,7 +67,8 @@ def _tune(plan: Plan, name: str, device: str) -> tuple[Trial, Trial]:
     print(f"\n{name}\n{HEADER}", flush=True)
     trials: list[Trial] = []
     options = extractor_options(plan, name)
-    tuner = Tuner(DEEP[name], options, device, lambda e: inputs_of(e, plan.results))
+    build: Build = import_module(f"{PACKAGE}.{name}").build
+    tuner = Tuner(build, options, device, lambda e: inputs_of(e, plan.results))
     for trial in tuner.trials():
         trials.append(trial)
         print(_line(trial, trials[0]), flush=True)
@@ -112,7 +102,3 @@ def _recommend(chosen: Mapping[str, tuple[Trial, Trial]], device: str) -> None:
         gain = f"{plain.seconds / best.seconds:.2f} times as fast as float32"
         change = f"cosine {best.cosine:.6f}, relative error {best.error:.4f}"
         print(f"  {name}: {{{values}}} # {gain}; {change}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

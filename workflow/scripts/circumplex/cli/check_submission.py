@@ -1,14 +1,12 @@
-"""Check a submission as the organisers would: refuse missing, extra, repeated or wild rows.
+"""``circumplex check-submission``: refuse missing, extra, repeated or invalid rows.
 
-This is a command to run by hand, not a rule's script; `write_submission` checks what it writes.
+`write_submission` checks what it writes in the same way.
 """
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from circumplex.errors import CircumplexError, RequestError
+from circumplex.errors import RequestError
 from circumplex.io.parquet import count_rows
 from circumplex.submissions.files import (
     check_image_submission,
@@ -17,34 +15,32 @@ from circumplex.submissions.files import (
 )
 from circumplex.submissions.lists import listed_samples, read_list
 
+EXAMPLE = "circumplex check-submission results/submissions/main --list FILE --results results"
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check, and name every problem.
 
-    Returns:
-        0 if the submission is exactly what was asked for, else 1.
-    """
-    parser = argparse.ArgumentParser(description="Check a submission.")
-    parser.add_argument("submission", type=Path, help="folder of texts, or the CSV")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "submission", type=Path, metavar="SUBMISSION", help="folder of text files, or the CSV file"
+    )
     parser.add_argument(
         "--list",
         type=Path,
         required=True,
         metavar="FILE",
-        help="the organisers' test list (a sample a line) or sample file (an image a line)",
+        help="the organisers' test list (one sample per line) or sample file (one image per line)",
     )
     parser.add_argument(
         "--results",
         type=Path,
         metavar="DIR",
-        help="results folder: count the videos' frames as it decoded them",
+        help="results folder: take the number of frames of each video from there",
     )
-    options = parser.parse_args(arguments)
-    try:
-        checked = check(options.submission, options.list, options.results)
-    except CircumplexError as error:
-        print(f"check_submission: {error}", file=sys.stderr)
-        return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check the submission; the error names every problem."""
+    checked = check(options.submission, options.list, options.results)
     print(f"{options.submission}: {checked}")
     return 0
 
@@ -78,7 +74,3 @@ def check(submission: Path, listed: Path, results: Path | None) -> str:
     else:
         check_submission(submission, rows)
     return f"{len(rows)} samples, {sum(rows.values())} rows"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
