@@ -8,7 +8,7 @@ import torch
 from circumplex.pipeline.jobs.training import TrainingJob
 from circumplex.pipeline.store import Entry, Status, write_index
 from circumplex.training.spec import training_spec, training_values
-from toy_data import Toy
+from synthetic_data import SyntheticData
 
 LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
 
@@ -18,7 +18,7 @@ def start(tmp_path, monkeypatch):
     """A training job on four samples: one has no voice, one failed in ``read_labels``."""
     monkeypatch.setattr("circumplex.pipeline.jobs.training.set_up", lambda *_: None)
     threads = torch.get_num_threads()
-    toy = Toy(tmp_path / "results" / "x", LENGTHS)
+    toy = SyntheticData(tmp_path / "results" / "x", LENGTHS)
     toy.features["voice"]["deaf"] = None
     toy.readers()
     entries = {
