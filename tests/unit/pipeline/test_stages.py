@@ -75,10 +75,9 @@ def add_function(*modules: str) -> Edit:
 
 def test_stages_cover_few_modules():
     counts = {name: len(counted_modules(s.modules, LIBRARY)) for name, s in STAGES.items()}
-    print(counts)
-    assert counts["extract_frames"] <= 4
-    assert counts["extract_egemaps"] <= 10
-    assert counts["extract_densenet"] <= 12
+    assert counts["extract_frames"] <= 4, counts
+    assert counts["extract_egemaps"] <= 10, counts
+    assert counts["extract_densenet"] <= 12, counts
     # They gather what others computed.
     gathering = {"make_manifest", "list_failures", "check_failures", "export_ensemble"}
     assert {name for name, count in counts.items() if count == 0} == gathering
