@@ -8,9 +8,9 @@ import sys
 import pytest
 import yaml
 
+from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
-from circumplex.training.spec import training_spec
 from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
 
@@ -181,7 +181,7 @@ def test_shipped_configs_pass(tmp_path):
             assert plan.runs
             assert plan.submissions
             for name in plan.experiments:
-                assert training_spec(plan.training_values(name)).encoder.hidden > 0
+                assert TrainingSpec.read(plan.training_values(name)).encoder.hidden > 0
         except (RequestError, AssertionError) as error:
             offenders["+".join(presets)] = repr(error)
     assert offenders == {}

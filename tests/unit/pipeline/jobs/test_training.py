@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from circumplex.config.training import TrainingSpec
 from circumplex.pipeline.jobs.training import TrainingJob
 from circumplex.pipeline.requests import TrainingRequest
 from circumplex.pipeline.store import Entry, Status, write_index
-from circumplex.training.spec import training_spec, training_values
 from running_jobs import running_job
 from toy_data import Toy
 
@@ -34,10 +34,10 @@ def start(tmp_path):
     def of(missing):
         encoder = {"kind": "lstm", "hidden": 8, "regressor": [4]}
         values = {"encoder": encoder, "visual": ["face"], "audio": ["voice"], "epochs": 1}
-        spec = training_spec({**values, "selection": "last", "missing_modality": missing})
+        spec = TrainingSpec.read({**values, "selection": "last", "missing_modality": missing})
         roles = dict.fromkeys(LENGTHS, "train")
         request = TrainingRequest(
-            "train_encoder", "c", training_values(spec), roles, fold="official", seed=0
+            "train_encoder", "c", spec.plain(), roles, fold="official", seed=0
         )
         run = tmp_path / "results" / "index" / "train_encoder" / f"{missing}.json"
         outputs = {"index": run, "epochs": run.with_suffix(".epochs.parquet")}

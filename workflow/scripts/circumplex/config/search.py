@@ -8,27 +8,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from circumplex.config.encoders.base import Rate, Share, Width
 from circumplex.config.experiments import Names
-from circumplex.config.model_sections import (
-    EncoderName,
-    EncoderOptions,
-    TrainingOptions,
-    TrainingOverlay,
-    Width,
-)
-from circumplex.config.section import Lax, Section, Seed, Unique, defaults_of
+from circumplex.config.model_sections import WithEncoder
+from circumplex.config.section import Lax, Section, Seed, Unique
 
 Parameters = Mapping[str, float | int]
 """A trial's parameters: learning_rate, dropout, hidden, and features as the number of a set."""
-Learning = Annotated[float, Field(ge=1e-12, le=100)]
-Share = Annotated[float, Field(ge=0, le=0.999999)]
 
 
 class RateRange(Section):
     """Learning rates, on a logarithmic scale."""
 
-    low: Learning = Field(description="lowest")
-    high: Learning = Field(description="highest")
+    low: Rate = Field(description="lowest")
+    high: Rate = Field(description="highest")
 
 
 class DropoutRange(Section):
@@ -59,14 +52,9 @@ class Space(Section):
         return self
 
 
-class Search(Section):
+class Search(WithEncoder):
     """A search of hyperparameters, one job per trial, scored on split val."""
 
-    encoder: EncoderName = Field(description="of every trial")
-    encoder_options: EncoderOptions = defaults_of(
-        EncoderOptions, "changes to the encoder's section"
-    )
-    training: TrainingOverlay = defaults_of(TrainingOptions, "changes to the section training")
     seed: Seed = Field(0, description="of each training")
     sampler: Literal["tpe", "random"] = Field("tpe", description="how trials are proposed")
     sampler_seed: Seed = Field(0, description="of the sampler")
@@ -86,7 +74,7 @@ def rounds(trials: int, parallel: int) -> list[range]:
 
 
 def trial_training(choices: Sequence[Mapping[str, Any]], parameters: Parameters) -> dict[str, Any]:
-    """Values for `training_spec.training_spec` of a trial.
+    """Build the values of a trial's model, for `TrainingSpec.read`.
 
     Args:
         choices: by set of features, the values that the search starts from.
