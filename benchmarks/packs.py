@@ -123,10 +123,10 @@ def run_training(
     """Train for so many steps and validate, on the first ``count`` samples."""
     import torch
 
+    from circumplex.config.training import TrainingSpec
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
     from circumplex.training.dataset import LabelReader
-    from circumplex.training.spec import training_spec
     from circumplex.training.train import train
 
     torch.set_num_threads(threads)
@@ -137,7 +137,7 @@ def run_training(
     learnt = min(16 * steps // steps_of_batch, count * 4 // 5)
     train_samples = names[:: count // learnt][:learnt]  # over all shards
     values = {"encoder": {"kind": encoder}, "visual": FEATURES[:3], "audio": FEATURES[3:]}
-    spec = training_spec(
+    spec = TrainingSpec.read(
         {
             **values,
             "epochs": max(1, steps * 16 // (learnt * steps_of_batch)),

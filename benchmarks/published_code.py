@@ -186,10 +186,10 @@ def train_ours(run: argparse.Namespace) -> Outcome:
     import torch
 
     from circumplex.cli.config import plan_of
+    from circumplex.config.training import TrainingSpec
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
     from circumplex.training.dataset import LabelReader
-    from circumplex.training.spec import training_spec
     from circumplex.training.train import train
 
     torch.set_num_threads(run.threads)
@@ -199,7 +199,7 @@ def train_ours(run: argparse.Namespace) -> Outcome:
     values = plan.training_values(run.encoder)
     if not run.paper:
         values["decay_after"] = decay_after(run.encoder, run.epochs)
-    spec = training_spec({**values, "epochs": run.epochs, "precision": run.side})
+    spec = TrainingSpec.read({**values, "epochs": run.epochs, "precision": run.side})
     reader = PackReader(index_paths(map(str, imported.glob("packs/*/*"))))
     labels = LabelReader({path.stem: path for path in imported.glob("labels/*.parquet")})
     roles = {sample.sample: sample.split.value for sample in plan.samples}

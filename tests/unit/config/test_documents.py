@@ -9,7 +9,7 @@ from circumplex.io.atomic import read_json
 from example_requests import config_of
 from places import ROOT
 
-REMEDY = "write it anew: python -m circumplex.config.documents"
+REMEDY = "write it anew: circumplex options"
 PRESETS = sorted((ROOT / "config").rglob("*.yaml"))
 
 

@@ -311,11 +311,11 @@ def test_senseless_tables_are_refused(tmp_path, row, message):
 
 
 def test_the_published_code_preset(tmp_path):
-    from circumplex.training.spec import training_spec
+    from circumplex.config.training import TrainingSpec
 
     plan = plan_of(tmp_path, "paper/table1", "paper/published_code")
-    lstm = training_spec(plan.training_values("lstm_D_W"))
-    transformer = training_spec(plan.training_values("transformer_D_WC"))
+    lstm = TrainingSpec.read(plan.training_values("lstm_D_W"))
+    transformer = TrainingSpec.read(plan.training_values("transformer_D_WC"))
     for spec in (lstm, transformer):
         assert (spec.order, spec.bucket_batches, spec.betas) == ("in_step", 1, (0.5, 0.999))
         assert (spec.clip_norm, spec.reduction, spec.epochs) == (5.0, "mean", 30)

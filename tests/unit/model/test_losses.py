@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from circumplex.ccc import ccc
-from circumplex.model.losses import Loss, Reduction, ccc_loss, training_loss
+from circumplex.config.training import Loss, Reduction
+from circumplex.model.losses import ccc_loss, training_loss
 
 
 def value_of(loss):

@@ -4,23 +4,29 @@ import pytest
 import torch
 from torch import nn
 
-from circumplex.config.encoders import (
-    EncoderKind,
-    Initialisation,
-    Positions,
-    encoder_spec,
-    spec_values,
+from circumplex.config.encoders.base import Initialisation
+from circumplex.config.encoders.registry import (
+    encoder_names,
+    encoder_values,
+    read_encoder,
+    read_stored_encoder,
 )
+from circumplex.config.encoders.transformer import Positions
 from circumplex.errors import RequestError
 from circumplex.model.encoders.base import sinusoids
 from circumplex.model.network import Network, carry
 
-SMALL = {"hidden": 16, "heads": 2, "feed_forward": 24, "regressor": [12, 8]}
+SMALL = {"hidden": 16, "heads": 2, "regressor": [12, 8]}
 
 
-def network(dimension=5, seed=0, **values):
+def small(kind):
+    """Options of a small network with the encoder of this name."""
+    return {**SMALL, "kind": kind, **({"feed_forward": 24} if "transformer" in kind else {})}
+
+
+def network(dimension=5, seed=0, kind="lstm", **values):
     torch.manual_seed(seed)
-    return Network(encoder_spec({**SMALL, **values}), dimension).eval()
+    return Network(read_encoder({**small(kind), **values}), dimension).eval()
 
 
 def features(rows, frames, dimension=5, seed=1):
@@ -28,7 +34,7 @@ def features(rows, frames, dimension=5, seed=1):
 
 
 def test_published_sizes():
-    lstm, transformer = encoder_spec({"kind": "lstm"}), encoder_spec({"kind": "transformer"})
+    lstm, transformer = read_encoder({"kind": "lstm"}), read_encoder({"kind": "transformer"})
     assert (lstm.segment_length, lstm.stride, lstm.hidden, lstm.layers) == (100, 100, 512, 1)
     assert (transformer.segment_length, transformer.hidden, transformer.layers) == (250, 512, 4)
     assert (transformer.heads, transformer.feed_forward, transformer.dropout) == (4, 1024, 0.3)
@@ -69,7 +75,7 @@ def test_state_is_carried_for_the_rows_that_go_on_and_detached(kind):
     torch.testing.assert_close(rest, model(x)[0][:2, 10:], atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", list(EncoderKind))
+@pytest.mark.parametrize("kind", encoder_names())
 def test_padding_changes_nothing(kind):
     model, x = network(kind=kind), features(2, 9)
     padding = torch.zeros(2, 9, dtype=torch.bool)
@@ -144,21 +150,34 @@ def test_dropout_places():
     assert {m.p for m in model.encoder.modules() if isinstance(m, nn.Dropout)} == {0.1}
 
 
-@pytest.mark.parametrize("kind", list(EncoderKind))
-def test_spec_round_trip(kind):
-    values = {**SMALL, "kind": kind.value, "positions": "sinusoidal", "initialisation": "normal"}
-    spec = encoder_spec(values)
-    assert spec.positions is Positions.SINUSOIDAL
-    assert spec.initialisation is Initialisation.NORMAL
-    assert encoder_spec(spec_values(spec)) == spec
+@pytest.mark.parametrize("kind", encoder_names())
+def test_options_round_trip(kind):
+    positions = {"positions": "sinusoidal"} if kind.startswith("transformer") else {}
+    options = read_encoder({**small(kind), "initialisation": "normal", **positions})
+    assert options.name == kind
+    assert options.initialisation is Initialisation.NORMAL
+    if positions:
+        assert options.positions is Positions.SINUSOIDAL
+    assert read_encoder(encoder_values(options)) == options
+
+
+def test_a_model_file_of_an_earlier_release_holds_the_options_of_all_encoders():
+    others = {"kernel_size": 3, "residual": True, "positions": "none", "encoder_dropout": 0.3}
+    stored = {**encoder_values(read_encoder({"kind": "lstm", "hidden": 24})), **others}
+    del stored["learning_rate"]
+    assert read_stored_encoder(stored) == read_encoder({"kind": "lstm", "hidden": 24})
+    with pytest.raises(RequestError, match="unknown key"):
+        read_encoder(stored)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "encoder kind is None"),
-        ({"kind": "gpt"}, "must be one of lstm, transformer, transformer_lstm, gru, bilstm, tcn"),
-        ({"kind": "lstm", "hiden": 3}, "unknown hiden"),
+        ({}, "there is no encoder None"),
+        ({"kind": "gpt"}, "known: bilstm, gru, lstm, tcn, transformer, transformer_lstm"),
+        ({"kind": "lstn"}, "did you mean 'lstm'"),
+        ({"kind": "lstm", "hiden": 3}, "unknown key 'hiden' at encoder; did you mean 'hidden'"),
+        ({"kind": "lstm", "feed_forward": 8}, "unknown key 'feed_forward'"),
         ({"kind": "lstm", "stride": 50}, "carries its state"),
         ({"kind": "gru", "stride": 50}, "carries its state"),
         ({"kind": "transformer_lstm", "stride": 50}, "carries its state"),
@@ -167,27 +186,28 @@ def test_spec_round_trip(kind):
         ({"kind": "bilstm", "hidden": 7}, "each direction"),
         ({"kind": "tcn", "kernel_size": 4}, "no centre"),
         ({"kind": "transformer", "stride": 251}, "stride must lie in"),
+        ({"kind": "transformer", "stride": 0}, "encoder.stride is 0: must be an integer from 1"),
         ({"kind": "transformer", "hidden": 10}, "multiple of heads"),
-        ({"kind": "lstm", "regressor": []}, "at least one layer"),
-        ({"kind": "transformer", "positions": "learnt"}, "positions is 'learnt'"),
+        ({"kind": "lstm", "regressor": []}, "encoder.regressor has 0 items: needs 1 or more"),
+        ({"kind": "lstm", "hidden": 16.0}, "encoder.hidden is 16.0: must be an integer"),
+        ({"kind": "lstm", "dropout": float("nan")}, "encoder.dropout is nan"),
+        ({"kind": "transformer", "positions": "learnt"}, "encoder.positions is 'learnt'"),
     ],
 )
-def test_senseless_specs(values, message):
+def test_invalid_options(values, message):
     with pytest.raises(RequestError, match=message):
-        encoder_spec(values)
+        read_encoder(values)
 
 
 def test_no_feature_at_all():
     with pytest.raises(RequestError, match="at least one feature"):
-        Network(encoder_spec({"kind": "lstm"}), 0)
+        Network(read_encoder({"kind": "lstm"}), 0)
 
 
 @pytest.mark.parametrize("initialisation", list(Initialisation))
-@pytest.mark.parametrize("kind", list(EncoderKind))
+@pytest.mark.parametrize("kind", encoder_names())
 def test_flags_change_no_bit_until_something_is_absent(kind, initialisation):
-    spec = encoder_spec(
-        {**SMALL, "kind": kind, "fusion_relu": True, "initialisation": initialisation}
-    )
+    spec = read_encoder({**small(kind), "fusion_relu": True, "initialisation": initialisation})
     torch.manual_seed(3)
     plain = Network(spec, 5)
     torch.manual_seed(3)
@@ -209,9 +229,9 @@ def test_flags_change_no_bit_until_something_is_absent(kind, initialisation):
 
 def test_flags_are_columns_of_the_fusion_layer():
     """The same as one linear layer on features and flags side by side (eq. 1)."""
-    model = Network(encoder_spec({**SMALL, "kind": "lstm"}), 5, flags=2).eval()
+    model = Network(read_encoder({**SMALL, "kind": "lstm"}), 5, flags=2).eval()
     nn.init.normal_(model.absence)
-    one = Network(encoder_spec({**SMALL, "kind": "lstm"}), 7).eval()
+    one = Network(read_encoder({**SMALL, "kind": "lstm"}), 7).eval()
     weights = {k: v for k, v in model.state_dict().items() if k != "absence"}
     weights["fusion.0.weight"] = torch.cat([weights["fusion.0.weight"], model.absence], dim=1)
     one.load_state_dict(weights)

@@ -189,7 +189,7 @@ def test_as_many_folds_as_groups_will_do(tmp_path):
     ],
 )
 def test_training_that_cannot_work_is_refused_before_features_are_extracted(plan, changes, message):
-    with pytest.raises(RequestError, match=f"experiment x.*{message}"):
+    with pytest.raises(RequestError, match=f"experiments.x.*{message}"):
         plan(**changes)
     assert plan(**one(training={"epochs": 15})), "official chooses among all epochs"
 
@@ -275,11 +275,11 @@ def test_experiments_outrank_defaults(plan):
 
 
 def test_training_reads_what_the_plan_writes(plan):
-    from circumplex.training.spec import training_spec
+    from circumplex.config.training import TrainingSpec
 
     made = plan()
     for name, experiment in made.experiments.items():
-        spec = training_spec(made.training_values(name))
+        spec = TrainingSpec.read(made.training_values(name))
         assert sorted(spec.features) == sorted(experiment["features"])
 
 

@@ -24,7 +24,7 @@ def section(name):
 
 
 def test_the_page_is_what_the_code_says():
-    assert cards.page() == PAGE, "run `make cards`"
+    assert cards.page() == PAGE, "run `circumplex cards`"
 
 
 @pytest.mark.parametrize("name", FEATURES)

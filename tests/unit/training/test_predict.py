@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from circumplex.config.encoders import encoder_spec, spec_values
+from circumplex.config.encoders.registry import encoder_values, read_encoder
 from circumplex.config.modalities import MissingModality
 from circumplex.errors import RequestError
 from circumplex.model.checkpoints import TrainedModel, load_model, save_model
@@ -10,23 +10,24 @@ from circumplex.model.network import Network
 from circumplex.model.normalisation import Scaling
 from circumplex.targets import Target
 from circumplex.training.dataset import SegmentLoader
-from circumplex.training.predict import Predictor, padding_mask, predict_sample, predict_samples
-from toy_data import Toy
+from circumplex.training.predict import Predictor, padding_mask, predict_samples
+from synthetic_data import SyntheticData
 
-SMALL = {"hidden": 16, "heads": 2, "feed_forward": 24, "regressor": [8]}
+SMALL = {"hidden": 16, "heads": 2, "regressor": [8]}
 LENGTHS = {"a": 1, "b": 10, "c": 23, "d": 20}
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def toy(tmp_path):
-    toy = Toy(tmp_path, LENGTHS)
+    toy = SyntheticData(tmp_path, LENGTHS)
     toy.features["voice"]["d"] = None
     return toy
 
 
 def make(valence=(1,), arousal=(1,), missing="zeros", **values):
-    spec = encoder_spec({**SMALL, **values})
+    width = {"feed_forward": 24} if values["kind"] == "transformer" else {}
+    spec = read_encoder({**SMALL, **width, **values})
     networks = {}
     for epoch in sorted({*valence, *arousal}):
         torch.manual_seed(epoch)
@@ -37,7 +38,7 @@ def make(valence=(1,), arousal=(1,), missing="zeros", **values):
     weights = {epoch: network.state_dict() for epoch, network in networks.items()}
     scalings = {"face": Scaling(np.full(6, 3, "f4"), np.ones(6, "f4")), "voice": None}
     model = TrainedModel(
-        spec={"encoder": spec_values(spec), "visual": ["face"], "missing_modality": missing},
+        spec={"encoder": encoder_values(spec), "visual": ["face"], "missing_modality": missing},
         dimensions={"face": 6, "voice": 6},
         scalings=scalings,
         checkpoints={
@@ -79,12 +80,14 @@ def test_transformer_averages_overlapping_segments(toy, length, stride):
             segment = x[None, start : start + length]
             total[start : start + length] += networks[1](segment)[0][0].detach().numpy()
             count[start : start + length] += 1
-        np.testing.assert_allclose(predict_sample(model, reader, sample), total / count, atol=1e-5)
+        np.testing.assert_allclose(
+            Predictor(model, reader).predict(sample), total / count, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
 def test_together_equals_alone(toy, kind):
-    spec = encoder_spec({**SMALL, "kind": kind, "segment_length": 6, "stride": 6})
+    spec = read_encoder({**SMALL, "kind": kind, "segment_length": 6, "stride": 6})
     torch.manual_seed(0)
     networks = [Network(spec, 12), Network(spec, 12)]
     reader, _ = toy.readers()
@@ -101,8 +104,8 @@ def test_checkpoints_are_averaged_apart_for_each_target(toy):
     reader, _ = toy.readers()
     kind = {"kind": "lstm", "segment_length": 5, "stride": 5}
     model, _ = make(valence=(1, 2), arousal=(2, 3, 4), **kind)
-    single = {e: predict_sample(make((e,), (e,), **kind)[0], reader, "c") for e in range(1, 5)}
-    result = predict_sample(model, reader, "c")
+    single = {e: Predictor(make((e,), (e,), **kind)[0], reader).predict("c") for e in range(1, 5)}
+    result = Predictor(model, reader).predict("c")
     np.testing.assert_allclose(
         result[:, 0], np.mean([single[e][:, 0] for e in (1, 2)], 0), atol=1e-6
     )
@@ -119,7 +122,7 @@ def test_model_file_round_trip_and_equal_bytes(toy, tmp_path):
     loaded = load_model(tmp_path / "one.pt")
     reader, _ = toy.readers()
     np.testing.assert_array_equal(
-        predict_sample(loaded, reader, "c"), predict_sample(model, reader, "c")
+        Predictor(loaded, reader).predict("c"), Predictor(model, reader).predict("c")
     )
     assert loaded.dimensions == {"face": 6, "voice": 6}
     assert list(loaded.scalings) == ["face", "voice"]
@@ -147,7 +150,7 @@ def test_a_prediction_that_is_not_finite_is_named(toy):
     toy.features["face"]["b"][4] = np.nan
     reader, _ = toy.readers()
     with pytest.raises(ValueError, match="b: the prediction of frame 4"):
-        predict_sample(model, reader, "b")
+        Predictor(model, reader).predict("b")
 
 
 def test_padding_mask():

@@ -11,11 +11,11 @@ import yaml
 import propose_trials
 import summarise_search
 from circumplex.config.search import preset, rounds, trial_training
+from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
 from circumplex.pipeline.checks import make_plan
 from circumplex.training.search import Finished, Sampler, propose, read_trials, rows
-from circumplex.training.spec import training_spec
 from example_requests import ROWS, config_of, write_sheet
 
 SPACE = {
@@ -99,7 +99,7 @@ def test_a_trial_trains_what_the_best_preset_would(tmp_path):
     plan = plan_of(tmp_path, space=space, training={"epochs": 7}, encoder_options={"layers": 2})
     parameters = {"learning_rate": 1e-4, "dropout": 0.2, "hidden": 64, "features": 1}
     values = trial_training(plan.search_choices, parameters)
-    spec = training_spec(values)
+    spec = TrainingSpec.read(values)
     assert (spec.learning_rate, spec.epochs) == (1e-4, 7)
     assert (spec.encoder.dropout, spec.encoder.hidden, spec.encoder.layers) == (0.2, 64, 2)
     assert spec.features == ("densenet", "wav2vec2")

@@ -1,39 +1,40 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from circumplex.ccc import CccAccumulator, ccc
+from circumplex.config.precision import Precision
+from circumplex.config.training import Normalisation, Order, Reduction, Selection, TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.model.checkpoints import save_model
-from circumplex.model.losses import Reduction
-from circumplex.model.normalisation import Normalisation
 from circumplex.targets import Target
-from circumplex.training.predict import Predictor, predict_sample
-from circumplex.training.spec import Order, Precision, Selection, training_spec, training_values
+from circumplex.training.predict import Predictor
 from circumplex.training.state import WorkFolder
-from circumplex.training.train import NonFinite, train
-from toy_data import Toy
+from circumplex.training.train import NonFinite, compute_rate, train
+from synthetic_data import SyntheticData
 
 TRAIN = {f"t{i}": frames for i, frames in enumerate((60, 41, 100, 33, 20, 77))}
 VAL = {"v0": 50, "v1": 20, "v2": 61}
 ENCODERS = {
     "lstm": {"kind": "lstm", "segment_length": 20, "stride": 20},
-    "transformer": {"kind": "transformer", "segment_length": 30, "stride": 20, "layers": 2},
+    "transformer": {
+        **{"kind": "transformer", "segment_length": 30, "stride": 20, "layers": 2},
+        "feed_forward": 32,
+    },
 }
 
 
 def spec(kind="lstm", **values):
-    encoder = {"hidden": 24, "heads": 2, "feed_forward": 32, "regressor": [16], **ENCODERS[kind]}
+    encoder = {"hidden": 24, "heads": 2, "regressor": [16], **ENCODERS[kind]}
     plain = {"encoder": encoder, "visual": ["face"], "audio": ["voice"], "epochs": 4}
-    return training_spec({**plain, "batch_size": 4, "learning_rate": 3e-3, **values})
+    return TrainingSpec.read({**plain, "batch_size": 4, "learning_rate": 3e-3, **values})
 
 
 @pytest.fixture
 def toy(tmp_path):
-    return Toy(tmp_path / "data", {**TRAIN, **VAL})
+    return SyntheticData(tmp_path / "data", {**TRAIN, **VAL})
 
 
 def run(toy, work, chosen, train_samples=TRAIN, val_samples=VAL, seed=0, **rest):
@@ -193,7 +194,7 @@ def test_train_val_mix_needs_no_validation_and_ensembles_epochs(toy, tmp_path):
     assert math.isnan(result.log[0].val_valence)
     assert result.best == {}
     reader, _ = toy.readers()
-    assert predict_sample(result.model, reader, "v0").shape == (50, 2)
+    assert Predictor(result.model, reader).predict("v0").shape == (50, 2)
 
 
 def test_updates_an_epoch(toy, tmp_path):
@@ -251,7 +252,7 @@ def test_telling_what_is_absent_changes_no_bit_where_nothing_is(toy, tmp_path, k
 
 def test_what_stands_for_an_absent_modality_is_learnt(tmp_path):
     """Both labels rise with the voice's absence: only a model that is told of it can know."""
-    toy = Toy(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
+    toy = SyntheticData(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
     for k, name in enumerate(toy.labels):
         toy.labels[name] = toy.labels[name] / 8 + (0.6 if k % 2 else -0.6)
         zeros = np.zeros_like(toy.features["voice"][name])  # the voices that are there say nothing
@@ -319,7 +320,7 @@ def test_published_code_preset(toy, tmp_path):
         "mask_padding": False,
         "initialisation": "normal",
     }
-    chosen = training_spec(
+    chosen = TrainingSpec.read(
         {
             "encoder": encoder,
             "visual": ["face"],
@@ -334,9 +335,9 @@ def test_published_code_preset(toy, tmp_path):
     )
     assert chosen.reduction is Reduction.MEAN
     # Its schedule: 1 - max(0, epoch - niter) / (niter_decay + 1), epochs from 1.
-    rates = [chosen.rate(epoch) / chosen.learning_rate for epoch in (1, 10, 11, 30)]
+    rates = [compute_rate(chosen, epoch) / chosen.learning_rate for epoch in (1, 10, 11, 30)]
     assert rates == pytest.approx([1, 1, 20 / 21, 1 / 21])
-    result = run(toy, tmp_path / "w", replace(chosen, epochs=12))
+    result = run(toy, tmp_path / "w", chosen.model_copy(update={"epochs": 12}))
     assert result.log[0].train_loss <= 2
 
 
@@ -355,8 +356,8 @@ def test_clipping_bounds_each_sub_network(toy, tmp_path, monkeypatch):
 
 
 def test_published_defaults_and_round_trip():
-    lstm = training_spec({"encoder": {"kind": "lstm"}, "visual": ["densenet"]})
-    transformer = training_spec({"encoder": {"kind": "transformer"}, "audio": ["wav2vec2"]})
+    lstm = TrainingSpec.read({"encoder": {"kind": "lstm"}, "visual": ["densenet"]})
+    transformer = TrainingSpec.read({"encoder": {"kind": "transformer"}, "audio": ["wav2vec2"]})
     assert (lstm.learning_rate, lstm.order, lstm.epochs, lstm.batch_size) == (
         3e-4,
         Order.IN_STEP,
@@ -364,13 +365,12 @@ def test_published_defaults_and_round_trip():
         16,
     )
     assert (transformer.learning_rate, transformer.order) == (2e-4, Order.DRAWN)
-    assert list(lstm.kept_epochs(Target.VALENCE)) == list(range(11, 17))
-    assert list(lstm.kept_epochs(Target.AROUSAL)) == list(range(16, 26))
-    assert {lstm.rate(epoch) for epoch in range(1, 31)} == {3e-4}
+    assert [lstm.epoch_range(target) for target in Target] == [(11, 16), (16, 25)]
+    assert {compute_rate(lstm, epoch) for epoch in range(1, 31)} == {3e-4}
     chosen = spec(normalisation={"face": "zscore"}, selection="last")
     assert chosen.normalisation == {"face": Normalisation.ZSCORE}
     assert chosen.selection is Selection.LAST
-    assert training_spec(training_values(chosen)) == chosen
+    assert TrainingSpec.read(chosen.plain()) == chosen
 
 
 @pytest.mark.parametrize(
@@ -378,20 +378,23 @@ def test_published_defaults_and_round_trip():
     [
         ({"visual": [], "audio": []}, "at least one feature"),
         ({"audio": ["face"]}, "chosen twice"),
-        ({"lerning_rate": 1}, "unknown lerning_rate"),
+        ({"lerning_rate": 1}, "unknown key 'lerning_rate'.*did you mean 'learning_rate'"),
         ({"normalisation": {"fau": "zscore"}}, "normalisation of fau"),
-        ({"normalisation": {"face": "minmax"}}, "must be one of none, zscore"),
+        (
+            {"normalisation": {"face": "minmax"}},
+            "face is 'minmax', but must be one of .'none', 'zscore'",
+        ),
         ({"order": "drawn"}, "order must be in_step"),
         ({"selection": "epochs"}, "epochs 11 to 16 are chosen, but training has 1 to 4"),
-        ({"epochs": 0}, "must be 1 or more"),
+        ({"epochs": 0}, "epochs is 0: must be an integer from 1"),
     ],
 )
-def test_senseless_specs(values, message):
+def test_invalid_specs(values, message):
     with pytest.raises(RequestError, match=message):
         spec(**values)
 
 
-def test_senseless_samples(toy, tmp_path):
+def test_invalid_samples(toy, tmp_path):
     with pytest.raises(RequestError, match="no training sample"):
         run(toy, tmp_path / "w", spec(), train_samples=[])
     with pytest.raises(RequestError, match="no validation sample"):
@@ -414,7 +417,7 @@ def test_senseless_samples(toy, tmp_path):
 def test_validation_scores_the_concatenation_of_raw_predictions(toy, tmp_path):
     result = run(toy, tmp_path / "w", spec(epochs=1, selection="last"))
     reader, _ = toy.readers()
-    predictions = [predict_sample(result.model, reader, sample) for sample in VAL]
+    predictions = [Predictor(result.model, reader).predict(sample) for sample in VAL]
     truth = np.concatenate([toy.labels[sample] for sample in VAL])
     expected = ccc(np.concatenate(predictions)[:, 1], truth[:, 1])
     assert result.log[0].val_arousal == pytest.approx(expected, abs=1e-5)

@@ -1,6 +1,6 @@
 """Writes what follows from the models: the JSON schema of the config, and the page of its options.
 
-``python -m circumplex.config.documents`` writes both; a test compares them with the models.
+``circumplex options`` writes both files; a test compares them with the models.
 """
 
 import json
@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from circumplex.config.option_tables import options_table
 from circumplex.config.root import Config
 from circumplex.config.slots import Slot, fields_of
-from circumplex.io.atomic import write_text
 
 SCHEMA = Path(__file__).with_name("schemas") / "config.schema.json"
 PAGE = Path("docs", "options.md")
@@ -22,10 +21,9 @@ HEAD = """\
 
 Every key of `config.yaml` and of the presets over it: what may stand there, what holds where it is
 left out, and what it means. Written from the models in `workflow/scripts/circumplex/config/`, by
-`.venv/bin/python -m circumplex.config.documents`; a test compares them. A key that is not here is
-refused, and so is a value of another type or out of its range. `null` stands for leaving a key out,
-and removes an entry that a preset inherits. `<name>` is a name of your choice, `[]` an item of a
-list.
+`circumplex options`; a test compares them. A key that is not here is refused, and so is a value of
+another type or out of its range. `null` stands for leaving a key out, and removes an entry that a
+preset inherits. `<name>` is a name of your choice, `[]` an item of a list.
 The options of the extractors are on their cards, in [features.md](features.md).
 """
 
@@ -76,7 +74,8 @@ def options_page() -> str:
         if not (table := options_table(model)):
             continue
         parts.append(f"## {f'`{place}`' if place else 'Top level'}\n\n{_summary(model)}\n")
-        parts.append(f"The keys of `{shown[model]}`.\n" if model in shown else table)
+        parts += [f"The keys of `{shown[model]}`."] if model in shown else table
+        parts.append("")
         shown.setdefault(model, place)
     return "\n".join(parts)
 
@@ -84,13 +83,3 @@ def options_page() -> str:
 def _summary(model: type[BaseModel]) -> str:
     lines = (model.__doc__ or "").partition("\n\n")[0].split("\n")
     return " ".join(line.strip() for line in lines).replace("``", "`")
-
-
-def main() -> None:
-    """Write both, the page into the working directory's ``docs/``."""
-    write_text(SCHEMA, schema_text())
-    write_text(PAGE, options_page())
-
-
-if __name__ == "__main__":
-    main()

@@ -8,12 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from circumplex.config.model_sections import (
-    EncoderName,
-    EncoderOptions,
-    TrainingOptions,
-    TrainingOverlay,
-)
+from circumplex.config.model_sections import WithEncoder
 from circumplex.config.section import Lax, Section, Seed, Text, Unique, defaults_of
 
 Ccc = Annotated[float, Field(ge=-1, le=1)]
@@ -31,14 +26,9 @@ class Strategy(StrEnum):
     TRAIN_VAL_MIX = "train_val_mix"
 
 
-class Experiment(Section):
+class Experiment(WithEncoder):
     """A model to train, with several seeds or on several folds."""
 
-    encoder: EncoderName = Field(description="temporal encoder, by its name under encoders")
-    encoder_options: EncoderOptions = defaults_of(
-        EncoderOptions, "changes to the encoder's section"
-    )
-    training: TrainingOverlay = defaults_of(TrainingOptions, "changes to the section training")
     features: Names = Field(description="what the model reads, by name")
     strategy: Lax[Strategy] = Field(
         Strategy.OFFICIAL, description="how training and validation samples are chosen"
@@ -47,7 +37,11 @@ class Experiment(Section):
 
 
 class Method(StrEnum):
-    """How predictions of an ensemble's models are combined."""
+    """How predictions of an ensemble's models are combined.
+
+    `MEAN`: of all models (the paper). `CCC_WEIGHTED`: mean weighted by held-out CCC.
+    `STACKED_RIDGE`: ridge regression on out-of-fold predictions.
+    """
 
     MEAN = "mean"
     CCC_WEIGHTED = "ccc_weighted"

@@ -23,7 +23,7 @@ class TrainedModel:
     """What prediction needs of a trained model, and where it comes from.
 
     Attributes:
-        spec: `training.training_values` of its spec.
+        spec: plain values of its `TrainingSpec`.
         dimensions: of the features, in the order of concatenation.
         scalings: of the same features; none where a feature is not scaled.
         checkpoints: for each target the kept epochs and their weights; predictions are averaged.

@@ -1,32 +1,12 @@
 """Training losses over all valid frames of a batch: one minus CCC (eq. 5), and variants."""
 
-from enum import StrEnum
-
 import torch
 from torch import Tensor
 
+from circumplex.config.training import Loss, Reduction
+
 MINIMUM_VARIANCE = 1e-12
 """Below this a target is constant: far under the variance of one annotation step in a batch."""
-
-
-class Reduction(StrEnum):
-    """Over valence and arousal: the paper sums, the published code takes the mean."""
-
-    SUM = "sum"
-    MEAN = "mean"
-
-
-class Loss(StrEnum):
-    """What is minimised.
-
-    `CCC`: one minus CCC, eq. 5. `BATCH_CCC`: the published code's masked batch CCC, which keeps
-    its denominator off zero by 1e-9 and knows no constant target. `CCC_MSE`: `CCC` plus the mean
-    squared error of the same frames (ours; the published code can add the two as well).
-    """
-
-    CCC = "ccc"
-    BATCH_CCC = "batch_ccc"
-    CCC_MSE = "ccc_mse"
 
 
 def training_loss(

@@ -2,20 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 RELATIVE_FLOOR = 1e-6
 """A deviation below this part of the mean is float32 rounding: the column is constant."""
-
-
-class Normalisation(StrEnum):
-    """How a feature is scaled before it enters a model."""
-
-    NONE = "none"
-    ZSCORE = "zscore"
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,16 @@
 Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import published_weights
-from circumplex.config.encoders import Fusion, encoder_spec
 from circumplex.config.experiments import Strategy
 from circumplex.config.features import FEATURES
-from circumplex.config.modalities import Modality
 from circumplex.config.root import read_config
 from circumplex.config.samples import Split, read_samples
+from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
@@ -187,34 +185,11 @@ def _check_strategies(plan: Plan) -> None:
 
 
 def _check_training(plan: Plan) -> None:
-    """What the training itself refuses, told before days of extraction."""
+    """Check what the training itself refuses, before days of extraction."""
     if plan.export is not None:
         return
     for name in plan.experiments:
-        values = plan.training_values(name)
-        chosen, epochs = [[1, 1]], values.get("epochs", math.inf)
-        if values["selection"] == "epochs":
-            chosen = [values.get(f"{target}_epochs", [1, 1]) for target in TARGETS]
-        _check_network(f"experiment {name}", values)
-        if not all(first <= last <= epochs for first, last in chosen):
-            raise RequestError(
-                f"config: experiment {name}: valence_epochs and arousal_epochs must lie in its "
-                f"{epochs} epochs"
-            )
-
-
-def _check_network(what: str, values: Mapping[str, Any]) -> None:
-    try:
-        encoder = encoder_spec(values["encoder"])
-        if values.get("order") == "drawn" and encoder.kind.carries:
-            raise RequestError(
-                f"{encoder.kind} carries its state over a video: order must be in_step"
-            )
-        attends = encoder.fusion is Fusion.CROSS_ATTENTION
-        if attends and not all(values[modality.value] for modality in Modality):
-            raise RequestError("fusion cross_attention needs visual and audio features")
-    except RequestError as error:
-        raise RequestError(f"config: {what}: {error}") from error
+        TrainingSpec.read(plan.training_values(name), f"experiments.{name}")
 
 
 def _check_search(plan: Plan) -> None:
@@ -229,7 +204,7 @@ def _check_search(plan: Plan) -> None:
     for values in plan.search_choices:
         for hidden in space.get("hidden", [None]):
             wider = {} if hidden is None else {"hidden": hidden}
-            _check_network("search", {**values, "encoder": {**values["encoder"], **wider}})
+            TrainingSpec.read({**values, "encoder": {**values["encoder"], **wider}}, "search")
 
 
 def _check_weights(where: str, choice: str) -> None:

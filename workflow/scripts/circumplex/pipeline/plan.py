@@ -347,7 +347,7 @@ class Plan:
         return [sample.sample for sample in self.in_split(Split.VAL)]
 
     def training_values(self, experiment: str) -> dict[str, Any]:
-        """Values for `training_spec.training_spec`: the defaults and the experiment's over them."""
+        """Values for `TrainingSpec.read`: the defaults and the experiment's over them."""
         return self.training_values_of(self.experiments[experiment])
 
     def training_values_of(self, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ folds, by what they predicted of samples that they were not trained on.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,22 +16,11 @@ from numpy.typing import NDArray
 
 from circumplex.annotations.labels import read_labels_table
 from circumplex.ccc import CccAccumulator
+from circumplex.config.experiments import Method
 from circumplex.predictions.table import PredictionTable
 
 Columns = Mapping[str, NDArray[np.floating]]
 """Predictions of one target for one sample, (frames,), by experiment."""
-
-
-class Method(StrEnum):
-    """How predictions are combined.
-
-    `MEAN`: of all models (the paper). `CCC_WEIGHTED`: mean weighted by held-out CCC.
-    `STACKED_RIDGE`: ridge regression on out-of-fold predictions.
-    """
-
-    MEAN = "mean"
-    CCC_WEIGHTED = "ccc_weighted"
-    STACKED_RIDGE = "stacked_ridge"
 
 
 @dataclass(frozen=True)

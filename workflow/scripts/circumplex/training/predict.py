@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from circumplex.config.encoders import EncoderSpec, encoder_spec
+from circumplex.config.encoders.base import EncoderOptions
+from circumplex.config.encoders.registry import read_stored_encoder
 from circumplex.config.modalities import MissingModality
 from circumplex.errors import RequestError
 from circumplex.features.pack_reader import PackReader
@@ -39,20 +40,21 @@ def padding_mask(lengths: NDArray[np.int64], device: torch.device) -> Tensor | N
 
 def predict_samples(
     networks: Sequence[Network],
-    spec: EncoderSpec,
+    options: EncoderOptions,
     loader: SegmentLoader,
     samples: Iterable[str],
     device: torch.device,
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Raw predictions of several networks of one architecture, each feature read once.
 
-    A stateful encoder walks up to `MAX_ROWS` videos side by side, its state carried from start to
-    end; another takes overlapping segments, averaged a frame, `MAX_ROWS` at a time. The last bits
-    depend on what shares a batch: predict a sample alone for a result that depends on it alone.
+    An encoder that carries a state reads up to `MAX_ROWS` videos side by side, from start to end;
+    another reads overlapping segments, `MAX_ROWS` at a time, and predictions of a frame are
+    averaged. The last bits depend on what shares a batch: predict a sample alone for a result that
+    depends on it alone.
 
     Args:
         networks: to apply; set to evaluation mode.
-        spec: their architecture.
+        options: their architecture.
         loader: of features.
         samples: names.
         device: of the networks.
@@ -65,25 +67,25 @@ def predict_samples(
     names = list(samples)
     frames = {sample: loader.frames(sample) for sample in names}
     open_samples: dict[str, OverlapAverage] = {}
-    steps = _steps(networks[0].encoder.stateful, spec, names, frames)
+    steps = _steps(options, names, frames)
     for segment, values in _run(networks, loader, steps, device):
         sample = segment.sample
         if sample not in open_samples:
             open_samples[sample] = OverlapAverage(frames[sample], len(networks), len(Target))
         open_samples[sample].add(segment.start, values)
-        if segment.start + spec.stride >= frames[sample]:
+        if segment.start + options.stride >= frames[sample]:
             yield sample, open_samples.pop(sample).mean()
 
 
 def _steps(
-    stateful: bool, spec: EncoderSpec, samples: list[str], frames: Mapping[str, int]
+    options: EncoderOptions, samples: list[str], frames: Mapping[str, int]
 ) -> Iterator[Step]:
-    if not stateful:
-        segments = segments_of(samples, frames, spec.segment_length, spec.stride)
+    if not options.carries:
+        segments = segments_of(samples, frames, options.segment_length, options.stride)
         return steps_of_segments(segments, MAX_ROWS)
     rows = sorted(samples, key=lambda sample: frames[sample])
     batches = [rows[i : i + MAX_ROWS] for i in range(0, len(rows), MAX_ROWS)]
-    return steps_in_step(batches, frames, spec.segment_length)
+    return steps_in_step(batches, frames, options.segment_length)
 
 
 @torch.inference_mode()
@@ -128,7 +130,7 @@ class Predictor:
                 )
         self._reader, self._features = reader, tuple(model.dimensions)
         self._device = device or torch.device("cpu")
-        self._spec = encoder_spec(model.spec["encoder"])
+        self._options = read_stored_encoder(model.spec["encoder"])
         scalings = {feature: model.scalings[feature] for feature in model.dimensions}
         self._missing = MissingModality(model.spec["missing_modality"])
         flagged = self._missing is MissingModality.ZEROS_WITH_MASK
@@ -138,7 +140,7 @@ class Predictor:
         first = (sum(model.dimensions[feature] for feature in visual), len(visual))
         self._networks = []
         for weights in kept.values():
-            network = Network(self._spec, self._loader.dimension, self._loader.flags, first)
+            network = Network(self._options, self._loader.dimension, self._loader.flags, first)
             network = network.to(self._device)
             network.load_state_dict(weights)
             self._networks.append(network)
@@ -159,7 +161,7 @@ class Predictor:
             ValueError: a prediction that is not finite.
         """
         ((_, values),) = predict_samples(
-            self._networks, self._spec, self._loader, [sample], self._device
+            self._networks, self._options, self._loader, [sample], self._device
         )
         columns = [
             values[:, members, column].mean(axis=1, dtype=np.float64)
@@ -170,10 +172,3 @@ class Predictor:
             frame = int(np.argmin(np.isfinite(result).all(axis=1)))
             raise ValueError(f"{sample}: the prediction of frame {frame} is not finite")
         return result
-
-
-def predict_sample(
-    model: TrainedModel, reader: PackReader, sample: str, device: torch.device | None = None
-) -> NDArray[np.float32]:
-    """Prediction of one sample; for several of them keep a `Predictor`."""
-    return Predictor(model, reader, device).predict(sample)

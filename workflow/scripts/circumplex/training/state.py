@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from circumplex.config.training import Selection, TrainingSpec
 from circumplex.model.checkpoints import load_tensors, save_tensors
 from circumplex.targets import Target
-from circumplex.training.spec import Selection, TrainingSpec
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ def kept_epochs(spec: TrainingSpec, log: Sequence[EpochLog]) -> dict[Target, lis
         return {target: [epoch] for target, (epoch, _) in best_epochs(log).items()}
     if spec.selection is Selection.LAST:
         return {target: [len(log)] for target in Target}
-    return {t: [e for e in spec.kept_epochs(t) if e <= len(log)] for t in Target}
+    chosen = {target: spec.epoch_range(target) for target in Target}
+    return {t: [*range(first, min(last, len(log)) + 1)] for t, (first, last) in chosen.items()}
 
 
 def best_epochs(log: Sequence[EpochLog]) -> dict[Target, tuple[int, float]]:

@@ -16,13 +16,15 @@ from torch import Tensor, nn
 
 from circumplex.ccc import CccAccumulator, find_annotated
 from circumplex.config.modalities import MissingModality
+from circumplex.config.precision import Precision
+from circumplex.config.training import Normalisation, Order, Selection, TrainingSpec
 from circumplex.errors import CircumplexError, RequestError
 from circumplex.features.pack_reader import PackReader
 from circumplex.io.digests import value_digest
 from circumplex.model.checkpoints import TrainedModel, pack_scalings, unpack_scalings
 from circumplex.model.losses import training_loss
 from circumplex.model.network import Network, carry
-from circumplex.model.normalisation import Normalisation, Scaling, fit_scaling
+from circumplex.model.normalisation import Scaling, fit_scaling
 from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader, SegmentLoader
@@ -34,7 +36,6 @@ from circumplex.training.segments import (
     steps_in_step,
     steps_of_segments,
 )
-from circumplex.training.spec import Order, Precision, Selection, TrainingSpec, training_values
 from circumplex.training.state import EpochLog, WorkFolder, best_epochs, kept_epochs
 
 _LOG = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def train(
             started = time.perf_counter()
             generator = _seed_epoch(seed, fold, epoch)
             for group in optimizer.param_groups:
-                group["lr"] = spec.rate(epoch)
+                group["lr"] = compute_rate(spec, epoch)
             network.train()
             steps = _training_steps(spec, train_samples, frames, generator)
             loss, updates = _train_epoch(spec, network, optimizer, loader, steps, epoch, device)
@@ -148,7 +149,7 @@ def train(
             log.append(
                 EpochLog(
                     epoch=epoch,
-                    learning_rate=spec.rate(epoch),
+                    learning_rate=compute_rate(spec, epoch),
                     train_loss=loss,
                     updates=updates,
                     val_valence=scores[Target.VALENCE],
@@ -175,7 +176,7 @@ def train(
     chosen = kept_epochs(spec, log)
     weights = {e: folder.load_weights(e) for epochs in chosen.values() for e in epochs}
     model = TrainedModel(
-        spec=training_values(spec),
+        spec=spec.plain(),
         dimensions={feature: reader.dimension(feature) for feature in spec.features},
         scalings=scalings,
         checkpoints={t: [(epoch, weights[epoch]) for epoch in chosen[t]] for t in Target},
@@ -184,6 +185,14 @@ def train(
         metadata=metadata or {},
     )
     return TrainingResult(model, tuple(log), best_epochs(log))
+
+
+def compute_rate(spec: TrainingSpec, epoch: int) -> float:
+    """Compute the learning rate of an epoch, from 1."""
+    if spec.decay_after is None or epoch <= spec.decay_after:
+        return spec.learning_rate
+    past, span = epoch - spec.decay_after, spec.epochs - spec.decay_after
+    return spec.learning_rate * (1 - past / (span + 1))
 
 
 def fit_scalings(
@@ -342,7 +351,7 @@ def _run_digest(
         [[s, labels.digest(s), [reader.digest(s, f) for f in spec.features]] for s in samples]
         for samples in (train_samples, val_samples)
     ]
-    return value_digest([training_values(spec), contents, torch.__version__, rest])
+    return value_digest([spec.plain(), contents, torch.__version__, rest])
 
 
 def _seed_epoch(seed: int, fold: int | None, epoch: int) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""What every temporal encoder has in common."""
+"""What all temporal encoders have in common."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,35 +12,42 @@ State = tuple[Tensor, ...]
 
 
 class TemporalEncoder(nn.Module, ABC):
-    """From fused frames to hidden frames, over one segment a row.
+    """Encodes fused frames as hidden frames; each row of a batch holds one segment.
+
+    The class of each encoder is called ``Encoder``, is defined in the module of the encoder's name,
+    and is built from the encoder's options. Whether it carries a state from segment to segment, its
+    options say.
 
     Attributes:
-        stateful: state is carried from segment to segment, so videos are walked in order.
-        clipped_with_fusion: gradients are clipped together with the fusion's, as one of the
+        clipped_with_fusion: whether gradients are clipped together with the fusion's, as one of the
             published code's sub-networks.
     """
 
-    stateful: ClassVar[bool]
-    clipped_with_fusion: ClassVar[bool]
+    clipped_with_fusion: ClassVar[bool] = False
 
     @abstractmethod
     def forward(
         self, fused: Tensor, padding: Tensor | None, state: State | None
     ) -> tuple[Tensor, State | None]:
-        """Encode.
+        """Encode segments.
 
         Args:
-            fused: (rows, frames, hidden).
+            fused: (rows, frames, hidden) fused features.
             padding: (rows, frames) true after a segment's end; none where nothing is padded.
-            state: from the segment before, none at a video's start.
+            state: the state after the segment before; none at a video's start, and for encoders
+                that carry none.
 
         Returns:
-            (rows, frames, hidden), and the state to carry on.
+            (rows, frames, hidden) hidden frames, and the state to carry on, if any.
         """
 
 
 def sinusoids(length: int, dimension: int) -> Tensor:
-    """Positional encoding of Vaswani et al. (2017): (length, dimension), sines at even places."""
+    """Compute the positional encoding of Vaswani et al. (2017).
+
+    Returns:
+        (length, dimension) float32, sines in the even columns and cosines in the odd ones.
+    """
     position = torch.arange(length, dtype=torch.float64)[:, None]
     even = torch.arange(0, dimension, 2, dtype=torch.float64)
     angle = position * torch.exp(even * (-math.log(10_000.0) / dimension))

@@ -1,26 +1,27 @@
-"""The network: fusion of features, temporal encoder, regressor (section 3.2 to 3.4, eq. 1-4)."""
+"""A bidirectional LSTM over a segment; not in the paper."""
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from circumplex.config.encoders import EncoderSpec
+from circumplex.config.encoders.bilstm import Options
 from circumplex.model.encoders.base import State, TemporalEncoder
 
 
-class BiLstmEncoder(TemporalEncoder):
-    """LSTM over a segment in both directions (Graves and Schmidhuber, 2005); not the paper's.
+class Encoder(TemporalEncoder):
+    """LSTM over a segment in both directions (Graves and Schmidhuber, 2005); not in the paper.
 
     No state is carried: the backward direction has not seen the next segment. Each direction has
     half of the hidden width.
     """
 
-    stateful = False
-    clipped_with_fusion = False
-
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
         self.lstm = nn.LSTM(
-            spec.hidden, spec.hidden // 2, spec.layers, batch_first=True, bidirectional=True
+            options.hidden,
+            options.hidden // 2,
+            options.layers,
+            batch_first=True,
+            bidirectional=True,
         )
 
     def forward(

@@ -1,20 +1,17 @@
-"""The network: fusion of features, temporal encoder, regressor (section 3.2 to 3.4, eq. 1-4)."""
+"""A GRU in the LSTM's place; not in the paper."""
 
 from torch import Tensor, nn
 
-from circumplex.config.encoders import EncoderSpec
+from circumplex.config.encoders.gru import Options
 from circumplex.model.encoders.base import State, TemporalEncoder
 
 
-class GruEncoder(TemporalEncoder):
-    """Gated recurrent unit (Cho et al., 2014) in the LSTM's place; not the paper's."""
+class Encoder(TemporalEncoder):
+    """Gated recurrent unit (Cho et al., 2014) in the LSTM's place; not in the paper."""
 
-    stateful = True
-    clipped_with_fusion = False
-
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
-        self.gru = nn.GRU(spec.hidden, spec.hidden, spec.layers, batch_first=True)
+        self.gru = nn.GRU(options.hidden, options.hidden, options.layers, batch_first=True)
 
     def forward(
         self,

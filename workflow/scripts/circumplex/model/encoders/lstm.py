@@ -1,25 +1,22 @@
-"""The network: fusion of features, temporal encoder, regressor (section 3.2 to 3.4, eq. 1-4)."""
+"""The LSTM, the paper's recurrent encoder (eq. 2)."""
 
 import torch
 from torch import Tensor, nn
 
-from circumplex.config.encoders import EncoderSpec
+from circumplex.config.encoders.lstm import Options
 from circumplex.model.cpu.lstm import bfloat16_lstm
 from circumplex.model.encoders.base import State, TemporalEncoder
 
 
-class LstmEncoder(TemporalEncoder):
+class Encoder(TemporalEncoder):
     """LSTM whose last hidden state enters the next segment of the video (eq. 2).
 
-    Padding comes after a row's last frame, where nothing reads it: no mask is needed.
+    Padding comes after a row's last frame, where nothing reads it, so no mask is needed.
     """
 
-    stateful = True
-    clipped_with_fusion = False
-
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(spec.hidden, spec.hidden, spec.layers, batch_first=True)
+        self.lstm = nn.LSTM(options.hidden, options.hidden, options.layers, batch_first=True)
 
     def forward(
         self,

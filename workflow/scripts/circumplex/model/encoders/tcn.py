@@ -1,40 +1,41 @@
-"""The network: fusion of features, temporal encoder, regressor (section 3.2 to 3.4, eq. 1-4)."""
+"""A temporal convolutional network over a segment; not in the paper."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circumplex.config.encoders import EncoderSpec
+from circumplex.config.encoders.tcn import Options
 from circumplex.model.encoders.base import State, TemporalEncoder
 
 
-class TcnEncoder(TemporalEncoder):
-    """Temporal convolutions (Bai et al., 2018) over a segment; not the paper's.
+class Encoder(TemporalEncoder):
+    """Temporal convolutions (Bai et al., 2018) over a segment; not in the paper.
 
     Block i has two convolutions of dilation 2^i, each with a ReLU and dropout, and a residual
-    connection. They are centred, not causal, since whole videos are at hand, and have no weight
+    connection. They are centred, not causal, since whole videos are available, and have no weight
     normalisation. A frame sees ``receptive_field`` frames, itself in the middle.
 
     Attributes:
-        receptive_field: frames.
+        receptive_field: number of frames that a frame sees.
     """
 
-    stateful = False
-    clipped_with_fusion = False
-
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
-        dilations = [2**block for block in range(spec.layers)]
+        dilations = [2**block for block in range(options.layers)]
         self.blocks = nn.ModuleList(
             nn.ModuleList(
                 nn.Conv1d(
-                    spec.hidden, spec.hidden, spec.kernel_size, padding="same", dilation=dilation
+                    options.hidden,
+                    options.hidden,
+                    options.kernel_size,
+                    padding="same",
+                    dilation=dilation,
                 )
                 for _ in range(2)
             )
             for dilation in dilations
         )
-        self.dropout = nn.Dropout(spec.encoder_dropout)
-        self.receptive_field = 1 + 2 * (spec.kernel_size - 1) * sum(dilations)
+        self.dropout = nn.Dropout(options.encoder_dropout)
+        self.receptive_field = 1 + 2 * (options.kernel_size - 1) * sum(dilations)
 
     def forward(
         self,

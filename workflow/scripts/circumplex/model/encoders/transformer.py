@@ -1,35 +1,34 @@
-"""The network: fusion of features, temporal encoder, regressor (section 3.2 to 3.4, eq. 1-4)."""
+"""The Transformer, the paper's encoder of segments (eq. 3)."""
 
 from torch import Tensor, nn
 
-from circumplex.config.encoders import EncoderSpec, Positions
+from circumplex.config.encoders.transformer import Options, Positions
 from circumplex.model.cpu.dropout import EncoderLayer
 from circumplex.model.encoders.base import State, TemporalEncoder, sinusoids
 
 
-class TransformerEncoder(TemporalEncoder):
+class Encoder(TemporalEncoder):
     """Transformer encoder over the frames of a segment, post-norm (eq. 3)."""
 
-    stateful = False
     clipped_with_fusion = True
 
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
         # One by one: nn.TransformerEncoder copies a layer, and all would start out equal.
         self.layers = nn.ModuleList(
             EncoderLayer(
-                spec.hidden,
-                spec.heads,
-                spec.feed_forward,
-                dropout=spec.encoder_dropout,
+                options.hidden,
+                options.heads,
+                options.feed_forward,
+                dropout=options.encoder_dropout,
                 batch_first=True,
             )
-            for _ in range(spec.layers)
+            for _ in range(options.layers)
         )
-        self.mask_padding = spec.mask_padding
+        self.mask_padding = options.mask_padding
         table = (
-            sinusoids(spec.segment_length, spec.hidden)
-            if spec.positions is Positions.SINUSOIDAL
+            sinusoids(options.segment_length, options.hidden)
+            if options.positions is Positions.SINUSOIDAL
             else None
         )
         self.register_buffer("positions", table, persistent=False)

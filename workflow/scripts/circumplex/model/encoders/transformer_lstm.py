@@ -1,27 +1,24 @@
-"""The network: fusion of features, temporal encoder, regressor (section 3.2 to 3.4, eq. 1-4)."""
+"""A Transformer, then an LSTM, as in the authors' published code; not in the paper."""
 
 from torch import Tensor, nn
 
-from circumplex.config.encoders import EncoderSpec
+from circumplex.config.encoders.transformer_lstm import Options
 from circumplex.model.encoders.base import State, TemporalEncoder
-from circumplex.model.encoders.transformer import TransformerEncoder
+from circumplex.model.encoders.transformer import Encoder as TransformerEncoder
 
 
-class TransformerLstmEncoder(TemporalEncoder):
-    """The authors' published Transformer, then LSTM: not in the paper.
+class Encoder(TemporalEncoder):
+    """A Transformer over a segment, then an LSTM that carries its state over the video.
 
-    The Transformer sees a segment, the LSTM after it carries its state over the video. With
-    ``residual`` the fused frames skip the Transformer.
+    The authors' published code has it, the paper does not. With ``residual`` the fused frames are
+    added to the Transformer's output.
     """
 
-    stateful = True
-    clipped_with_fusion = False
-
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
-        self.transformer = TransformerEncoder(spec)
-        self.lstm = nn.LSTM(spec.hidden, spec.hidden, batch_first=True)
-        self.residual = spec.residual
+        self.transformer = TransformerEncoder(options)
+        self.lstm = nn.LSTM(options.hidden, options.hidden, batch_first=True)
+        self.residual = options.residual
 
     def forward(
         self, fused: Tensor, padding: Tensor | None, state: State | None

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from circumplex.config.modalities import MissingModality
 from circumplex.config.search import trial_training
+from circumplex.config.training import TrainingSpec
 from circumplex.features.pack_reader import PackReader
 from circumplex.features.packs import index_paths
 from circumplex.io.atomic import read_json, replacing
@@ -22,7 +23,6 @@ from circumplex.pipeline.requests import TrainingRequest, TrialRequest
 from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
-from circumplex.training.spec import training_spec
 from circumplex.training.state import EpochLog, WorkFolder
 from circumplex.training.tensorboard import EventLog
 from circumplex.training.train import NonFinite, train
@@ -136,7 +136,7 @@ class TrainingJob:
         return self.epochs.with_name(self.epochs.name.replace(".epochs.parquet", ".tensorboard"))
 
     def _train(self, labels: LabelReader, output: Path, metadata: Mapping[str, Any]) -> None:
-        spec = training_spec(self.stage.options)
+        spec = TrainingSpec.read(self.stage.options)
         work = output.with_suffix(".work")
         train_samples = sorted(s for s, role in self.roles.items() if role == "train")
         val_samples = sorted(s for s, role in self.roles.items() if role == "val")

@@ -1,0 +1,1 @@
+"""The options of the temporal encoders, one module per encoder."""

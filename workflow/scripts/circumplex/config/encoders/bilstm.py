@@ -1,0 +1,28 @@
+"""Options of the bidirectional LSTM, which is not in the paper."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from circumplex.config.encoders.base import EncoderOptions, Frames, Rate
+from circumplex.errors import RequestError
+
+
+class Options(EncoderOptions):
+    """An LSTM over a segment in both directions; each has half of the width.
+
+    Segments are as long as the paper's Transformer's, the learning rate is its LSTM's.
+    """
+
+    carries: ClassVar[bool] = False
+
+    segment_length: Frames = Field(250, description="frames per segment")
+    stride: Frames = Field(250, description="frames between the starts of segments")
+    layers: int = Field(1, ge=1, le=1000, description="layers of the LSTM")
+    learning_rate: Rate = Field(3e-4, description="of Adam")
+
+    def check(self) -> None:
+        """Check that the options of a whole model go together; see `EncoderOptions.check`."""
+        super().check()
+        if self.hidden % 2:
+            raise RequestError(f"hidden {self.hidden} is odd: each direction has half of it")
