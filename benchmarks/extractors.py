@@ -1,6 +1,6 @@
 """How fast the deep extractors are: their networks alone, and the whole rules.
 
-    PYTHONPATH=workflow/scripts python benchmarks/extractors.py [--features iresnet] [--threads 2]
+    .venv/bin/python benchmarks/extractors.py [--features iresnet] [--threads 2]
 
 For each extractor, with seeded random weights of full size, in one run: the bare forward pass in
 eager float32 (channels first); at the best setting that keeps the features

@@ -5,12 +5,13 @@ import re
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
 from circumplex.training.spec import training_spec
-from example_requests import ROWS, config_of, write_sheet
+from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -61,10 +62,9 @@ def test_the_parser_sees_the_rules():
     assert len(RULES) >= 20
 
 
-# What they import is a root of the stage's code digest, or holds options only; no digest
-# holds the command.
+# What they import is named as a root of the stage's code digest, or holds options alone.
 IMPORTS_BY_NAME = {
-    "circumplex/cli/tune.py",
+    "circumplex/cli/tune.py",  # in no digest
     "circumplex/config/features.py",
     "circumplex/pipeline/jobs/extraction.py",
 }
@@ -95,12 +95,8 @@ def test_python_files_keep_to_the_rules():
     assert offenders == {}
 
 
-# Run by people, not by rules.
-COMMANDS = {"make_sheet", "check_submission", "clean_store", "estimate", "make_cards", "tune"}
-
-
 def test_every_script_belongs_to_a_rule():
-    assert {path.stem for path in THIN} - RULES.keys() - COMMANDS == set()
+    assert {path.stem for path in THIN} - RULES.keys() == set()
 
 
 def rule_breaches(name, body):
@@ -135,6 +131,32 @@ def test_a_rule_has_one_name_for_script_log_and_benchmark():
         name: found for name, body in RULES.items() if (found := list(rule_breaches(name, body)))
     }
     assert offenders == {}
+
+
+@pytest.fixture(scope="module")
+def requests(tmp_path_factory):
+    """A request of each stage."""
+    folder = tmp_path_factory.mktemp("request")
+    config = config_of("demo", "paper/table6", "search")
+    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["results"] = str(folder / "results")
+    config["features"]["densenet"]["import"] = str(folder)
+    drawn = {"kind": "image_table", "path": str(folder / "samples.tsv")}
+    config["backbones"]["still_sets"] = {"drawn": drawn}
+    builder = builder_of(config, folder)
+    return {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
+
+
+def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(requests):
+    assert {stage for stage, _ in requests} >= RULES.keys() - {
+        "import_frames",
+        "import_features",
+        "extract_feature",
+    }
+    for (stage, _), request in requests.items():
+        assert re.fullmatch(r"v\d+-[0-9a-f]{64}", request.code), stage
+        options = getattr(request, "options", {})
+        assert not {"threads", "gpu", "device", "shards", "results"} & set(options), stage
 
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]

@@ -116,7 +116,7 @@ def test_seeds_of_random_weights_are_refused_out_of_range(seed):
         ),
         (
             {"training": {"betas": [0.9, math.nan]}},
-            "config: training.betas.1 is nan: must be",
+            "config: training.betas.1 is nan: must be a num",
         ),
         ({"smoothing": {"valence": 20.0}}, "config: smoothing.valence is 20.0: must be an integer"),
         ({"folds": {"count": 2e9}}, "config: folds.count is 2000000000.0: must be an integer"),

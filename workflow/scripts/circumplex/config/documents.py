@@ -22,7 +22,7 @@ HEAD = """\
 
 Every key of `config.yaml` and of the presets over it: what may stand there, what holds where it is
 left out, and what it means. Written from the models in `workflow/scripts/circumplex/config/`, by
-`python -m circumplex.config.documents`; a test compares them. A key that is not here is refused,
+`.venv/bin/python -m circumplex.config.documents`; a test compares them. A key that is not here is refused,
 and so is a value of another type or out of its range. `null` stands for leaving a key out, and
 removes an entry that a preset inherits. `<name>` is a name of your choice, `[]` an item of a list.
 The options of the extractors are on their cards, in [features.md](features.md).
@@ -75,7 +75,8 @@ def options_page() -> str:
         if not (table := options_table(model)):
             continue
         parts.append(f"## {f'`{place}`' if place else 'Top level'}\n\n{_summary(model)}\n")
-        parts.append(f"The keys of `{shown[model]}`.\n" if model in shown else table)
+        parts += [f"The keys of `{shown[model]}`."] if model in shown else table
+        parts.append("")
         shown.setdefault(model, place)
     return "\n".join(parts)
 
