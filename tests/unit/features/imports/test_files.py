@@ -229,7 +229,7 @@ def test_a_timeline_for_samples_without_video(root, tmp_path):
     np.testing.assert_array_equal(frame, np.arange(7))
     np.testing.assert_allclose(time_s, np.arange(7) * 0.04)
     np.save(root / "s.npy", VALUES[:0])
-    with pytest.raises(SampleError, match="not one row"):
+    with pytest.raises(SampleError, match="has no row"):
         write_timeline(
             open_feature(root, "fau", "s").rows, tmp_path / "t.parquet", fps=25.0, metadata={}
         )
