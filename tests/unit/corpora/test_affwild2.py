@@ -248,7 +248,7 @@ BREAKS = [
     (lambda f: put(f / "test.txt", "a\na\n"), "'a' is in split test and again in split test"),
     (
         lambda f: put(f / "test.txt", "image,valence\n"),
-        "'image,valence' is not the name of a sample",
+        "'image,valence' is not the name",
     ),
     (lambda f: put(f / "test.txt", "video1/00001.jpg\n"), "is not the name of a sample"),
     (lambda f: put(f / "test.txt", " \n"), "is empty"),

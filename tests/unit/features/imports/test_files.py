@@ -129,7 +129,7 @@ def test_every_form_gives_the_same_table(root, run, form):
     ("damage", "message"),
     [
         (lambda v: v[:-1], rf"{FRAMES - 1} rows of fau for {FRAMES} video frames"),
-        (lambda v: v[:, :2], "has 2 values a frame, expected 3 of fau"),
+        (lambda v: v[:, :2], "has 2 values per frame, expected 3 of fau"),
         (
             lambda v: np.where(np.arange(FRAMES)[:, None] == BLOCK + 2, np.nan, v),
             rf"fau of frame {BLOCK + 2} \(from 0\) is not a finite number",
