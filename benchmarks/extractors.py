@@ -43,7 +43,7 @@ import torch
 
 from circumplex.features.extractors import densenet, fau, iresnet, vggish, wav2vec2
 from circumplex.features.tuning import LEAST_BATCHES, Trial, Tuner, recommend
-from circumplex.features.tuning_inputs import inputs_of, made_crops, made_sound
+from circumplex.features.tuning_inputs import inputs_of, synthesise_crops, synthesise_sound
 from circumplex.io.parquet import TableWriter, count_rows, frame_schema
 from circumplex.media.wave import SAMPLE_RATE
 from circumplex.pipeline.jobs.extraction import extract_examples, extract_faces, extract_rows
@@ -113,7 +113,7 @@ def request_of(folder: Path, sample: str, **files: Path) -> SampleRequest:
 
 def write_faces(folder: Path, sample: str, frames: int) -> SampleRequest:
     """Tables of faces and fill: every frame with a JPEG crop of its own."""
-    crops = [cv2.imencode(".jpg", crop)[1].tobytes() for crop in made_crops(64)]
+    crops = [cv2.imencode(".jpg", crop)[1].tobytes() for crop in synthesise_crops(64)]
     faces, fill = folder / f"{sample}.faces.parquet", folder / f"{sample}.fill.parquet"
     schema = frame_schema(pa.field("crop", pa.binary()))
     numbers = np.arange(frames)
@@ -130,7 +130,7 @@ def write_sound(folder: Path, sample: str, seconds: float) -> SampleRequest:
     path = folder / f"{sample}.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
-        sound = made_sound(round(seconds * SAMPLE_RATE))
+        sound = synthesise_sound(round(seconds * SAMPLE_RATE))
         file.writeframes((sound * 32767).astype("<i2").tobytes())
     return request_of(folder, sample, extract_audio=path)
 
