@@ -19,41 +19,41 @@ DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samp
 	touch $@
 
 corpus: .venv/.locked ## make the demo corpus of seed SEED
-	$(BIN)/python -m demo.make_corpus --seed $(SEED) --size demo --out $(DEMO)/corpus --truth $(DEMO)/truth
+	$(BIN)/python -m demo.corpus.make --seed $(SEED) --size demo --out $(DEMO)/corpus --truth $(DEMO)/truth
 
 demo: corpus ## from videos to submission files and a report, on the made corpus
 	$(SNAKEMAKE) $(DEMO_CONFIG)
 	$(MAKE) --no-print-directory score
 
 score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
-	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
+	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
 
 estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
-	$(BIN)/python workflow/scripts/estimate.py --configfile $(CONFIGS)
+	$(BIN)/circumplex estimate --configfile $(CONFIGS)
 
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
-	$(BIN)/python workflow/scripts/tune.py --configfile $(CONFIGS)
+	$(BIN)/circumplex tune --configfile $(CONFIGS)
 
 ensembles: .venv/.locked ## the demo's ensembles against their members, on the withheld test annotations
-	$(BIN)/python -m demo.ensembles --truth $(DEMO)/truth --results $(DEMO)/results
+	$(BIN)/python -m demo.checks.ensembles --truth $(DEMO)/truth --results $(DEMO)/results
 
 leaks: corpus ## what box positions or clip means alone would score
-	$(BIN)/python -m demo.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results
+	$(BIN)/python -m demo.checks.leaks --corpus $(DEMO)/corpus --truth $(DEMO)/truth --results $(DEMO)/results
 
 modalities: corpus ## the same encoder on both modalities, and on each alone
-	$(BIN)/python -m demo.modalities --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m demo.checks.modalities --seed $(SEED) --cores $(CORES)
 
 precision: corpus ## the demo with its networks in bfloat16, against float32
-	$(BIN)/python -m demo.precision --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m demo.checks.precision --seed $(SEED) --cores $(CORES)
 
 backbone-gain: corpus ## visual features of trained networks against those of random ones
-	$(BIN)/python -m demo.backbone_gain --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m demo.checks.backbone_gain --seed $(SEED) --cores $(CORES)
 
 overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
-	$(BIN)/python -m demo.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
+	$(BIN)/python -m demo.checks.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
 control: corpus ## ten runs on shuffled annotations, against the real one
-	$(BIN)/python -m demo.control --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m demo.checks.control --seed $(SEED) --cores $(CORES)
 
 unit: .venv/.locked ## what to run before each commit
 	$(BIN)/ruff check .
@@ -73,11 +73,11 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/slurm --configfile config/demo.yaml \
 	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster '$(STILLS)'; \
 	  status=$$?; tests/cluster/slurm.sh stop $(DEMO)/slurm; exit $$status
-	$(BIN)/python -m demo.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
+	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 	$(BIN)/python -m pytest -m cluster tests/workflow
 
 test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
-	PYTHONPATH=workflow/scripts $(BIN)/python -m demo.faults --seed $(SEED) --cores $(CORES)
+	$(BIN)/python -m demo.checks.faults --seed $(SEED) --cores $(CORES)
 	$(BIN)/python -m pytest -m faults tests/workflow
 
 test-conda: .venv/.locked ## the environments of envs/, by a stand-in for conda; torch's takes 7 GB
@@ -91,7 +91,7 @@ audit: .venv/.locked ## the lock against PyPI's advisories; fails if these canno
 	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 cards: .venv/.locked ## the feature cards of docs/features.md
-	$(BIN)/python workflow/scripts/make_cards.py
+	$(BIN)/circumplex cards
 
 lock: .venv/.locked ## add to requirements.lock what pyproject.toml asks for
 	$(BIN)/python tools/lock.py

@@ -52,7 +52,7 @@ from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import (
     Entry,
     Problem,
-    Request,
+    SampleRequest,
     Stage,
     Status,
     Task,
@@ -101,15 +101,15 @@ def job_of(folder: Path) -> ShardJob:
     return ShardJob(stage, index, {}, {}, {}, {}, "cpu", torch.get_num_threads())
 
 
-def request_of(folder: Path, sample: str, **files: Path) -> Request:
+def request_of(folder: Path, sample: str, **files: Path) -> SampleRequest:
     upstream = {
         stage: Entry(Status.OK, str(path.relative_to(folder)), sample, stage)
         for stage, path in files.items()
     }
-    return Request(sample, {}, upstream)
+    return SampleRequest(sample, {}, upstream)
 
 
-def write_faces(folder: Path, sample: str, frames: int) -> Request:
+def write_faces(folder: Path, sample: str, frames: int) -> SampleRequest:
     """Tables of faces and fill: every frame with a JPEG crop of its own."""
     crops = [cv2.imencode(".jpg", crop)[1].tobytes() for crop in made_crops(64)]
     faces, fill = folder / f"{sample}.faces.parquet", folder / f"{sample}.fill.parquet"
@@ -124,7 +124,7 @@ def write_faces(folder: Path, sample: str, frames: int) -> Request:
     return request_of(folder, sample, align_faces=faces, fill_frames=fill)
 
 
-def write_sound(folder: Path, sample: str, seconds: float) -> Request:
+def write_sound(folder: Path, sample: str, seconds: float) -> SampleRequest:
     path = folder / f"{sample}.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
@@ -151,8 +151,8 @@ def timed(work: Callable[[], float], clock: Clock) -> Stretch:
 
 def run_whole(
     folder: Path,
-    warm_up: Request,
-    rounds: Sequence[Sequence[Request]],
+    warm_up: SampleRequest,
+    rounds: Sequence[Sequence[SampleRequest]],
     case: "Case",
     build: Any,
     clock: Clock,
@@ -182,7 +182,7 @@ def run_whole(
             batches += 1
         return batches * case.batch_items
 
-    def rule(requests: Sequence[Request]) -> float:
+    def rule(requests: Sequence[SampleRequest]) -> float:
         job = job_of(folder)
         make_all = partial(case.extract, job, extractor=extractor)
         run_shard_together(job.stage, job.index, requests, make_all)
@@ -224,14 +224,14 @@ class Case:
     build: Any
     options: Mapping[str, Any]
     extract: Extract
-    write: Callable[[Path, str, Any], Request]
+    write: Callable[[Path, str, Any], SampleRequest]
     clip: float
     clip_items: float
     batch_items: float
     useful: float = 1.0
 
 
-RANDOM = {"weights": {"random": 0}}
+RANDOM = {"weights": "random:0"}
 IMAGES = {**RANDOM, "precision": "float32", "compile": False, "channels_last": False}
 DEEP = {**IMAGES, "depth": 100}
 PASS_S, KEPT_S = 24.0, 20.0  # of the speech encoder, as config.yaml has it

@@ -27,8 +27,9 @@ import pyarrow.parquet as pq
 import torch
 from facenet_pytorch import MTCNN
 
-from circumplex.faces.align import align_faces
-from circumplex.faces.detector import FaceDetector, FaceOptions
+from circumplex.config.faces import FaceOptions
+from circumplex.faces.align import BATCH_PIXELS, align_faces
+from circumplex.faces.detector import FaceDetector
 from circumplex.faces.subjects import Subject, intersection_over_union
 from circumplex.media.video import iter_frames
 
@@ -91,12 +92,11 @@ class Bench:
     """The detectors, each built once."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        defaults = FaceOptions()
-        self.clock, self.pixels = clock, defaults.batch_pixels
+        self.clock, self.pixels = clock, BATCH_PIXELS
         self.loop = MTCNN(keep_all=True, min_face_size=LOOP_FACE_SIZE)
-        self.library = MTCNN(keep_all=True, min_face_size=defaults.min_face_size)
+        self.library = MTCNN(keep_all=True, min_face_size=FaceOptions().min_face_size)
         self.same = Rule(FaceOptions(min_face_size=LOOP_FACE_SIZE))
-        self.shipped = Rule(defaults)
+        self.shipped = Rule(FaceOptions())
 
     def line(self, clip: Path, output: Path) -> str:
         """One line of the table."""

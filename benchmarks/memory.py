@@ -99,8 +99,9 @@ def run_job(name: str, source: Path, folder: Path, threads: int) -> None:
         import cv2
         import torch
 
+        from circumplex.config.faces import FaceOptions
         from circumplex.faces.align import align_faces
-        from circumplex.faces.detector import FaceDetector, FaceOptions
+        from circumplex.faces.detector import FaceDetector
         from circumplex.faces.subjects import Subject
 
         torch.set_num_threads(threads)

@@ -22,8 +22,8 @@ import av
 import numpy as np
 import yaml
 
-from demo.film import make_video
-from demo.plan import plan_corpus
+from demo.corpus.film import make_video
+from demo.corpus.plan import plan_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = re.compile(r": (\d+) made, (\d+) taken from the store")

@@ -1,1 +1,1 @@
-"""The demo corpus: procedural talking heads with sound, made on demand and never shipped."""
+"""The demo: a synthetic corpus, and experiments on it."""

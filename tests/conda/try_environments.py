@@ -114,7 +114,7 @@ def main() -> None:
             shutil.copy(ROOT / part, project / part)
         for part in ("config", "workflow", "profiles", "envs"):
             shutil.copytree(ROOT / part, project / part)
-        make = [ROOT / ".venv/bin/python", "-m", "demo.make_corpus", "--size", "tiny"]
+        make = [ROOT / ".venv/bin/python", "-m", "demo.corpus.make", "--size", "tiny"]
         make += ["--out", project / ".test/corpus", "--truth", project / ".test/truth"]
         subprocess.run(make, cwd=ROOT, check=True)
         for environment in arguments.environments:

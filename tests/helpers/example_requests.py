@@ -6,6 +6,9 @@ from typing import Any
 
 import yaml
 
+from circumplex.io.digests import DigestCache
+from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.request_builder import LIBRARY, RequestBuilder
 from places import ROOT
 
 COLUMNS = ["sample", "video", "subject", "faces", "audio", "annotation", "split", "group"]
@@ -50,3 +53,37 @@ def request_config(folder: Path, changes: Mapping[str, Any] | None = None) -> di
         write_sheet(sheet, ROWS)
     places = {"samples": str(sheet), "results": str(folder / "results")}
     return dict(overlay(overlay(config_of(), places), changes or {}))
+
+
+def builder_of(
+    config: Mapping[str, Any], folder: Path, root: Path = ROOT, library: Path = LIBRARY
+) -> RequestBuilder:
+    """Builder of the requests of a config; digests of files are kept in a folder."""
+    return RequestBuilder(
+        make_plan(dict(config)), root, DigestCache(folder / "digests.json"), library
+    )
+
+
+def jobs_of(builder: RequestBuilder) -> list[tuple[str, str]]:
+    """Stage and unit of every job that a plan may ask for."""
+    plan = builder.plan
+    runs = [run.path for run in plan.runs]
+    packs = [f"{feature.name}/{shard}" for feature in plan.features for shard in plan.shards]
+    trials = [f"{trial:03d}" for several in plan.search_rounds for trial in several]
+    rounds = [f"{number:03d}" for number in range(len(plan.search_rounds))]
+    units = [
+        (list(builder.stages), list(plan.shards)),
+        (["pack_features"], packs),
+        (["train_encoder", "predict_frames", "smooth_predictions"], runs),
+        (["ensemble_predictions", "export_ensemble"], list(plan.ensembles)),
+        (["write_submission"], list(plan.submissions)),
+        (["make_table"], list(plan.tables)),
+        (["list_stills"], list(plan.still_sets)),
+        (["train_backbone"], list(plan.backbones.recipes)),
+        (["propose_trials"], rounds),
+        (["train_trial"], trials),
+        (["summarise_search"], [""] if rounds else []),
+        (["make_folds", "evaluate", "make_manifest", "make_report"], [""]),
+        (["list_failures", "check_failures", "fetch_weights"], [""]),
+    ]
+    return [(stage, unit) for stages, several in units for stage in stages for unit in several]

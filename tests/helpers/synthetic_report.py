@@ -254,7 +254,7 @@ def make_inputs(folder: Path) -> ReportInputs:
                 FEATURES["vggish"],
                 {"weights": "random:2"},
                 (),
-                "0.05 CPU seconds a second of video",
+                "0.05 CPU seconds per second of video",
             ),
             make_card(
                 FEATURES["iresnet"],

@@ -26,7 +26,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The tiny corpus, for reading."""
 
     def make(folder: Path) -> str:
-        command = [sys.executable, "-m", "demo.make_corpus", "--seed", "0", "--size", "tiny"]
+        command = [sys.executable, "-m", "demo.corpus.make", "--seed", "0", "--size", "tiny"]
         command += ["--out", str(folder), "--truth", str(folder.with_name("truth"))]
         return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 

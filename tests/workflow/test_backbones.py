@@ -102,7 +102,7 @@ def test_what_cannot_be_trained_stops_the_run_in_words(fresh: Project) -> None:
 def test_a_recipe_overfits_64_faces(corpus: Path, recipe: str) -> None:
     # The expressions' IResNet has its full width; the action units' is narrower, for speed.
     channels = 32 if recipe == "action_unit_iresnet" else 64
-    command = [sys.executable, "-m", "demo.overfit", "--corpus", str(corpus)]
+    command = [sys.executable, "-m", "demo.checks.overfit", "--corpus", str(corpus)]
     # One thread: the other worker's jobs would stall two that wait for each other.
     command += ["--depth", "18", "--channels", str(channels), "--threads", "1"]
     command += ["--recipes", recipe]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from demo.runs import places
+from demo.checks.runs import places
 from places import ROOT
 
 CONFIGS = ["config/demo.yaml", "config/control.yaml"]
@@ -26,7 +26,7 @@ def run(*command: str) -> str:
 def test_real_annotations_beat_shuffled_ones(tmp_path: Path) -> None:
     corpus, truth = tmp_path / "corpus", tmp_path / "truth"
     made = ["--seed", "0", "--size", "short", "--out", str(corpus), "--truth", str(truth)]
-    run("demo.make_corpus", *made)
+    run("demo.corpus.make", *made)
     results = tmp_path / "results"
     target = f"{results}/write_submission/main.json"
     command = [
@@ -39,6 +39,6 @@ def test_real_annotations_beat_shuffled_ones(tmp_path: Path) -> None:
         *places(corpus, results),
     ]
     run(*command, "--", target)
-    control = ["demo.control", "--folder", str(tmp_path), "--shuffles", "1"]
+    control = ["demo.checks.control", "--folder", str(tmp_path), "--shuffles", "1"]
     control += ["--submission", "main", "--configs", *CONFIGS]
     assert "holds" in run(*control)

@@ -12,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from demo.faults import COMPARED, Victim, differences, half_files
+from demo.checks.faults import COMPARED, Victim, differences, half_files
 from projects import CONFIGS, Outcome, Project, copy_project
 
 

@@ -17,7 +17,6 @@ from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.model.checkpoints import load_model
 from circumplex.predictions.table import PredictionTable
 from circumplex.submissions.files import read_submission
-from places import ROOT
 from projects import Outcome, Project, copy_project, made_once
 
 NAMES = {"densenet": "affectnet", "fau": "FAU_situ", "wav2vec2": "wav2vec"}
@@ -121,7 +120,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Import
         own = project.root / "own"
         make_data(own / "data")
         (own / "list.txt").write_text("\n".join(f"{row},-5,-5" for row in LISTED))
-        command = [sys.executable, str(ROOT / "workflow/scripts/make_sheet.py"), "published"]
+        command = [sys.executable, "-m", "circumplex", "sheet", "published"]
         command += ["--folder", str(own / "data"), "--annotations", str(own / "annotations")]
         subprocess.run([*command, "--output", str(own / "samples.tsv")], check=True)
         (project.root / "small.yaml").write_text(yaml.safe_dump(SMALL))

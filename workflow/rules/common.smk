@@ -1,4 +1,5 @@
 # What every rule file uses: the plan, paths, and the requests that decide what runs.
+import gc
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,10 @@ sys.path.insert(0, str(SCRIPTS))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+# The graph's thousands of objects all stay: to look through them again and again for garbage costs
+# a tenth of each start.
+gc.set_threshold(100_000, 50, 50)
 
 from snakemake.exceptions import WorkflowError
 
@@ -21,9 +26,11 @@ from circumplex.pipeline.graph import Graph, output_paths
 from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.resources import (
+    SCRATCH_MB,
     guessed_seconds,
     memory_mb,
     minutes,
+    needs,
     scratch_mb,
 )
 
@@ -163,4 +170,6 @@ def time_limit(stage):
 
 def scratch(stage):
     """Megabytes that a job of a stage may write into the folder for temporary files."""
+    if not needs()[stage].scratch_kb:
+        return round(SCRATCH_MB)  # a plain number spares Snakemake a call for each job
     return lambda wildcards: scratch_mb(stage, SECONDS[wildcards.shard])

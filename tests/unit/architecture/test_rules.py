@@ -4,35 +4,41 @@ import ast
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from circumplex.io.digests import DigestCache
-from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.code import code_digest, read_pins
-from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.config.training import TrainingSpec
-from example_requests import ROWS, config_of, write_sheet
+from circumplex.errors import RequestError
+from circumplex.pipeline.checks import make_plan
+from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
-PINS = read_pins(ROOT / "requirements.lock")
 LIBRARY = sorted((SCRIPTS / "circumplex").rglob("*.py"))
 THIN = sorted(SCRIPTS.glob("*.py"))
 RULE_FILES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:[ \t].*\n|\n)*)", re.MULTILINE)
-TARGETS = ("all", "weights", "backbones", "search")  # rules that make nothing themselves
-NAMELESS = re.compile(r"^ *rule:$", re.MULTILINE)  # they make nothing either
-RULES = {
-    name: body
-    for path in RULE_FILES
-    for name, body in RULE.findall(path.read_text(encoding="utf-8") + "\n")
-    if name not in TARGETS
-}
-PARSED = ["pipeline.checks", "pipeline.requests", "pipeline.repairs", "pipeline.resources"]
+IN_A_LOOP = re.compile(
+    r"^    rule:\n        name:\n            (.+)\n((?: {8}.*\n|\n)*)", re.MULTILINE
+)
+TARGETS = ("all", "weights", "backbones", "search", "table")  # rules without an output
+LOOPED = {"feature.stage": "extract_feature"}  # one rule per feature: one script
+PARSED = re.compile(r"^from (circumplex[\w.]*) import", re.MULTILINE)  # by the workflow
+
+
+def read_rules():
+    """Bodies of all rules that make something, by name; those in loops as if they stood alone."""
+    rules = {}
+    for path in RULE_FILES:
+        text = path.read_text(encoding="utf-8") + "\n"
+        rules.update(RULE.findall(text))
+        for name, body in IN_A_LOOP.findall(text):
+            rules[LOOPED.get(name, name)] = re.sub(r"^    ", "", body, flags=re.MULTILINE)
+    return {name: body for name, body in rules.items() if name not in TARGETS}
+
+
+RULES = read_rules()
 
 
 def section(body, name):
@@ -51,93 +57,107 @@ def imported(path):
 
 def test_the_parser_sees_the_rules():
     text = "".join(path.read_text(encoding="utf-8") for path in RULE_FILES)
-    rules = re.findall(r"^\s*(?:rule|checkpoint)\b.*:", text, re.MULTILINE)
-    assert len(RULES) == len(rules) - len(TARGETS) - len(NAMELESS.findall(text))
+    rules = re.findall(r"^\s*(?:rule|checkpoint)\b.*:$", text, re.MULTILINE)
+    assert len(RULES) == len(rules) - len(TARGETS)
     assert len(RULES) >= 20
 
 
-@pytest.mark.parametrize("path", LIBRARY + THIN, ids=lambda p: str(p.relative_to(SCRIPTS)))
-def test_python_files_keep_to_the_rules(path):
-    names = {name.split(".")[0] for name in imported(path)}
-    assert "demo" not in names
-    assert "tests" not in names
-    assert "__future__" not in names, "a script: file cannot have it"
+# What they import is named as a root of the stage's code digest, or holds options alone.
+IMPORTS_BY_NAME = {
+    "circumplex/config/encoders/registry.py",
+    "circumplex/config/features.py",
+    "circumplex/model/network.py",
+    "circumplex/pipeline/jobs/extraction.py",
+}
+
+
+def breaches(path):
+    """What a Python file breaks of the project's rules."""
     source = path.read_text(encoding="utf-8")
-    where = 'Path(snakemake.config["results"])'  # which changes no result, so need not be tracked
-    allowed = source.replace(where, "") if path.name == "shard.py" else source
-    assert "snakemake.config" not in allowed, "only params are tracked"
-    dynamic = re.findall(r"import_module|__import__|\bexec\(|(?<![.\w])eval\(", source)
-    assert not dynamic, "the code digest follows static imports only"
+    names = {name.split(".")[0] for name in imported(path)}
+    for name in sorted(names & {"demo", "tests", "__future__"}):
+        yield f"imports {name}"  # a `script:` file cannot have __future__
+    # Where the results lie changes no result, so it need not be tracked.
+    if "snakemake.config" in source.replace('Path(snakemake.config["results"])', ""):
+        yield "reads snakemake.config, of which only params are tracked"
+    dynamic = re.search(r"import_module|__import__|\bexec\(|(?<![.\w])eval\(", source)
+    if dynamic and str(path.relative_to(SCRIPTS)) not in IMPORTS_BY_NAME:
+        yield "imports or runs by name, while the code digest follows static imports only"
+    if path in THIN and 'if __name__ == "__main__":' not in source:
+        yield "has no guard, so it cannot be imported"
 
 
-# Run by people, not by rules.
-COMMANDS = {"make_sheet", "check_submission", "clean_store", "estimate", "make_cards", "tune"}
+def test_python_files_keep_to_the_rules():
+    offenders = {
+        str(path.relative_to(SCRIPTS)): found
+        for path in LIBRARY + THIN
+        if (found := list(breaches(path)))
+    }
+    assert offenders == {}
 
 
-@pytest.mark.parametrize("path", THIN, ids=lambda p: p.name)
-def test_every_script_belongs_to_a_rule_and_imports_cleanly(path):
-    assert path.stem in RULES.keys() | COMMANDS
-    assert 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+def test_every_script_belongs_to_a_rule():
+    assert {path.stem for path in THIN} - RULES.keys() == {"extract_feature"}
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_has_one_name_for_script_log_and_benchmark(name):
-    body = RULES[name]
-    assert section(body, "run") is None
-    assert section(body, "shell") is None
-    assert section(body, "script").strip('"') == f"../scripts/{name}.py"
-    wanted = ["log"] if name == "check_failures" else ["log", "benchmark"]
-    for directive in wanted:
-        assert re.search(rf'("{name}"|/{name}[./])', section(body, directive)), directive
-    for directive in ("threads", "conda", "output"):
-        assert section(body, directive), directive
-    environment = section(body, "conda").strip('"').removeprefix("../../")
-    assert (ROOT / environment).is_file()
-    assert "directory(" not in body
+def rule_breaches(name, body):
+    """What a rule breaks: one name for rule, script, log and benchmark, and all its directives."""
+    stage = next((stage for stage, looped in LOOPED.items() if looped == name), f'"{name}["/]')
+    for directive in ("run", "shell"):
+        if section(body, directive) is not None:
+            yield f"has {directive}:"
+    required = ["script", "threads", "conda", "output", "log", "params", "message"]
+    required += [] if name == "check_failures" else ["benchmark"]
+    missing = [directive for directive in required if not section(body, directive)]
+    yield from (f"lacks {directive}:" for directive in missing)
+    if "script" not in missing and section(body, "script").strip('"') != f"../scripts/{name}.py":
+        yield "has a script of another name"
+    for directive in {"log", "benchmark"} & set(required) - set(missing):
+        named = rf'{directive}_of\({stage}|f"{{RESULTS}}/{directive}s?/{name}/'
+        if not re.match(named, section(body, directive)):
+            yield f"has a {directive} of another name"
+    asked = "import_{feature}" if name == "import_features" else name
+    if not re.match(rf'job=job\(("{asked}"|{stage})[,)]', section(body, "params") or ""):
+        yield "has the request of another stage"
+    if "conda" not in missing:
+        environment = section(body, "conda").strip('f"').removeprefix("../../")
+        if "{" not in environment and not (ROOT / environment).is_file():
+            yield f"names {environment}, which does not exist"
+    if "directory(" in body:
+        yield "has a directory() as output"
+
+
+def test_a_rule_has_one_name_for_script_log_and_benchmark():
+    offenders = {
+        name: found for name, body in RULES.items() if (found := list(rule_breaches(name, body)))
+    }
+    assert offenders == {}
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory):
-    """What the expressions of `params:` see."""
+def requests(tmp_path_factory):
+    """A request of each stage."""
     folder = tmp_path_factory.mktemp("request")
     config = config_of("demo", "paper/table6", "search")
     config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
     config["results"] = str(folder / "results")
     config["features"]["densenet"]["import"] = str(folder)
-    made = {"kind": "image_table", "path": str(folder / "samples.tsv")}
-    config["backbones"]["still_sets"] = {"drawn": made}
-    plan = make_plan(config)
-    identities = Identities(plan, SCRIPTS, DigestCache(folder / "digests.json"))
-    return {
-        "PLAN": plan,
-        "IDENTITIES": identities,
-        "RESULT_IDENTITIES": ResultIdentities(plan, identities),
-        "STAGES": identities.sample_stages(),
-        "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
-        "still_set": identities.still_set,
-        "wildcards": SimpleNamespace(
-            shard=next(iter(plan.shards)),
-            run=plan.runs[0].path,
-            ensemble=next(iter(plan.ensembles)),
-            submission=next(iter(plan.submissions)),
-            table=next(iter(plan.tables)),
-            feature=plan.features[0].name,
-            still_set=next(iter(plan.still_sets)),
-            recipe=next(iter(plan.backbones.recipes)),
-            round="000",
-            trial="000",
-        ),
+    drawn = {"kind": "image_table", "path": str(folder / "samples.tsv")}
+    config["backbones"]["still_sets"] = {"drawn": drawn}
+    builder = builder_of(config, folder)
+    return {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
+
+
+def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(requests):
+    assert {stage for stage, _ in requests} >= RULES.keys() - {
+        "import_frames",
+        "import_features",
+        "extract_feature",
     }
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_a_rule_tracks_the_code_of_its_script_and_nothing_beside(name, names):
-    expression = re.fullmatch(r"stage=(.*),", section(RULES[name], "params"), re.DOTALL).group(1)
-    tracked = eval(expression, dict(names))  # noqa: S307, our own rule files
-    if callable(tracked):
-        tracked = tracked(names["wildcards"])
-    assert tracked["code"] == code_digest(SCRIPTS / f"{name}.py", PINS)
-    assert not {"threads", "gpu", "device", "shards", "results"} & set(tracked.get("options", {}))
+    for (stage, _), request in requests.items():
+        assert re.fullmatch(r"v\d+-[0-9a-f]{64}", request.code), stage
+        options = getattr(request, "options", {})
+        assert not {"threads", "gpu", "device", "shards", "results"} & set(options), stage
 
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
@@ -147,19 +167,26 @@ PRESETS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "presets",
-    [*PRESETS, *([table] for table in TABLES), *(["demo", table] for table in TABLES)],
-    ids="+".join,
-)
-def test_shipped_configs_pass(presets, tmp_path):
-    config = config_of(*presets)
-    config["samples"] = str(write_sheet(tmp_path / "samples.tsv", ROWS))
-    plan = make_plan(config)
-    assert plan.runs
-    assert plan.submissions
-    for name in plan.experiments:
-        assert TrainingSpec.read(plan.training_values(name)).encoder.hidden > 0
+SETS_OF_PRESETS = [
+    *PRESETS,
+    *([table] for table in TABLES),
+    *(["demo", table] for table in TABLES),
+]
+
+
+def test_shipped_configs_pass(tmp_path):
+    samples = str(write_sheet(tmp_path / "samples.tsv", ROWS))
+    offenders = {}
+    for presets in SETS_OF_PRESETS:
+        try:
+            plan = make_plan({**config_of(*presets), "samples": samples})
+            assert plan.runs
+            assert plan.submissions
+            for name in plan.experiments:
+                assert TrainingSpec.read(plan.training_values(name)).encoder.hidden > 0
+        except (RequestError, AssertionError) as error:
+            offenders["+".join(presets)] = repr(error)
+    assert offenders == {}
 
 
 def test_every_preset_is_tested_above():
@@ -186,6 +213,9 @@ def test_environments_have_the_versions_of_the_lock():
 
 
 def test_parsing_the_workflow_imports_nothing_heavy():
+    text = "".join(path.read_text(encoding="utf-8") for path in RULE_FILES)
+    modules = sorted(set(PARSED.findall(text)))
+    assert "circumplex.pipeline.checks" in modules
     program = f"""
 import sys
 class Blocker:
@@ -194,8 +224,8 @@ class Blocker:
             raise ImportError(name)
 sys.meta_path.insert(0, Blocker())
 sys.path.insert(0, {str(SCRIPTS)!r})
-for name in {PARSED!r}:
-    __import__("circumplex." + name)
+for name in {modules!r}:
+    __import__(name)
 try:
     import numpy
 except ImportError:

@@ -8,10 +8,11 @@ import torch
 
 from circumplex.backbones.metrics import ExpressionScore, UnitScore, confusion, unit_counts
 from circumplex.backbones.model import answers_of, build_model, loss_of, positive_weights
-from circumplex.backbones.stills import StillSplit, Target, read_stills
+from circumplex.backbones.stills import StillSplit, read_stills
 from circumplex.backbones.train import STATE, NonFinite, train_backbone
 from circumplex.backbones.worker import Description, read_record, run
 from circumplex.config.recipes import Recipe
+from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError
 from circumplex.features.extractors import densenet, iresnet
 from toy_stills import make_set
@@ -99,7 +100,7 @@ def test_the_extractors_load_what_is_trained(tables, tmp_path):
             )
         )
         depth = {"depth": values["depth"]} if "depth" in values else {}
-        extractor = build({"weights": {"file": str(output)}, "batch_size": 2, **depth})
+        extractor = build({"weights": str(output), "batch_size": 2, **depth})
         batch = np.stack([extractor.prepare(crop)] * 2)
         assert np.isfinite(extractor.embed(batch)).all()
         record = read_record(output)
@@ -109,16 +110,18 @@ def test_the_extractors_load_what_is_trained(tables, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_names_images(tables, tmp_path):
-    values = {**EXPRESSION, "phases": [["eight"]], "learning_rate": 1e30}
+    recipe = Recipe.parse("r", {**EXPRESSION, "phases": [["eight"]]})
+    recipe = recipe.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(NonFinite, match=r"eight: \d{3}\.png, .* and \d+ more"):
-        train_backbone(Recipe.parse("r", values), chosen(tables, "eight"), tmp_path)
+        train_backbone(recipe, chosen(tables, "eight"), tmp_path)
 
 
 @pytest.mark.slow
 def test_patience_ends_a_phase_and_the_best_epoch_is_kept(tables, tmp_path):
     # So small a rate changes nothing: the first epoch stays the best.
-    values = {"learning_rate": 1e-30, "patience": 1, "epochs": 9, "phases": [["eight"]]}
+    values = {"patience": 1, "epochs": 9, "phases": [["eight"]]}
     recipe = Recipe.parse("r", {**EXPRESSION, **values})
+    recipe = recipe.model_copy(update={"learning_rate": 1e-30})
     result = train_backbone(recipe, chosen(tables, "eight"), tmp_path)
     scores = [row["score"] for row in result.log]
     assert len(scores) < 9

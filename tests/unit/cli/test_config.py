@@ -19,6 +19,13 @@ def test_later_presets_win_key_by_key(tmp_path):
     assert plan.smoothing == {"convention": "paper", "valence": 6, "arousal": 50}
 
 
+def test_a_preset_without_keys_is_named(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("[1]")
+    with pytest.raises(RequestError, match=r"bad\.yaml holds no keys"):
+        plan_of([path])
+
+
 @pytest.mark.parametrize("text", [None, "a: [\n"])
 def test_a_preset_that_cannot_be_read_is_named(tmp_path, text):
     path = tmp_path / "bad.yaml"

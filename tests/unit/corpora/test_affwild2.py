@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from circumplex.cli.main import main
 from circumplex.config.samples import Sample, Split, read_samples
 from circumplex.corpora.affwild2 import find_affwild2
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import SOUND_SUFFIXES, VIDEO_SUFFIXES, find_media, find_videos
 from circumplex.errors import RequestError
-from demo.make_corpus import ANNOTATIONS, COLUMNS, FOLDERS
-from demo.plan import plan_corpus
-from make_sheet import main
-from places import SCRIPTS
+from demo.corpus.make import ANNOTATIONS, COLUMNS, FOLDERS
+from demo.corpus.plan import plan_corpus
 
 VA = "3rd ABAW Annotations/VA_Estimation_Challenge"
 LABELS = "valence,arousal\n0.1,0.2\n"
@@ -63,7 +62,7 @@ def by_name(corpus):
 def make(folder, *more):
     options = {"--annotations": folder / VA, "--output": folder / "samples.tsv"}
     given = [text for option in options.items() for text in option]
-    return main(["affwild2", "--videos", *map(str, [*batches(folder), *given, *more])])
+    return main(["sheet", "affwild2", "--videos", *map(str, [*batches(folder), *given, *more])])
 
 
 EXPECTED = """\
@@ -123,7 +122,14 @@ def test_the_demo_corpus_gives_the_sheet_that_it_came_with(tmp_path):
     names = [row[0] for row in wanted if row[4] == "test"]
     put(tmp_path / "splits/test.txt", "\n".join(names) + "\n")
     sheet = tmp_path / "samples.tsv"
-    command = ["affwild2", "--videos", str(tmp_path / "videos"), "--annotations", str(tmp_path)]
+    command = [
+        "sheet",
+        "affwild2",
+        "--videos",
+        str(tmp_path / "videos"),
+        "--annotations",
+        str(tmp_path),
+    ]
     command += ["--test-list", str(tmp_path / "splits/test.txt"), "--output", str(sheet)]
     assert main(command) == 0
     with sheet.open(encoding="utf-8", newline="") as file:
@@ -265,7 +271,7 @@ def test_what_makes_no_sense_is_refused_and_leaves_no_sheet(folder, spoil, messa
     if spoil is not copy_train:  # it lies outside the folder that the command names
         more = ["--crops", folder / "cropped_aligned", "--test-list", folder / "test.txt"]
         assert make(folder, *more) == 1
-        assert capsys.readouterr().err.startswith("make_sheet: ")
+        assert capsys.readouterr().err.startswith("circumplex: error: ")
         assert not (folder / "samples.tsv").exists()
 
 
@@ -306,7 +312,7 @@ def test_own_videos(tmp_path, capsys):
     for name in [*names, "song.wav", ".trash/old.mp4"]:
         put(tmp_path / "videos" / name)
     sheet = tmp_path / "made/folder/own.tsv"
-    command = ["videos", "--videos", str(tmp_path / "videos"), "--output", str(sheet)]
+    command = ["sheet", "videos", "--videos", str(tmp_path / "videos"), "--output", str(sheet)]
     assert main(command) == 0
     assert "4 samples (predict 4) of 4 videos" in capsys.readouterr().out
     samples = read_samples(sheet)
@@ -367,13 +373,9 @@ def test_names_that_a_sheet_cannot_hold(tmp_path, name, message):
 def test_the_command_runs_from_anywhere_and_loads_nothing_heavy(tmp_path):
     put(tmp_path / "videos/a.mp4")
     program = (
-        "import sys, runpy\n"
-        f"sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "sys.argv = ['make_sheet.py', 'videos', '--videos', 'videos', '--output', 'own.tsv']\n"
-        "try:\n"
-        f"    runpy.run_path({str(SCRIPTS / 'make_sheet.py')!r}, run_name='__main__')\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 0\n"
+        "import sys\n"
+        "from circumplex.cli.main import main\n"
+        "assert main(['sheet', 'videos', '--videos', 'videos', '--output', 'own.tsv']) == 0\n"
         "heavy = {'numpy', 'pyarrow', 'torch', 'av', 'cv2'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

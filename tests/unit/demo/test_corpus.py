@@ -13,11 +13,11 @@ import pytest
 
 from circumplex.backbones.stills import EXPRESSIONS
 from circumplex.io.parquet import TableWriter, frame_schema, vector_field
-from demo import leaks, score
-from demo.film import draw
-from demo.make_corpus import COLUMNS, GENERATORS, annotation_text, make_corpus
-from demo.plan import CASTS, plan_corpus
-from demo.stills import action_units, expression_class, plan_stills
+from demo.checks import leaks, score
+from demo.corpus.film import draw
+from demo.corpus.make import COLUMNS, GENERATORS, annotation_text, make_corpus
+from demo.corpus.plan import CASTS, plan_corpus
+from demo.corpus.stills import action_units, expression_class, plan_stills
 from places import ROOT
 
 
@@ -79,13 +79,13 @@ def test_a_second_call_touches_nothing(tiny):
 
 def test_every_module_that_the_generator_imports_counts_for_the_stamp():
     code = (
-        "import sys, demo.make_corpus; "
-        "print(*[m for m in sys.modules if m[:5] == 'demo.' or m == 'torch'])"
+        "import sys, demo.corpus.make; "
+        "print(*[m for m in sys.modules if m[:12] == 'demo.corpus.' or m == 'torch'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert sorted(done.stdout.split()) == [f"demo.{name}" for name in GENERATORS]
+    assert sorted(done.stdout.split()) == [f"demo.corpus.{name}" for name in GENERATORS]
     assert "torch" not in done.stdout
 
 
@@ -283,7 +283,7 @@ def test_score_refuses(scored, text, message):
 
 def test_score_command(scored):
     truth, answer = scored
-    command = [sys.executable, "-m", "demo.score", "--truth", truth, "--submission", answer]
+    command = [sys.executable, "-m", "demo.checks.score", "--truth", truth, "--submission", answer]
     done = subprocess.run(
         [*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -358,7 +358,7 @@ def test_leaks_finds_labels_that_the_means_of_samples_tell(tmp_path):
     found = leaks.find_leaks(tmp_path, tmp_path / "truth", tmp_path / "results")
     assert found["feature means"][0] > 0.8
     assert found["feature means"][1] < 0.3
-    command = [sys.executable, "-m", "demo.leaks", "--corpus", tmp_path]
+    command = [sys.executable, "-m", "demo.checks.leaks", "--corpus", tmp_path]
     command += ["--truth", tmp_path / "truth", "--results", tmp_path / "results"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1

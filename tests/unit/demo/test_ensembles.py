@@ -5,8 +5,8 @@ import pytest
 
 from circumplex.ccc import ccc
 from circumplex.predictions.table import PredictionWriter
-from demo.ensembles import read_ensembles, report, score_table
-from demo.score import ScoreError
+from demo.checks.ensembles import read_ensembles, report, score_table
+from demo.checks.score import ScoreError
 
 MEMBERS = {"valence": ["a/official/seed0", "b/official/seed0"], "arousal": ["b/official/seed0"]}
 

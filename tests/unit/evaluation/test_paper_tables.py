@@ -13,19 +13,17 @@ from circumplex.errors import RequestError
 from circumplex.evaluation.paper_tables import (
     PUBLISHED,
     make_lines,
-    notes,
     write_csv,
     write_html,
     write_markdown,
+    write_notes,
 )
 from circumplex.evaluation.scores import CccRow
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.manifest import score_numbers, table_numbers, trained
-from circumplex.pipeline.requests import Identities
-from circumplex.pipeline.result_requests import ResultIdentities
 from circumplex.pipeline.store import Entry, Status, write_index
 from circumplex.targets import Target
-from example_requests import config_of, request_config
+from example_requests import builder_of, config_of, request_config
 from places import ROOT
 
 ROWS = [
@@ -113,14 +111,14 @@ def test_csv_has_a_column_of_that_corpus(tmp_path):
 
 def test_markdown_side_by_side(tmp_path):
     lines = make_lines(ROWS, "val", scorer(CCC))
-    said = notes("val", {"densenet": "random:0"})
+    said = write_notes("val", {"densenet": "random:0"})
     write_markdown(tmp_path / "t.md", "Title", ["valence"], lines, said)
     text = (tmp_path / "t.md").read_text().splitlines()
     assert text[2] == "| model | split | valence | Aff-Wild2 |"
     assert text[4] == "| T <D> \\| W | val | 0.300 ± 0.265 | 0.5290 |"
     assert text[6] == "| mix | val | – | – |"
     assert any("SEEDED RANDOM WEIGHTS" in line and "random:0" in line for line in text)
-    assert not any("SEEDED" in note for note in notes("val", {}))
+    assert not any("SEEDED" in note for note in write_notes("val", {}))
 
 
 class Cells(HTMLParser):
@@ -234,10 +232,13 @@ def test_presets_hold_the_papers_numbers_and_features():
                 assert experiment["seeds"] == [0, 1, 2]
 
 
-def plan_of(tmp_path, *presets, **changes):
-    config = config_of(*presets)
+def config_with(tmp_path, *presets, **changes):
     places = request_config(tmp_path)
-    return make_plan({**config, **{k: places[k] for k in ("samples", "results")}, **changes})
+    return {**config_of(*presets), **{k: places[k] for k in ("samples", "results")}, **changes}
+
+
+def plan_of(tmp_path, *presets, **changes):
+    return make_plan(config_with(tmp_path, *presets, **changes))
 
 
 def test_replicates_are_seeds_and_folds(tmp_path):
@@ -274,20 +275,18 @@ def test_submissions_are_scored_by_their_ensembles(tmp_path):
 
 
 def test_a_table_trains_its_own_rows_alone(tmp_path):
-    from circumplex.io.digests import DigestCache
-
-    plan = plan_of(tmp_path, "demo", "paper/table1")
-    identities = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "d.json"))
-    trace = ResultIdentities(plan, identities).table("table1")["trace"]
+    config = config_with(tmp_path, "demo", "paper/table1")
+    trace = builder_of(config, tmp_path).table("table1").trace
     assert {m["experiment"] for m in trace["models"].values()} == {
         "lstm_D_W",
         "transformer_D_WC",
         "transformer_IF_WVCE",
     }
     assert trace["ensembles"] == {}
-    assert trace["features"]["vggish"]["extract_vggish options"]["weights"] == "random:3"
-    trained = trace["features"]["densenet"]["extract_densenet options"]["weights"]
-    assert trained.startswith("trained:"), "and what it is trained from"
+    vggish = trace["features"]["vggish"]["extract_vggish"]
+    assert vggish["options"]["weights"] == "random:3"
+    densenet = trace["features"]["densenet"]["extract_densenet"]
+    assert densenet["options"]["weights"].startswith("trained:"), "and what it is trained from"
 
 
 ROW = {"label": "x", "experiment": "lstm_D_W"}
@@ -303,7 +302,7 @@ ROW = {"label": "x", "experiment": "lstm_D_W"}
         ({"label": "x", "submission": "mian"}, "did you mean 'main'"),
         (ROW | {"fold": 1}, "row 'x' has no fold 1"),
         (ROW | {"publishd": {}}, "did you mean 'published'"),
-        (ROW | {"published": {"valence": 55}}, "greater than the maximum"),
+        (ROW | {"published": {"valence": 55}}, "must be a number from -1 to 1"),
     ],
 )
 def test_senseless_tables_are_refused(tmp_path, row, message):

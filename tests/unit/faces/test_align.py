@@ -6,9 +6,11 @@ import pytest
 import torch
 from facenet_pytorch import MTCNN
 
+from circumplex.config.faces import CropFormat, FaceOptions
 from circumplex.errors import ModalityAbsent, RequestError
+from circumplex.faces import align
 from circumplex.faces.align import align_faces
-from circumplex.faces.detector import CropFormat, FaceDetector, FaceOptions, Faces
+from circumplex.faces.detector import FaceDetector, Faces
 from circumplex.faces.fill import NoValid, fill_frames
 from circumplex.faces.similarity import ARCFACE_TEMPLATE
 from circumplex.faces.subjects import Subject, intersection_over_union
@@ -118,7 +120,8 @@ def test_frames_without_face_and_frames_that_failed(tmp_path):
     assert read_columns(fill, ["source_frame"])[0].tolist() == sources
 
 
-def test_batches_shrink_with_the_frames_area_and_never_mix_sizes(tmp_path):
+def test_batches_shrink_with_the_frames_area_and_never_mix_sizes(tmp_path, monkeypatch):
+    monkeypatch.setattr(align, "BATCH_PIXELS", 96 * 64 * 4)
     parts = [
         write_video(tmp_path / "a.ts", "mpeg2video", frames=10, size=(96, 64)),
         write_video(tmp_path / "b.ts", "mpeg2video", frames=10, size=(192, 128)),
@@ -126,7 +129,7 @@ def test_batches_shrink_with_the_frames_area_and_never_mix_sizes(tmp_path):
     video = tmp_path / "joined.ts"
     video.write_bytes(b"".join(part.read_bytes() for part in parts))
     detector = Squares()
-    rows = table_of(video, FaceOptions(batch_pixels=96 * 64 * 4), detector=detector)
+    rows = table_of(video, detector=detector)
     frames = sum(1 for _ in iter_frames(video))
     assert len(rows) == sum(detector.batches) == frames
     assert max(detector.batches) == 4
@@ -171,9 +174,9 @@ def test_sound_alone_has_no_faces(tmp_path):
 
 
 def test_options_from_a_config():
-    options = FaceOptions.from_config({"thresholds": [0.5, 0.6, 0.7], "crop_format": "png"})
+    options = FaceOptions.read({"thresholds": [0.5, 0.6, 0.7], "crop_format": "png"})
     assert options == FaceOptions(thresholds=(0.5, 0.6, 0.7), crop_format=CropFormat.PNG)
-    assert FaceOptions.from_config({}) == FaceOptions()
+    assert FaceOptions.read({}) == FaceOptions()
 
 
 @pytest.mark.parametrize(
@@ -190,9 +193,9 @@ def test_options_from_a_config():
         {"min_probability": -0.1},
     ],
 )
-def test_senseless_options(wrong):
-    with pytest.raises(RequestError, match="face options"):
-        FaceOptions.from_config(wrong)
+def test_invalid_options(wrong):
+    with pytest.raises(RequestError, match="faces"):
+        FaceOptions.read(wrong, "faces")
 
 
 @pytest.fixture(scope="module")

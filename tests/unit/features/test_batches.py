@@ -6,7 +6,7 @@ import pytest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.features.batches import extract_in_batches
 from circumplex.io.atomic import write_text
-from circumplex.pipeline.store import Request, Stage, Status, read_index, run_shard_together
+from circumplex.pipeline.store import SampleRequest, Stage, Status, read_index, run_shard_together
 
 
 class Doubling:
@@ -45,7 +45,7 @@ class Shard:
             return extract_in_batches(tasks, self.extractor, self.read, self.write)
 
         requests = [
-            Request(name, {"numbers": str(values)}) for name, values in self.samples.items()
+            SampleRequest(name, {"numbers": str(values)}) for name, values in self.samples.items()
         ]
         run_shard_together(self.stage, self.index, requests, make_all or extract)
         return read_index(self.index)

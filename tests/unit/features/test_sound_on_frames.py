@@ -29,7 +29,7 @@ RATES = {
     "variable": None,
 }
 SECONDS = 4.0
-RANDOM = {"weights": {"random": 1}}
+RANDOM = {"weights": "random:1"}
 
 
 def stamps_of(rate):

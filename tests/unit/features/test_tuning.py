@@ -39,7 +39,7 @@ def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
     monkeypatch.setattr("circumplex.features.tuning.LEAST_SECONDS", 0)
     monkeypatch.setattr("circumplex.features.tuning.LEAST_BATCHES", 1)
     monkeypatch.setattr("circumplex.features.tuning.HOPELESS", math.inf)  # processors differ
-    options = {"weights": {"random": 0}, "batch_size": 2, "precision": "float32"}
+    options = {"weights": "random:0", "batch_size": 2, "precision": "float32"}
     options["channels_last"] = True
     trials = list(Tuner(densenet.build, options, "cpu", lambda e: inputs_of(e, tmp_path)).trials())
     settings = [(t.settings["precision"], t.settings["channels_last"]) for t in trials]

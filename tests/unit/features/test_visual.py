@@ -17,9 +17,9 @@ from circumplex.features.extractors import densenet, fau, iresnet
 from circumplex.features.visual import read_frames, write_frames
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns, read_metadata
 from circumplex.networks.weights import Weights, build_network
-from circumplex.pipeline.store import Request, Task
+from circumplex.pipeline.store import SampleRequest, Task
 
-RANDOM = {"weights": {"random": 1}}
+RANDOM = {"weights": "random:1"}
 
 
 def crop(seed: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def run_visual(folder: Path, crops, sources, extractor, batch_size=4) -> np.ndar
     fill = write_fill(folder / "fill.parquet", sources)
     output = folder / "out.parquet"
     extractor.batch_size = batch_size
-    task = Task(Request("sample", {}), output, {"made": "here"})
+    task = Task(SampleRequest("sample", {}), output, {"made": "here"})
 
     def write(task, pieces):
         write_frames(task.output, extractor.name, extractor.dimension, pieces, task.metadata)
@@ -204,8 +204,8 @@ def test_iresnet_sees_rgb_from_minus_one_to_one() -> None:
 
 def test_fau_is_the_same_network_with_its_own_weights() -> None:
     image = crop(0)[None]
-    options = {"weights": {"random": 1}, "depth": 18}
+    options = {"weights": "random:1", "depth": 18}
     first = iresnet.build(options).embed(image)
     assert np.array_equal(first, fau.build(options).embed(image))
-    other = fau.build({"weights": {"random": 2}, "depth": 18}).embed(image)
+    other = fau.build({"weights": "random:2", "depth": 18}).embed(image)
     assert not np.allclose(first, other)

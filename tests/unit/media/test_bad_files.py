@@ -30,9 +30,10 @@ from circumplex.config.samples import Sample, Split
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.media import video as media
 from circumplex.pipeline.jobs.shard import ShardJob
-from circumplex.pipeline.store import Stage, Status, read_index
+from circumplex.pipeline.store import Status, read_index
 from circumplex.report.quality import read_quality
 from clips import Sound, damage, noise, overwrite, write_video
+from running_jobs import shard_job
 
 FRAMES = 12
 FINE = "fine"
@@ -297,18 +298,11 @@ class Run:
             )
 
     def job(self, script, *before: str, options=None, **stage) -> None:
-        name = script.__name__
-        job = ShardJob(
-            stage=Stage(name, self.results, "code", options or {}, **stage),
-            index=self.results / "index" / name / "000-of-001.json",
-            keys={sample: {"sample": sample} for sample in self.sheet},
-            sheet=self.sheet,
-            indexes={b: self.results / "index" / b / "000-of-001.json" for b in before},
-            weights=None,
-            device="cpu",
-            threads=1,
+        samples = {sample: {"sample": sample} for sample in self.sheet}
+        running = shard_job(
+            self.results, script.__name__, *before, options=options, samples=samples
         )
-        script.main(job)
+        script.main(replace(ShardJob.of(running, **stage), sheet=self.sheet))
 
     def all(self) -> None:
         self.job(extract_frames, options={"audio_only_fps": 30.0})

@@ -115,7 +115,7 @@ def test_densenet_has_nothing_beyond_what_is_computed() -> None:
 @torch.inference_mode()
 @pytest.mark.parametrize("blocks", [(6, 9, 22), (2, 5, 25), (16, 16, 16)])
 def test_a_densenet_of_other_blocks_has_as_many_values(blocks) -> None:
-    check_blocks(blocks, "here")
+    check_blocks(blocks)
     network = densenet.DenseNetBC(blocks)
     layers = [len(getattr(network.features, f"denseblock{number}")) for number in (1, 2, 3)]
     assert layers == list(blocks)

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from circumplex.config.feature_options import BatchedOptions, ImageOptions
+from circumplex.config.precision import Precision
 from circumplex.errors import RequestError
 from circumplex.features.extractors import densenet, iresnet, vggish, wav2vec2
-from circumplex.networks.arithmetic import Arithmetic, OptionReader, Precision
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Exact, Inference, use_bfloat16
 
-RANDOM = {"weights": {"random": 1}}
+RANDOM = {"weights": "random:1"}
 HALF = {"precision": "bfloat16"}
 
 
@@ -147,13 +149,11 @@ def test_compilation_without_a_compiler_is_refused(monkeypatch, tmp_path, compil
     Inference(small(), Arithmetic(), "cpu")
 
 
-def test_options_of_the_wrong_type_are_refused():
-    for key in ("compile", "channels_last"):
-        with pytest.raises(RequestError, match=f"x.{key}: 1 is neither true nor false"):
-            Arithmetic.read(OptionReader("x", {key: 1}))
-    with pytest.raises(RequestError, match=r"x.precision: 'float16' is none of float32, bfloat16"):
-        Arithmetic.read(OptionReader("x", {"precision": "float16"}))
-    assert Arithmetic.read(OptionReader("x", {}), channels_last=True).channels_last
+def test_the_arithmetic_of_options():
+    images = ImageOptions(weights="random:0", compile=True, precision=Precision.BFLOAT16)
+    assert Arithmetic.of(images) == Arithmetic(Precision.BFLOAT16, True, True)
+    batches = BatchedOptions(weights="random:0")
+    assert Arithmetic.of(batches) == Arithmetic()
 
 
 def crops(count):

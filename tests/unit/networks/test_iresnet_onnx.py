@@ -98,7 +98,7 @@ def test_onnx_itself_computes_what_the_loaded_network_computes(tuned, tmp_path):
 
 
 def test_the_extractor_takes_an_onnx_file(published, tuned):
-    made = extractor.build({"weights": {"file": str(published)}, "depth": 18})
+    made = extractor.build({"weights": str(published), "depth": 18})
     crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
     with torch.inference_mode():
         pixels = torch.from_numpy(crops).permute(0, 3, 1, 2) / 127.5 - 1

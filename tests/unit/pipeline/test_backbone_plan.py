@@ -53,7 +53,7 @@ def test_the_demo_trains_a_network_for_each_visual_feature(tmp_path) -> None:
         ),
         (
             {"backbones": {"recipes": {"expression_densenet": {"blocks": [1, 2, 3]}}}},
-            r"recipe expression_densenet.blocks: \[1, 2, 3\] end in 57 values a face",
+            r"recipes.expression_densenet.blocks: \[1, 2, 3\] end in 57 values per face",
         ),
         (
             {

@@ -1,41 +1,67 @@
-import os
+"""Digests of code: what counts, what is only words, and which modules a stage covers."""
+
 import re
 import shutil
+from modulefinder import ModuleFinder
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from circumplex.io import digests
-from circumplex.io.digests import MISSING, DigestCache, file_digest, value_digest
-from circumplex.pipeline.code import NUMERIC_PACKAGES, code_digest, read_pins
+from circumplex.config.features import FEATURES
+from circumplex.pipeline.code import (
+    NUMERIC_PACKAGES,
+    PLUMBING,
+    code_digest,
+    counted_modules,
+    read_pins,
+)
+from circumplex.pipeline.request_builder import LIBRARY
+from circumplex.pipeline.stages import RESULT_STAGES, SAMPLE_STAGES, feature_stage
 from places import ROOT
 
-MAIN = "from pack.inner import work\n\n\ndef main():\n    return work(2)\n"
+MAIN = '''import logging
+
+from circumplex.deep import inner
+
+logger = logging.getLogger(__name__)
+
+
+def main(x):
+    """Work."""
+    if x < 0:
+        raise ValueError(f"{x} is below 0")
+    logger.info("working on %s", x)
+    return inner.work(2)
+'''
 INNER = '''"""Inner."""
 
-from pack import deep
+from circumplex import twice
 
 
 def work(x):
     """Double."""
-    return deep.twice(x)
+    return twice.twice(x)
 '''
-DEEP = "def twice(x):\n    return 2 * x\n"
+TWICE = "def twice(x):\n    return 2 * x\n"
 
 
-def write_tree(folder, main=MAIN, inner=INNER, deep=DEEP, init=""):
-    files = {"main.py": main, "pack/__init__.py": init, "pack/inner.py": inner}
-    for name, text in {**files, "pack/deep.py": deep, "pack/other.py": "x = 1\n"}.items():
+def write_library(folder, main=MAIN, inner=INNER, twice=TWICE):
+    """A package of four modules, one of which nothing imports."""
+    files = {"main.py": main, "deep/__init__.py": "", "deep/inner.py": inner, "twice.py": twice}
+    for name, text in {**files, "other.py": "x = 1\n"}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return folder / "main.py"
+    return folder
+
+
+def digest_of(folder, **modules):
+    return code_digest(["main"], write_library(folder, **modules))
 
 
 @pytest.fixture
 def base(tmp_path):
-    return code_digest(write_tree(tmp_path / "base"))
+    return digest_of(tmp_path / "base")
 
 
 @pytest.mark.parametrize(
@@ -44,63 +70,81 @@ def base(tmp_path):
         {},
         {"main": "# A comment.\n" + MAIN},
         {"main": '"""A docstring."""\n' + MAIN},
-        {"main": MAIN.replace("return work(2)", "return (\n        work( 2 )\n    )  # why")},
+        {"main": MAIN.replace("return inner.work(2)", "return (\n        inner.work( 2 )\n    )")},
+        {"main": MAIN.replace("is below 0", "is negative")},
+        {"main": MAIN.replace('(f"{x} is below 0")', '("negative", x)')},
+        {"main": MAIN.replace('"working on %s", x', '"at work"')},
+        {"main": MAIN.replace('    logger.info("working on %s", x)\n', "")},
+        {"main": MAIN.replace("logger.info", "logger.warning")},
         {"inner": INNER.replace("Double", "Twice")},
         {"inner": INNER.replace('    """Double."""\n', "")},
-        {"deep": "\n\n" + DEEP.replace("2 * x", "0x2 * x")},
+        {"twice": "\n\n" + TWICE.replace("2 * x", "0x2 * x")},
     ],
 )
 def test_what_changes_nothing(change, tmp_path, base):
-    assert code_digest(write_tree(tmp_path / "changed", **change)) == base
+    assert digest_of(tmp_path / "changed", **change) == base
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"main": MAIN.replace("2", "3")},
-        {"main": MAIN.replace("2", "2.0")},
-        {"main": MAIN.replace("2", "True")},
+        {"main": MAIN.replace("(2)", "(3)")},
+        {"main": MAIN.replace("(2)", "(2.0)")},
+        {"main": MAIN.replace("(2)", "(True)")},
         {"main": MAIN.replace("return", "yield")},
+        {"main": MAIN.replace("x < 0", "x < 1")},
+        {"main": MAIN.replace("raise ValueError", "raise KeyError")},
+        {"main": MAIN.replace("logger.info", "inner.work")},
         {"inner": INNER.replace("twice(x)", "twice(-x)")},
-        {"inner": INNER.replace("return", '"not a docstring, though idle"\n    return')},
-        {"deep": DEEP.replace("2 * x", "x * 2")},
-        {"init": "y = 1\n"},
+        {"twice": TWICE.replace("2 * x", "x * 2")},
+        {"twice": TWICE + "\n\ndef unused(): ...\n"},
     ],
 )
 def test_code_anywhere_below_counts(change, tmp_path, base):
-    assert code_digest(write_tree(tmp_path / "changed", **change)) != base
+    assert digest_of(tmp_path / "changed", **change) != base
 
 
 def test_a_module_that_nothing_imports_does_not_count(tmp_path, base):
-    script = write_tree(tmp_path / "changed")
-    (script.parent / "pack" / "other.py").write_text("x = 2\n")
-    assert code_digest(script) == base
+    library = write_library(tmp_path / "changed")
+    (library / "other.py").write_text("x = 2\n")
+    assert code_digest(["main"], library) == base
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "import pack.other",
-        "from pack import other",
-        "from pack.other import x",
-        "import os, pack.other as o",
+        "import circumplex.other",
+        "from circumplex import other",
+        "from circumplex.other import x",
+        "import os, circumplex.other as o",
     ],
 )
 def test_imports_inside_functions_count(statement, tmp_path):
     main = f"def main():\n    if True:\n        {statement}\n"
-    first = code_digest(write_tree(tmp_path / "a", main=main))
-    script = write_tree(tmp_path / "b", main=main)
-    (script.parent / "pack" / "other.py").write_text("x = 2\n")
-    assert code_digest(script) != first
+    first = write_library(tmp_path / "a", main=main)
+    second = write_library(tmp_path / "b", main=main)
+    (second / "other.py").write_text("x = 2\n")
+    assert code_digest(["main"], first) != code_digest(["main"], second)
+    assert counted_modules(["main"], first) == ["main", "other"]
+
+
+def test_plumbing_is_not_entered(tmp_path):
+    imports = "".join(f"import circumplex.{name}\n" for name in PLUMBING)
+    library = write_library(tmp_path, main=imports + "import circumplex.config.deeper\n")
+    for name in [*PLUMBING, "config.deeper"]:
+        path = library.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("import circumplex.other\n")
+    assert counted_modules(["main"], library) == ["main"]
 
 
 def test_versions_of_the_packages_in_use_count(tmp_path):
-    script = write_tree(tmp_path, deep="import numpy.linalg, tqdm\n" + DEEP)
+    library = write_library(tmp_path, twice="import numpy.linalg, tqdm\n" + TWICE)
     pins = {"numpy": "2.4.6", "torch": "2.14.1", "tqdm": "4.70"}
-    base = code_digest(script, pins)
-    assert code_digest(script, pins | {"numpy": "2.4.7"}) != base
+    base = code_digest(["main"], library, pins)
+    assert code_digest(["main"], library, pins | {"numpy": "2.4.7"}) != base
     for unused in ({"torch": "2.15"}, {"tqdm": "5"}):
-        assert code_digest(script, pins | unused) == base
+        assert code_digest(["main"], library, pins | unused) == base
 
 
 def test_every_package_that_counts_is_pinned():
@@ -109,135 +153,58 @@ def test_every_package_that_counts_is_pinned():
     assert re.fullmatch(r"\d+\.\d+\.\d+", pins["torch"])
 
 
-def test_circular_imports_end_and_relative_ones_are_refused(tmp_path):
-    code_digest(write_tree(tmp_path / "a", deep="from pack import inner\n" + DEEP))
-    with pytest.raises(ValueError, match="relative"):
-        code_digest(write_tree(tmp_path / "b", deep="from . import inner\n"))
+def test_circular_imports_end_and_faults_are_refused(tmp_path):
+    digest_of(tmp_path / "a", twice="from circumplex.deep import inner\n" + TWICE)
+    with pytest.raises(ValueError, match=r"twice\.py: relative import"):
+        digest_of(tmp_path / "b", twice="from . import inner\n")
+    with pytest.raises(ValueError, match="has no module nowhere"):
+        code_digest(["nowhere"], tmp_path / "a")
 
 
 def test_where_the_checkout_lies_does_not_count(tmp_path, base, monkeypatch):
     shutil.copytree(tmp_path / "base", tmp_path / "elsewhere" / "deeper")
-    assert code_digest(tmp_path / "elsewhere" / "deeper" / "main.py") == base
+    assert code_digest(["main"], tmp_path / "elsewhere" / "deeper") == base
     (tmp_path / "link").symlink_to(tmp_path / "base")
-    assert code_digest(tmp_path / "link" / "main.py") == base
-    monkeypatch.chdir(tmp_path / "base")
-    assert code_digest(type(tmp_path)("main.py")) == base
+    assert code_digest(["main"], tmp_path / "link") == base
+    monkeypatch.chdir(tmp_path)
+    assert code_digest(["main"], Path("base")) == base
 
 
-@given(st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.lists(st.floats())))
-def test_value_digest_ignores_the_order_of_keys(value):
-    assert value_digest(dict(reversed(value.items()))) == value_digest(value)
-    assert value_digest({**value, "more": 1, "and": 2}) != value_digest({**value, "more": 12})
+# The stages of the workflow
+
+STAGES = {
+    **SAMPLE_STAGES,
+    **{feature.stage: feature_stage(feature) for feature in FEATURES.values()},
+    **RESULT_STAGES,
+}
 
 
-def test_file_digest_over_blocks(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    path.write_bytes(bytes(range(256)) * 9)
-    whole = file_digest(path)
-    monkeypatch.setattr(digests, "_BLOCK", 7)
-    assert file_digest(path) == whole
-    path.write_bytes(b"")
-    assert file_digest(path) == ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+def imported_modules(roots):
+    """What modules import of the package, plumbing left out, by the standard library's finder."""
+    finder = ModuleFinder(path=[str(LIBRARY.parent)])
+    waiting, found = list(roots), set()
+    excluded = tuple(f"circumplex.{name}" for name in PLUMBING)
+    finder.excludes = [
+        name
+        for name in all_modules()
+        if any(name == plumbing or name.startswith(f"{plumbing}.") for plumbing in excluded)
+    ] + [f"circumplex.{name}" for name in PLUMBING]
+    for name in waiting:
+        finder.import_hook(f"circumplex.{name}")
+    for name, module in finder.modules.items():
+        file = module.__file__
+        if file and name.startswith("circumplex.") and not file.endswith("__init__.py"):
+            found.add(name.removeprefix("circumplex."))
+    return sorted(found)
 
 
-@pytest.fixture
-def hashed(monkeypatch):
-    """Names of the files that were read."""
-    seen = []
-
-    def spy(path):
-        seen.append(path.name)
-        return file_digest(path)
-
-    monkeypatch.setattr(digests, "file_digest", spy)
-    return seen
+def all_modules():
+    for path in LIBRARY.rglob("*.py"):
+        parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
+        yield ".".join(parts).removesuffix(".__init__")
 
 
-def test_an_unchanged_file_is_read_once_over_runs(tmp_path, hashed):
-    (tmp_path / "video").write_bytes(b"one")
-    for _ in range(3):
-        cache = DigestCache(tmp_path / "cache.json")
-        first = cache.digest(tmp_path / "video")
-        cache.save()
-    assert first.startswith("sha256:")
-    assert hashed == ["video"]
-
-
-def test_a_touched_file_is_read_again_and_digests_the_same(tmp_path, hashed):
-    path = tmp_path / "video"
-    path.write_bytes(b"one")
-    cache = DigestCache(tmp_path / "cache.json")
-    first = cache.digest(path)
-    os.utime(path, ns=(1, 1))
-    assert cache.digest(path) == first
-    assert hashed == ["video", "video"]
-
-
-def test_a_file_replaced_by_an_older_one_of_the_same_size_is_seen(tmp_path):
-    path, older = tmp_path / "video", tmp_path / "older"
-    older.write_bytes(b"two")
-    os.utime(older, ns=(10**9, 10**9))
-    path.write_bytes(b"one")
-    cache = DigestCache(tmp_path / "cache.json")
-    first = cache.digest(path)
-    older.replace(path)
-    assert cache.digest(path) != first
-    same_date = tmp_path / "same_date"
-    same_date.write_bytes(b"six")
-    os.utime(same_date, ns=(10**9, 10**9))
-    second = cache.digest(path)
-    same_date.replace(path)
-    assert cache.digest(path) != second, "size and mtime equal: the inode tells"
-
-
-def test_missing_and_back_again(tmp_path):
-    path = tmp_path / "video"
-    cache = DigestCache(tmp_path / "cache.json")
-    assert cache.digest(path) == MISSING
-    path.symlink_to(tmp_path / "nowhere")
-    assert cache.digest(path) == MISSING
-    (tmp_path / "nowhere").write_bytes(b"one")
-    present = cache.digest(path)
-    assert present != MISSING
-    path.unlink()
-    assert cache.digest(path) == MISSING
-
-
-def test_a_file_that_may_not_be_read_is_the_samples_trouble_not_the_runs(tmp_path, monkeypatch):
-    def refuse(_path):
-        raise PermissionError
-
-    monkeypatch.setattr(digests, "file_digest", refuse)
-    (tmp_path / "video").write_bytes(b"one")
-    cache = DigestCache(tmp_path / "cache.json")
-    assert cache.digest(tmp_path / "video") == MISSING
-    monkeypatch.undo()
-    assert cache.digest(tmp_path / "video") == DigestCache(tmp_path / "c").digest(
-        tmp_path / "video"
-    )
-
-
-def test_a_folder_digests_names_and_contents(tmp_path):
-    def folder(name, **files):
-        for file, text in files.items():
-            path = tmp_path / name / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return DigestCache(tmp_path / "cache.json").digest(tmp_path / name)
-
-    first = folder("a", x="1", y="2")
-    assert folder("b", y="2", x="1") == first
-    different = {
-        folder("c", x="2", y="1"),
-        folder("d", x="1"),
-        folder("e", x="1", z="2"),
-        folder("f", x="1", y="2", z=""),
-        folder("g", **{"x": "1", "sub/y": "2"}),
-        first,
-    }
-    assert len(different) == 6
-    (tmp_path / "empty").mkdir()
-    assert DigestCache(tmp_path / "cache.json").digest(tmp_path / "empty") not in {
-        MISSING,
-        *different,
-    }
+def test_a_stage_covers_the_modules_that_its_numbers_import():
+    expected = {name: imported_modules(stage.modules) for name, stage in STAGES.items()}
+    found = {name: counted_modules(stage.modules, LIBRARY) for name, stage in STAGES.items()}
+    assert {n: (found[n], expected[n]) for n in STAGES if found[n] != expected[n]} == {}

@@ -1,12 +1,17 @@
 import json
+import logging
 
 import pytest
 
 from circumplex.errors import RequestError
 from circumplex.io.digests import file_digest
-from circumplex.pipeline.exports import check_identities, read_export, write_export
+from circumplex.pipeline.exports import MAY_CHANGE, check_features, read_export, write_export
 
-DESCRIPTION = {"ensemble": "main", "features": {"fau": {"code": "1"}}, "smoothing": {"valence": 20}}
+DESCRIPTION = {
+    "ensemble": "main",
+    "features": {"fau": {"extract_fau": {"version": 1, "options": {}}}},
+    "smoothing": {"valence": 20},
+}
 RUNS = ["x/official/seed0", "x/official/seed1"]
 
 
@@ -84,14 +89,66 @@ def test_a_half_written_export_is_not_one(tmp_path):
         read_export(tmp_path / "e")
 
 
+def stage(version=1, **options):
+    return {"version": version, "options": options}
+
+
+EXPORTED = {
+    "fau": {
+        "align_faces": stage(min_face_size=30, crop_format="jpeg"),
+        "extract_fau": stage(depth=100, batch_size=32),
+    },
+    "vggish": {"extract_vggish": stage(hop_s=0.24)},
+}
+
+
 def test_what_differs_is_named():
-    exported = {"fau": {"options": {"depth": 100}, "code": "1"}, "vggish": {"code": "2"}}
-    check_identities(exported, {**exported, "more": {}})
-    check_identities(json.loads(json.dumps(exported)), exported)
-    here = {"fau": {"options": {"depth": 18}, "code": "1"}, "vggish": {"code": "2"}}
+    check_features(EXPORTED, {**EXPORTED, "more": {}})
+    check_features(json.loads(json.dumps(EXPORTED)), EXPORTED)
+    faces = stage(min_face_size=10, crop_format="png")
+    free = {"align_faces": faces, "extract_fau": stage(depth=100, batch_size=8, compile=True)}
+    check_features(EXPORTED, {**EXPORTED, "fau": free})
+    here = {"fau": {**free, "extract_fau": stage(depth=18, batch_size=8)}}
     with pytest.raises(RequestError) as raised:
-        check_identities(exported, here)
-    assert "fau: options is {'depth': 18}, the export has {'depth': 100}" in str(raised.value)
-    assert "vggish" not in str(raised.value)
-    with pytest.raises(RequestError, match="vggish: code is None"):
-        check_identities(exported, {"fau": exported["fau"]})
+        check_features(EXPORTED, here)
+    said = str(raised.value)
+    assert "fau: extract_fau: depth is 18, the export has 100" in said
+    assert "vggish: the export has extract_vggish, this run has not" in said
+    differences, advice = said.split("Set these options as the export has them.")
+    assert "batch_size" not in differences
+    assert "align_faces" not in differences
+    for name, options in MAY_CHANGE.items():
+        assert f"{name}: {', '.join(options)}" in advice
+
+
+def test_an_option_that_only_one_side_has_differs():
+    without = {**EXPORTED, "vggish": {"extract_vggish": stage()}}
+    with pytest.raises(RequestError, match=r"hop_s is None, the export has 0\.24"):
+        check_features(EXPORTED, without)
+    with pytest.raises(RequestError, match=r"hop_s is 0\.24, the export has None"):
+        check_features(without, EXPORTED)
+
+
+def test_another_version_of_a_stage_is_a_warning(caplog):
+    here = {**EXPORTED, "vggish": {"extract_vggish": stage(version=2, hop_s=0.24)}}
+    with caplog.at_level(logging.WARNING):
+        check_features(EXPORTED, EXPORTED)
+        assert caplog.text == ""
+        check_features(EXPORTED, here)
+    assert "vggish: extract_vggish has version 2 here, the export was made with version 1" in (
+        caplog.text
+    )
+
+
+def test_weights_that_the_run_trained_go_along_and_are_described_by_content(tmp_path):
+    for name in ("model.pt", "fau.safetensors"):
+        (tmp_path / name).write_text(name)
+    features = {"fau": {"extract_fau": stage(weights="trained:1", depth=18)}}
+    description = {"ensemble": "main", "features": features}
+    models = {RUNS[0]: tmp_path / "model.pt"}
+    trained = {"fau": tmp_path / "fau.safetensors"}
+    write_export(tmp_path / "export", description, models, trained)
+    (copy,) = [p for p in (tmp_path / "export").rglob("*.safetensors")]
+    assert copy.read_text() == "fau.safetensors"
+    options = read_export(tmp_path / "export")["features"]["fau"]["extract_fau"]["options"]
+    assert options == {"weights": f"sha256:{file_digest(copy)}", "depth": 18}

@@ -6,15 +6,15 @@ import pytest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.atomic import read_json, write_json, write_text
 from circumplex.io.digests import file_digest
-from circumplex.pipeline.repairs import remove_damaged_indexes
 from circumplex.pipeline.store import (
     Entry,
-    Request,
+    SampleRequest,
     Stage,
     Status,
     clean_store,
     damaged_samples,
-    joined,
+    entries_by_sample,
+    ok_files,
     read_index,
     record_path,
     run_shard,
@@ -37,7 +37,7 @@ class Shard:
             (make or self.make)(request, output, metadata)
 
         if isinstance(requests, dict):
-            requests = [Request(sample, key) for sample, key in requests.items()]
+            requests = [SampleRequest(sample, key) for sample, key in requests.items()]
         self.made.clear()
         run_shard(self.stage, self.index, requests, write)
         return read_index(self.index)
@@ -94,7 +94,7 @@ def test_code_options_and_stage_are_in_the_key(tmp_path, change):
 
 def test_the_content_of_earlier_stages_is_in_the_key_their_paths_are_not(shard):
     def request(sha256, file):
-        return [Request("a", {}, {"before": Entry(Status.OK, file, sha256, "before")})]
+        return [SampleRequest("a", {}, {"before": Entry(Status.OK, file, sha256, "before")})]
 
     shard.run(request("1", "x"))
     shard.run(request("1", "y"))
@@ -147,14 +147,10 @@ def test_a_damaged_file_is_seen_and_made_again(shard, damage):
     first = shard.run({"a": {"v": 1}, "b": {"v": 2}})
     damage(shard.link("a").resolve())
     assert shard.damaged() == ["a"]
-    remove_damaged_indexes(shard.stage.results)
-    assert not shard.index.exists()
     assert shard.run({"a": {"v": 1}, "b": {"v": 2}}) == first
     assert shard.made == ["a"]
     assert shard.link("a").read_text() == "{'v': 1} c1"
     assert shard.damaged() == []
-    remove_damaged_indexes(shard.stage.results)
-    assert shard.index.exists()
 
 
 def test_a_damaged_link_is_seen_and_mended_without_work(shard):
@@ -218,18 +214,8 @@ def test_what_a_killed_job_left_beside_an_index_is_not_read(shard):
     shard.run({"a": {"v": 1}})
     leftover = shard.index.with_name(f".partial-1-{shard.index.name}")
     leftover.write_text('{"a": {"sta')
-    remove_damaged_indexes(shard.stage.results)
     assert clean_store(shard.stage.results) == 0
     assert shard.index.exists()
-
-
-def test_an_index_cut_by_hand_is_made_again(shard):
-    first = shard.run({"a": {"v": 1}})
-    shard.index.write_text(shard.index.read_text()[:20])
-    remove_damaged_indexes(shard.stage.results)
-    assert not shard.index.exists()
-    assert shard.run({"a": {"v": 1}}) == first
-    assert shard.made == []
 
 
 @pytest.mark.parametrize(
@@ -260,9 +246,9 @@ def test_trouble_goes_on_to_later_stages_as_it_was(tmp_path):
     shard = Shard(tmp_path)
     entries = shard.run(
         [
-            Request("a", {}, {"extract_frames": failed}),
-            Request("b", {}, {"extract_frames": fine, "extract_audio": absent}),
-            Request("c", {}, {"extract_audio": absent, "extract_frames": failed}),
+            SampleRequest("a", {}, {"extract_frames": failed}),
+            SampleRequest("b", {}, {"extract_frames": fine, "extract_audio": absent}),
+            SampleRequest("c", {}, {"extract_audio": absent, "extract_frames": failed}),
         ]
     )
     assert entries == {"a": failed, "b": absent, "c": failed}
@@ -276,9 +262,9 @@ def test_a_stage_that_makes_something_of_what_is_there(tmp_path):
     shard = Shard(tmp_path, takes_absent=True)
     entries = shard.run(
         [
-            Request("a", {}, {"extract_frames": failed, "extract_audio": absent}),
-            Request("b", {}, {"extract_audio": absent}),
-            Request("c", {}, {"extract_audio": fine}),
+            SampleRequest("a", {}, {"extract_frames": failed, "extract_audio": absent}),
+            SampleRequest("b", {}, {"extract_audio": absent}),
+            SampleRequest("c", {}, {"extract_audio": fine}),
         ]
     )
     assert entries["a"] == failed
@@ -319,7 +305,6 @@ def test_clean_store_keeps_what_an_index_names(shard):
 
 def test_clean_store_of_nothing(tmp_path):
     assert clean_store(tmp_path) == 0
-    remove_damaged_indexes(tmp_path)
 
 
 def test_index_round_trip_and_join(tmp_path):
@@ -331,9 +316,10 @@ def test_index_round_trip_and_join(tmp_path):
     assert read_index(tmp_path / "1.json") == entries
     other = {name: Entry(Status.ABSENT, stage="t") for name in entries}
     write_index(tmp_path / "2.json", other)
-    both = joined({"s": tmp_path / "1.json", "t": tmp_path / "2.json"})
+    both = entries_by_sample({"s": tmp_path / "1.json", "t": tmp_path / "2.json"})
     assert both == {name: {"s": entries[name], "t": other[name]} for name in ("b", "é")}
-    assert joined({}) == {}
+    assert entries_by_sample({}) == {}
     write_json(tmp_path / "3.json", read_json(tmp_path / "1.json"))
     assert (tmp_path / "3.json").read_bytes() == (tmp_path / "1.json").read_bytes()
     assert json.loads((tmp_path / "1.json").read_text())["é"]["status"] == "ok"
+    assert ok_files([tmp_path / "1.json", tmp_path / "2.json"], tmp_path) == {"é": tmp_path / "f"}

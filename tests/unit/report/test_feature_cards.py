@@ -4,7 +4,7 @@ import opensmile
 import pytest
 import yaml
 
-import make_cards
+from circumplex.cli import cards
 from circumplex.config.catalogue import published_weights
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
@@ -24,16 +24,16 @@ def section(name):
 
 
 def test_the_page_is_what_the_code_says():
-    assert make_cards.page() == PAGE, "run `make cards`"
+    assert cards.page() == PAGE, "run `make cards`"
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_card_says_all_that_was_asked(name):
     text = section(name)
-    for row in ("values a frame", "input", "time base", "network", "licence", "citation", "cost"):
+    for row in ("values per frame", "input", "time base", "network", "licence", "citation", "cost"):
         assert f"\n| {row} | " in text, row
     dimension = FEATURES[name].dimension or CONFIG[name]["dimension"]
-    assert f"| values a frame | {dimension} |" in text
+    assert f"| values per frame | {dimension} |" in text
     assert ("random:<seed>" in text) == ("weights" in CONFIG[name])
     assert ("| address |" in text) == ("weights" in CONFIG[name])
     for key, value in CONFIG[name].items():
@@ -71,7 +71,7 @@ def test_a_stand_in_is_called_one():
     assert card.is_random
     small = make_card(FEATURES["fau"], {"weights": "random:3", "depth": 18, "channels": 16}, (), "")
     assert small.network.startswith("IResNet18 of ArcFace, 16 channels "), "not the published one"
-    assert card.weights.startswith("random:3, a seeded random stand-in")
+    assert card.weights.startswith("random:3, random weights")
     assert "random" in card.trained_on
     assert make_card(FEATURES["egemaps"], {}, ("a",), "").weights == ""
 
@@ -126,7 +126,7 @@ def test_cost_is_of_the_jobs_that_made_all_and_of_the_samples_that_they_made(tmp
     costs = measure_costs(tmp_path, STAGES, run.entries, video_s)
     assert costs == {"vggish": Cost(8.0, 20.0)}
     assert costs["vggish"].per_second == pytest.approx(0.4)
-    assert describe_cost(costs["vggish"]).startswith("0.4 CPU s a second of video")
+    assert describe_cost(costs["vggish"]).startswith("0.4 CPU s per second of video")
     assert "over 20 s" in describe_cost(costs["vggish"])
     assert "from the store" in describe_cost(None)
 

@@ -64,10 +64,10 @@ def test_random_weights_come_before_everything_else(page: Page) -> None:
 
 def test_features_are_shown_with_weights_licence_columns_and_cost(page: Page) -> None:
     text = " ".join(page.sections["features"].split())
-    assert "random:2, a seeded random stand-in" in text
+    assert "random:2, random weights" in text
     assert "glintr100.onnx (sha256 4ab1d6435d63...)" in text
     assert "non-commercial research only" in text
-    assert "0.05 CPU seconds a second of video" in text
+    assert "0.05 CPU seconds per second of video" in text
     assert f"Loudness_sma3, {HOSTILE}_sma3" in text
     assert "512 unnamed values" in text
     assert "openSMILE 3, feature set eGeMAPSv01b" in text

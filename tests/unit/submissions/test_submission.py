@@ -1,17 +1,18 @@
 """Submissions by the organisers' list, altered folders, and the command that checks."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from circumplex.cli.main import main
 from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.repairs import remove_altered_submissions
+from circumplex.pipeline.records import Job, Records, write_record
+from circumplex.pipeline.requests import Request
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.submissions.files import (
     SubmissionError,
@@ -22,7 +23,6 @@ from circumplex.submissions.files import (
 from circumplex.submissions.lists import listed_samples, read_list
 from circumplex.submissions.submission import Submission
 from example_requests import ROWS, request_config, write_sheet
-from places import ROOT
 
 FRAMES = {"a": 5, "b_left": 3}
 DRAW = np.random.default_rng(0)
@@ -164,8 +164,14 @@ def test_an_altered_submission_is_made_again(tmp_path, damage):
     files = {path.name: file_digest(path) for path in folder.iterdir()}
     manifest = tmp_path / "write_submission" / "main.json"
     write_json(manifest, {"folder": "submissions/main", "files": files})
-    remove_altered_submissions(tmp_path)
-    assert manifest.is_file(), "nothing was altered"
+    path = "write_submission/main.json"
+    job = Job("main", Request("write_submission", "code"), {}, (path,))
+    write_record(tmp_path, job, {}, {path: manifest})
+
+    def is_current():
+        return Records(tmp_path, lambda *_: job).is_current(job)
+
+    assert is_current(), "nothing was altered"
     if damage == "alter":
         (folder / "a.txt").write_text("valence,arousal\n0,0.1\n")
     elif damage == "delete":
@@ -176,8 +182,7 @@ def test_an_altered_submission_is_made_again(tmp_path, damage):
         folder.rename(folder.with_name("elsewhere"))
     else:
         manifest.write_text("{")
-    remove_altered_submissions(tmp_path)
-    assert not manifest.exists()
+    assert not is_current()
 
 
 @pytest.fixture
@@ -219,11 +224,7 @@ def test_lists_that_cannot_be_followed(plan, lines, changes, message):
 
 @pytest.fixture
 def command():
-    path = ROOT / "workflow/scripts/check_submission.py"
-    spec = importlib.util.spec_from_file_location("check_submission", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return lambda words: main(["check-submission", *words])
 
 
 def test_the_command_checks_both_forms(tmp_path, table, command, capsys):

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circumplex.backbones.sets.base import Folds, HeldOut
-from circumplex.backbones.sets.bp4d import Coding
 from circumplex.backbones.sets.ferplus import VOTES, vote_distribution
 from circumplex.backbones.sets.registry import make_reader
-from circumplex.backbones.stills import EXPRESSIONS, StillSplit, Target, decode_image
+from circumplex.backbones.stills import EXPRESSIONS, StillSplit, decode_image
+from circumplex.config.still_sets import Coding, Target
 from circumplex.errors import StillSetError
 from synthetic_stills import (
     BP4D_UNITS,

@@ -5,12 +5,12 @@ Networks are made small here, in the formats that are published.
 
 import json
 import wave
+from importlib import import_module
 
 import numpy as np
 import pytest
 import timm
 import torch
-import yaml
 from PIL import Image
 from safetensors.torch import save_file
 from scipy.fft import dct
@@ -33,17 +33,12 @@ from transformers import (
     WavLMModel,
 )
 
-from circumplex.config.catalogue import feature_weights
-from circumplex.config.features import FEATURES
+from circumplex.config.features import FEATURES, options_of
 from circumplex.errors import ModalityAbsent, RequestError
 from circumplex.features.extractors import mfcc, speech, vit
 from circumplex.features.extractors import timm as backbones
-from circumplex.io.digests import DigestCache
-from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.requests import Identities
 from circumplex.pipeline.resources import needs
-from example_requests import config_of, request_config
-from places import ROOT
+from example_requests import builder_of, config_of, request_config
 
 RATE = 16_000
 SMALL = {
@@ -87,7 +82,7 @@ def save_speech(folder, model, *, normalise=True):
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=normalise).save_pretrained(folder)
     return {
-        "weights": {"file": str(folder)},
+        "weights": str(folder),
         "dimension": model.config.hidden_size,
         "layer": "last",
     }
@@ -167,7 +162,7 @@ def test_the_msp_dim_models_layout_loads(tmp_path):
     found = values_of(speech.build(options), path)
     model.save_pretrained(tmp_path / "plain")
     Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "plain")
-    plain = {**options, "weights": {"file": str(tmp_path / "plain")}}
+    plain = {**options, "weights": str(tmp_path / "plain")}
     assert np.array_equal(found, values_of(speech.build(plain), path))
 
 
@@ -178,7 +173,7 @@ def test_speech_folders_that_do_not_fit_are_refused(tmp_path):
     for changes, problem in (
         ({"dimension": 768}, r"features.speech.dimension is 768, .* gives 32 .* dimension: 32"),
         ({"layer": 4}, r"features.speech.layer is 4; the model has 3 layers"),
-        ({"layer": "middle"}, r"features.speech.layer: 'middle' is neither last, nor mean"),
+        ({"layer": "middle"}, r"features.speech.layer is 'middle': must be last, mean"),
         ({"layer": True}, r"features.speech.layer: True"),
         ({"window_s": 1.01}, r"features.speech.window_s: 1.01 is no multiple of 0.02"),
         ({"speed": 1}, r"features.speech.speed: unknown option"),
@@ -195,7 +190,7 @@ def test_speech_folders_that_do_not_fit_are_refused(tmp_path):
         speech.build(options)
     BertModel(BertConfig(**SMALL)).save_pretrained(tmp_path / "bert")
     with pytest.raises(RequestError, match="are of a bert model, which does not read waves"):
-        speech.build({**options, "weights": {"file": str(tmp_path / "bert")}})
+        speech.build({**options, "weights": str(tmp_path / "bert")})
 
 
 # Images
@@ -224,7 +219,7 @@ def published_backbone(tmp_path_factory):
     path = tmp_path_factory.mktemp("timm") / "model.safetensors"
     save_file(network.state_dict(), path)
     options = {"architecture": ARCHITECTURE, "dimension": 512, "batch_size": 2}
-    return network, {**options, "weights": {"file": str(path)}}
+    return network, {**options, "weights": str(path)}
 
 
 def test_a_timm_backbone_gives_its_pooled_features(published_backbone):
@@ -255,7 +250,7 @@ def test_timm_weights_that_do_not_fit_are_refused(published_backbone, tmp_path):
     state["surplus"] = torch.zeros(1)
     save_file(state, tmp_path / "w.safetensors")
     with pytest.raises(RequestError, match=r"1 unexpected \(surplus\)"):
-        backbones.build({**options, "weights": {"file": str(tmp_path / "w.safetensors")}})
+        backbones.build({**options, "weights": str(tmp_path / "w.safetensors")})
 
 
 VITS = [
@@ -298,7 +293,7 @@ def test_a_vision_transformer_gives_its_last_tokens(tmp_path, make, kind):
     first = 1 + getattr(whole.config, "num_register_tokens", 0)
     assert tokens.shape[1] == first + 16
     expected = {"cls": tokens[:, 0], "mean": tokens[:, first:].mean(1)}
-    options = {"weights": {"file": str(tmp_path)}, "dimension": 32, "batch_size": 2}
+    options = {"weights": str(tmp_path), "dimension": 32, "batch_size": 2}
     for pooling, values in expected.items():
         found = embed(vit.build({**options, "pooling": pooling}), images)
         np.testing.assert_allclose(found, values.numpy(), rtol=0, atol=1e-3, err_msg=pooling)
@@ -307,13 +302,13 @@ def test_a_vision_transformer_gives_its_last_tokens(tmp_path, make, kind):
 def test_vit_folders_that_do_not_fit_are_refused(tmp_path):
     BertModel(BertConfig(**SMALL)).save_pretrained(tmp_path)
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(PREPROCESSORS["plain"]))
-    options = {"weights": {"file": str(tmp_path)}, "dimension": 32}
+    options = {"weights": str(tmp_path), "dimension": 32}
     with pytest.raises(RequestError, match="are of a bert model, none of deit, dinov2"):
         vit.build(options)
     with pytest.raises(RequestError, match=r"features.vit.dimension: 30 is no multiple of 4"):
-        vit.build({"weights": {"random": 0}, "dimension": 30})
-    with pytest.raises(RequestError, match=r"features.vit.pooling: 'max' is none of cls, mean"):
-        vit.build({"weights": {"random": 0}, "pooling": "max"})
+        vit.build({"weights": "random:0", "dimension": 30})
+    with pytest.raises(RequestError, match=r"vit.pooling is 'max', .* \['cls', 'mean'\]"):
+        vit.build({"weights": "random:0", "pooling": "max"})
 
 
 STAND_INS = [
@@ -325,7 +320,7 @@ STAND_INS = [
 
 @pytest.mark.parametrize(("module", "options"), STAND_INS)
 def test_a_crop_has_the_same_bits_at_any_position(module, options):
-    extractor = module.build({"weights": {"random": 1}, "batch_size": 3, **options})
+    extractor = module.build({"weights": "random:1", "batch_size": 3, **options})
     images = crops(3)
     found = embed(extractor, images)
     assert np.isfinite(found).all()
@@ -334,7 +329,7 @@ def test_a_crop_has_the_same_bits_at_any_position(module, options):
 
 
 def test_a_random_speech_encoder_says_what_it_needs(tmp_path):
-    options = {"weights": {"random": 1}, "layer": "mean", "dimension": 32}
+    options = {"weights": "random:1", "layer": "mean", "dimension": 32}
     path = write_wave(tmp_path / "a.wav", sound(0.4))
     assert values_of(speech.build(options), path).shape == (19, 32)
     with pytest.raises(RequestError, match=r"features.speech.dimension: 30 is no multiple of 16"):
@@ -380,7 +375,9 @@ def test_mfcc_of_short_and_silent_sound(tmp_path, samples):
 
 
 def test_mfcc_refuses(tmp_path):
-    with pytest.raises(RequestError, match=r"features.mfcc.dimension: at most 64"):
+    with pytest.raises(
+        RequestError, match=r"mfcc.dimension is 65: must be an integer from 1 to 64"
+    ):
         mfcc.build({"dimension": 65})
     with pytest.raises(ModalityAbsent):
         values_of(mfcc.build({}), write_wave(tmp_path / "a.wav", np.zeros(0)))
@@ -391,24 +388,13 @@ def test_mfcc_refuses(tmp_path):
 
 def test_every_feature_has_all_its_parts():
     """What docs/extractors.md asks for."""
-    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    schema = yaml.safe_load(
-        (ROOT / "workflow/scripts/circumplex/config/schemas/config.schema.yaml").read_text()
-    )
-    described = schema["properties"]["features"]["properties"]
     config = config_of()["features"]
-    scripts = ROOT / "workflow/scripts"
     for name, feature in FEATURES.items():
-        assert (scripts / f"circumplex/features/extractors/{name}.py").is_file(), name
-        assert (
-            f"from circumplex.features.extractors import {name}\n"
-            in (scripts / f"{feature.stage}.py").read_text()
-        )
-        assert f"\nrule {feature.stage}:\n" in rules
-        assert set(described[name]["required"]) == set(config[name])
+        assert callable(import_module(f"circumplex.features.extractors.{name}").build)
+        assert options_of(name).read(config[name]).plain() == config[name]
         assert ("dimension" in config[name]) == (feature.dimension is None)
-        assert feature.stage in needs()
-        assert name in feature_weights()
+        assert needs()[feature.stage] is feature.need
+        assert feature.text is not None
 
 
 @pytest.mark.parametrize(
@@ -420,9 +406,9 @@ def test_every_feature_has_all_its_parts():
     ],
 )
 def test_a_second_network_of_a_kind_has_a_name_of_its_own(module, options):
-    options = {"weights": {"random": 0}, "dimension": 512, **options}
+    options = {"weights": "random:0", "dimension": 512, **options}
     assert module.build(options, "cpu", "other").name == "other"
-    with pytest.raises(RequestError, match=r"features\.other\.surplus"):
+    with pytest.raises(RequestError, match=r"unknown key 'surplus' at features\.other"):
         module.build({**options, "surplus": 1}, "cpu", "other")
 
 
@@ -441,16 +427,15 @@ def test_a_pack_has_the_dimension_that_the_config_declares(tmp_path):
         "experiments": {"x": experiment},
         "ensembles": {"main": {"valence": ["x"], "arousal": ["x"]}},
     }
-    plan = make_plan(request_config(tmp_path, changes))
-    made = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "digests.json"))
-    dimensions = {name: made.packs(name)["options"]["dimension"] for name in ADDED}
+    builder = builder_of(request_config(tmp_path, changes), tmp_path)
+    requests = {name: builder.request("pack_features", f"{name}/000-of-001") for name in ADDED}
+    dimensions = {name: request.dimension for name, request in requests.items()}
     assert dimensions == {"timm": 512, "vit": 384, "speech": 768, "mfcc": 13}
-    assert made.packs("fau")["options"]["dimension"] == 512
-    assert [feature.name for feature in plan.features] == ADDED
+    assert builder.request("pack_features", "fau/000-of-001").dimension == 512
+    assert [feature.name for feature in builder.plan.features] == ADDED
 
 
 def test_networks_that_no_experiment_uses_need_no_weights(tmp_path):
-    plan = make_plan(request_config(tmp_path))
-    assert not set(ADDED) & {feature.name for feature in plan.features}
-    made = Identities(plan, ROOT / "workflow/scripts", DigestCache(tmp_path / "digests.json"))
-    assert not any(problem.startswith(tuple(ADDED)) for problem in made.weight_problems())
+    builder = builder_of(request_config(tmp_path), tmp_path)
+    assert not set(ADDED) & {feature.name for feature in builder.plan.features}
+    assert not any(problem.startswith(tuple(ADDED)) for problem in builder.weights.problems())

@@ -26,15 +26,15 @@ from circumplex.media.wave import WaveFile
 from circumplex.networks.weights import Weights, build_network
 from waves import RATE, join, sound, write_wave
 
-RANDOM = {"weights": {"random": 1}}
-SMALL = {"weights": {"random": 1}, "size": "small"}
+RANDOM = {"weights": "random:1"}
+SMALL = {"weights": "random:1", "size": "small"}
 AUDIO = [(egemaps, {}), (compare, {}), (vggish, RANDOM), (wav2vec2, SMALL)]
 
 
 @pytest.mark.parametrize("module", [densenet, iresnet, fau, vggish])
 def test_weights_of_another_network_are_refused_by_key(tmp_path, module) -> None:
     torch.save({"module.stem": torch.zeros(2)}, tmp_path / "w.pth")
-    options = {"weights": {"file": str(tmp_path / "w.pth")}}
+    options = {"weights": str(tmp_path / "w.pth")}
     with pytest.raises(RequestError, match=r"w\.pth do not fit .* missing .* unexpected \(stem\)"):
         module.build(options if module in (densenet, vggish) else {**options, "depth": 18})
 
@@ -42,28 +42,57 @@ def test_weights_of_another_network_are_refused_by_key(tmp_path, module) -> None
 @pytest.mark.parametrize(
     ("module", "options", "problem"),
     [
-        (iresnet, {}, "iresnet.weights: is required"),
-        (iresnet, {**RANDOM, "depth": 101}, "iresnet.depth: 101 is none of 18, 34, 50, 100"),
-        (iresnet, {**RANDOM, "channels": 0}, "iresnet.channels: 0 is not a positive int"),
-        (densenet, {**RANDOM, "blocks": [16, 16]}, r"densenet.blocks: \[16, 16\] is not three"),
-        (densenet, {**RANDOM, "blocks": [16, True, 16]}, "densenet.blocks: .* is not three"),
+        (iresnet, {}, "weights resources/weights/iresnet100_expression.pth are missing"),
+        (
+            iresnet,
+            {**RANDOM, "depth": 101},
+            r"iresnet.depth is 101, but must be one of \[18, 34, 50, 100\]",
+        ),
+        (
+            iresnet,
+            {**RANDOM, "channels": 0},
+            "iresnet.channels is 0: must be an integer from 1 to 4096",
+        ),
+        (
+            densenet,
+            {**RANDOM, "blocks": [16, 16]},
+            r"densenet.blocks is \[16, 16\]: must be a list",
+        ),
+        (
+            densenet,
+            {**RANDOM, "blocks": [16, True, 16]},
+            "densenet.blocks.1 is True: must be an integer",
+        ),
         (densenet, {**RANDOM, "blocks": [1, 1, 1]}, r"blocks: \[1, 1, 1\] end in 27 values"),
-        (fau, {**RANDOM, "deep": 18}, "fau.deep: unknown option"),
-        (densenet, {**RANDOM, "batch_size": 0}, "densenet.batch_size: 0 is not a positive int"),
+        (fau, {**RANDOM, "deep": 18}, "unknown key 'deep' at features.fau; did you mean 'depth'"),
+        (
+            densenet,
+            {**RANDOM, "batch_size": 0},
+            "densenet.batch_size is 0: must be an integer from 1 to 4096",
+        ),
         (densenet, {**RANDOM, "batch_size": 2.5}, "densenet.batch_size"),
         (densenet, {**RANDOM, "mean": "grey"}, "densenet.mean"),
-        (densenet, {**RANDOM, "precision": "bf16"}, "densenet.precision: 'bf16' is none of float"),
+        (
+            densenet,
+            {**RANDOM, "precision": "bf16"},
+            "densenet.precision is 'bf16', but must be one of",
+        ),
         (egemaps, {"feature_set": "eGeMAPSv02"}, "egemaps.feature_set"),
-        (compare, {"level": "functionals"}, "compare.level: unknown option"),
-        (vggish, {**RANDOM, "hop_s": 0.965}, "vggish.hop_s: 0.965 is no multiple"),
+        (compare, {"level": "functionals"}, "unknown key 'level' at features.compare"),
+        (
+            vggish,
+            {**RANDOM, "hop_s": 0.965},
+            "vggish.hop_s is 0.965: must be a number from 0.01 to 0.96",
+        ),
+        (vggish, {**RANDOM, "hop_s": 0.955}, "vggish.hop_s is 0.955: must be a multiple"),
         (vggish, {**RANDOM, "hop_s": math.nan}, "vggish.hop_s"),
-        (vggish, {**RANDOM, "postprocess": "quantised"}, "vggish.pca: is required"),
-        (vggish, {**RANDOM, "pca": {"random": 1}}, "vggish.pca: unknown option"),
+        (vggish, {**RANDOM, "postprocess": "quantised"}, "vggish: pca .* go together: add pca"),
+        (vggish, {**RANDOM, "pca": "random:1"}, "vggish: pca .* go together: remove pca"),
         (wav2vec2, {**SMALL, "window_s": 0.03}, "wav2vec2.window_s"),
-        (wav2vec2, {**RANDOM, "size": "large"}, "wav2vec2.size: 'large' is none of base, small"),
+        (wav2vec2, {**RANDOM, "size": "large"}, "wav2vec2.size is 'large', but must be one of"),
     ],
 )
-def test_senseless_options_are_refused_by_key(module, options, problem) -> None:
+def test_invalid_options_are_refused_by_key(module, options, problem) -> None:
     with pytest.raises(RequestError, match=problem):
         module.build(options)
 
@@ -249,7 +278,7 @@ def test_vggish_quantises_with_the_published_matrix(tmp_path, kind) -> None:
         torch.save({key: value.astype("f4") for key, value in pca.items()}, tmp_path / name)
     path = write_wave(tmp_path / "a.wav", sound(2))
     plain = join(vggish.build(RANDOM).rows(path)).values
-    options = {**RANDOM, "postprocess": "quantised", "pca": {"file": str(tmp_path / name)}}
+    options = {**RANDOM, "postprocess": "quantised", "pca": str(tmp_path / name)}
     found = join(vggish.build(options).rows(path)).values
     expected = np.round((np.clip((plain[:, ::-1] - 0.5) * 0.3, -2, 2) + 2) * 63.75)
     assert np.abs(found - expected).max() <= 1

@@ -72,7 +72,7 @@ def test_iresnet100_of_arcface(glint360k) -> None:
     expected = iresnet_by_hand(faces, state, R100).numpy()
     assert np.abs(expected).std() > 0.05
     for module in (iresnet, fau):
-        extractor = module.build({"weights": {"file": str(path)}, "batch_size": 2})
+        extractor = module.build({"weights": str(path), "batch_size": 2})
         error = np.abs(extractor.embed(crops(2)) - expected).max()
         assert error < 1e-4 * np.abs(expected).max()
 
@@ -90,7 +90,7 @@ def test_iresnet100_names_the_keys_that_do_not_fit(glint360k, tmp_path) -> None:
         r"1 misshaped \(fc\.weight \(512, 9\) instead of \(512, 25088\)\)"
     )
     with pytest.raises(RequestError, match=problem):
-        fau.build({"weights": {"file": str(tmp_path / "backbone.pth")}})
+        fau.build({"weights": str(tmp_path / "backbone.pth")})
 
 
 def densenet_shapes() -> Shapes:
@@ -118,7 +118,7 @@ def densenet_shapes() -> Shapes:
 def test_densenet_of_the_authors(tmp_path) -> None:
     state = made_state(densenet_shapes())
     torch.save(state, tmp_path / "densenet.pth")
-    extractor = densenet.build({"weights": {"file": str(tmp_path / "densenet.pth")}})
+    extractor = densenet.build({"weights": str(tmp_path / "densenet.pth")})
     images = np.stack([extractor.prepare(crop) for crop in crops(2)])
     pixels = torch.from_numpy(images)[:, None].float()
     expected = densenet_by_hand((pixels - 131.0754) / 47.858177, state).numpy()
@@ -146,7 +146,7 @@ def test_vggish_of_the_common_port(tmp_path) -> None:
     path = tmp_path / "vggish-10086976.pth"
     torch.save(state, path)
     assert sum(value.numel() for value in state.values()) == 72_141_184
-    extractor = vggish.build({"weights": {"file": str(path)}, "batch_size": 2})
+    extractor = vggish.build({"weights": str(path), "batch_size": 2})
     sounds = np.random.default_rng(0).normal(0, 0.1, (2, 15600)).astype("f4")
     examples = torch.from_numpy(np.stack([log_mel_by_hand(sound) for sound in sounds]))[:, None]
     expected = vggish_by_hand(examples.float(), state).numpy()
@@ -201,7 +201,7 @@ def test_wav2vec2_base_960h(tmp_path, kind) -> None:
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
         file.writeframes(samples.tobytes())
-    extractor = wav2vec2.build({"weights": {"file": str(tmp_path)}})
+    extractor = wav2vec2.build({"weights": str(tmp_path)})
     (found,) = extractor.rows(tmp_path / "a.wav")
 
     # torchaudio's network, filled by its own reading of the names.

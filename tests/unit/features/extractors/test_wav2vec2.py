@@ -16,7 +16,7 @@ from circumplex.media.wave import WaveFile
 from circumplex.networks.weights import Weights, build_network
 from waves import join, sound, write_wave
 
-SMALL = {"weights": {"random": 1}, "size": "small"}
+SMALL = {"weights": "random:1", "size": "small"}
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +88,14 @@ def test_wav2vec2_loads_a_fine_tuned_folder(tmp_path, small_model, kind) -> None
         (folder / "model.safetensors").unlink()
         torch.save(tuned.state_dict(), folder / "pytorch_model.bin")
     path = write_wave(tmp_path / "a.wav", sound(1))
-    loaded = wav2vec2.build({"weights": {"file": str(folder)}})
+    loaded = wav2vec2.build({"weights": str(folder)})
     found, expected = join(loaded.rows(path)), join(wav2vec2.build(SMALL).rows(path))
     assert np.array_equal(found.values, expected.values)
 
 
 def test_wav2vec2_refuses_folders_that_do_not_fit(tmp_path, small_model) -> None:
     folder = tmp_path / "model"
-    options = {"weights": {"file": str(folder)}}
+    options = {"weights": str(folder)}
     with pytest.raises(RequestError, match="model are missing: put"):
         wav2vec2.build(options)
     folder.mkdir()
@@ -133,7 +133,7 @@ def write_published(folder: Path, model: Wav2Vec2Model, kind: str, state) -> dic
         torch.save(state, folder / "pytorch_model.bin")
     else:
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    return {"weights": {"file": str(folder)}}
+    return {"weights": str(folder)}
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "bin"])

@@ -1,11 +1,16 @@
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from circumplex.io.atomic import write_text
+from circumplex.io.atomic import read_json, write_text
+from circumplex.io.digests import file_digest
+from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.records import Job
+from circumplex.pipeline.requests import ShardRequest
 from circumplex.pipeline.store import Entry, Status, read_index, write_index
 from example_requests import ROWS, write_sheet
 from places import ROOT
@@ -33,14 +38,16 @@ class Named(list):
         return " ".join(map(str, self))
 
 
-class Job:
-    """What a script sees under Snakemake."""
+class Script:
+    """What a script sees under Snakemake, of a stage ``extract_x`` for a shard."""
 
-    def __init__(self, folder, stage, inputs, gpu=None, files=()):
-        self.params = Named(stage={"name": "extract_x", "code": "c", "options": {}, **stage})
-        self.input = Named(files, **inputs)
+    def __init__(self, folder, request, inputs, declared=(), gpu=None):
+        index = "index/extract_x/000-of-001.json"
+        named = {name: (f"index/{name}/000-of-001.json",) for name in declared}
+        self.params = Named(job=Job("000-of-001", request, named, (index,)))
+        self.input = Named(**inputs)
         # On a disk of the node, as with --default-storage-provider; the store is not.
-        self.output = Named([str(folder / "disk" / "index" / "extract_x" / "000-of-001.json")])
+        self.output = Named(index=str(folder / "disk" / index))
         self.config = {"results": str(folder / "results")}
         self.log = Named([str(folder / "logs" / "x.log")])
         self.resources = Named(**({} if gpu is None else {"gpu": gpu}))
@@ -49,24 +56,25 @@ class Job:
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    monkeypatch.setattr("circumplex.pipeline.jobs.shard.set_up", lambda *_: None)
+    monkeypatch.setattr("circumplex.pipeline.jobs.job.set_up", lambda *_: None)
 
-    def of(stage, inputs, **options):
-        return ShardJob.start(Job(tmp_path, stage, inputs, **options))
+    @contextmanager
+    def of(inputs, options=None, samples=None, **script):
+        request = ShardRequest("extract_x", "c", options or {}, samples or {})
+        with running(Script(tmp_path, request, inputs, **script)) as job:
+            yield ShardJob.of(job)
 
     return of
+
+
+RECORD = "records/extract_x/000-of-001.json"
 
 
 def test_a_job_of_raw_files(start, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the locks of devices lie
     sheet = write_sheet(tmp_path / "samples.tsv", ROWS)
-    stage = {"samples": {"train0": {"video": "1"}, "test0": {"video": "2"}}}
-    job = start(stage, {"sheet": str(sheet)}, files=["train0.mp4"], gpu=1)
-    assert job.stage.results == tmp_path / "results"
-    assert (job.device, job.threads, job.weights) == ("cuda:0", 3, {})
-    assert job.indexes == {}
-    assert job.sheet["train0"].video == tmp_path / "train0.mp4"
+    samples = {"train0": {"video": "1"}, "test0": {"video": "2"}}
     seen = []
 
     def make(request, output, metadata):
@@ -74,53 +82,89 @@ def test_a_job_of_raw_files(start, tmp_path, monkeypatch):
         assert metadata["stage"] == "extract_x"
         write_text(output, "x")
 
-    job.run(make)
+    inputs = {"sheet": str(sheet), "raw": Named(["train0.mp4"])}
+    with start(inputs, samples=samples, gpu=1) as job:
+        assert job.stage.results == tmp_path / "results"
+        assert (job.running.take_device(), job.threads, job.weights) == ("cuda:0", 3, {})
+        assert job.sheet["train0"].video == tmp_path / "train0.mp4"
+        job.run(make)
+        assert not (tmp_path / "results" / RECORD).exists(), "written when the job has ended well"
     assert seen == [("test0", {"video": "2"}, {}), ("train0", {"video": "1"}, {})]
-    assert read_index(job.index)["test0"].status is Status.OK
+    index = tmp_path / "disk/index/extract_x/000-of-001.json"
+    assert read_index(index)["test0"].status is Status.OK
+    record = read_json(tmp_path / "results" / RECORD)
+    assert list(record["outputs"]) == ["index/extract_x/000-of-001.json"]
+    assert record["inputs"] == {}
+
+
+def test_a_job_that_fails_leaves_no_record(start, tmp_path):
+    def fail():
+        with start({}) as job:
+            job.run(lambda *_: None)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not (tmp_path / "results" / RECORD).exists()
 
 
 def test_a_job_of_earlier_stages(start, tmp_path):
     before = tmp_path / "before.json"
     fine = Entry(Status.OK, "store/f", "1", "before")
     write_index(before, {"b": fine, "a": Entry(Status.FAILED, stage="before", reason="r")})
-    job = start({}, {"before": str(before), "weights": Named()})
-    assert (job.device, job.weights, job.sheet) == ("cpu", {}, {})
-    assert job.path(fine) == tmp_path / "results" / "store" / "f"
     made = []
 
     def make(request, output, _metadata):
         made.append((request.sample, request.upstream["before"]))
         write_text(output, "x")
 
-    job.run(make)
+    inputs = {"before": str(before), "changed": "marker", "weights": Named()}
+    with start(inputs, declared=["before"]) as job:
+        assert (job.running.take_device(), job.weights, job.sheet) == ("cpu", {}, {})
+        assert job.path(fine) == tmp_path / "results" / "store" / "f"
+        job.run(make)
     assert made == [("b", fine)]
-    assert read_index(job.index)["a"].reason == "r"
+    assert read_index(tmp_path / "disk/index/extract_x/000-of-001.json")["a"].reason == "r"
+    record = read_json(tmp_path / "results" / RECORD)
+    assert list(record["inputs"]) == ["index/before/000-of-001.json"], "by its place, not the copy"
 
 
 @pytest.mark.parametrize(
     ("identity", "given", "expected"),
     [
-        ("random:7", Named(), {"random": 7}),
-        ("sha256:0", Named(["my weights/w.pth"]), {"file": "my weights/w.pth"}),
-        ("sha256:0", "folder", {"file": "folder"}),
+        ("random:7", Named(), "random:7"),
+        ("sha256:0", Named(["my weights/w.pth"]), "my weights/w.pth"),
+        ("sha256:0", "folder", "folder"),
     ],
 )
 def test_weights_by_identity_and_by_path(start, identity, given, expected):
     options = {"weights": identity, "depth": 18}
-    job = start({"options": options}, {"weights": given})
-    assert job.extractor_options() == {"weights": expected, "depth": 18}
-    assert job.stage.options == options, "what is tracked stays as it is"
+    with start({"weights": given}, options) as job:
+        job.run(lambda *_: None)
+        assert job.extractor_options() == {"weights": expected, "depth": 18}
+        assert job.stage.options == options, "what is tracked stays as it is"
 
 
 def test_weights_of_two_options(start):
     options = {"weights": "sha256:0", "pca": "sha256:1"}
-    job = start({"options": options}, {"weights": Named(["w.pth"]), "pca": Named(["p.npz"])})
-    assert job.extractor_options() == {"weights": {"file": "w.pth"}, "pca": {"file": "p.npz"}}
-    assert job.indexes == {}
+    with start({"weights": Named(["w.pth"]), "pca": Named(["p.npz"])}, options) as job:
+        job.run(lambda *_: None)
+        assert job.extractor_options() == {"weights": "w.pth", "pca": "p.npz"}
+
+
+def test_weights_that_the_run_trains_count_by_content(start, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    weights.write_text("trained")
+    with start({"weights": str(weights)}, {"weights": "trained:1"}) as job:
+        job.run(lambda *_: None)
+        assert job.stage.options == {"weights": f"sha256:{file_digest(weights)}"}
+        assert job.extractor_options() == {"weights": str(weights)}
 
 
 def test_options_without_weights(start):
-    assert start({"options": {"set": "x"}}, {}).extractor_options() == {"set": "x"}
+    with start({}, {"set": "x"}) as job:
+        job.run(lambda *_: None)
+        assert job.extractor_options() == {"set": "x"}
 
 
 PROGRAM = """

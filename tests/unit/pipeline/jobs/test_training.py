@@ -1,22 +1,22 @@
 import logging
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from circumplex.pipeline.jobs.training import TrainingJob
-from circumplex.pipeline.store import Entry, Status, write_index
 from circumplex.config.training import TrainingSpec
+from circumplex.pipeline.jobs.training import TrainingJob
+from circumplex.pipeline.requests import TrainingRequest
+from circumplex.pipeline.store import Entry, Status, write_index
+from running_jobs import running_job
 from toy_data import Toy
 
 LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
+def start(tmp_path):
     """A training job on four samples: one has no voice, one failed in ``read_labels``."""
-    monkeypatch.setattr("circumplex.pipeline.jobs.training.set_up", lambda *_: None)
     threads = torch.get_num_threads()
     toy = Toy(tmp_path / "results" / "x", LENGTHS)
     toy.features["voice"]["deaf"] = None
@@ -36,19 +36,15 @@ def start(tmp_path, monkeypatch):
         values = {"encoder": encoder, "visual": ["face"], "audio": ["voice"], "epochs": 1}
         spec = TrainingSpec.read({**values, "selection": "last", "missing_modality": missing})
         roles = dict.fromkeys(LENGTHS, "train")
-        stage = {"code": "c", "options": spec.plain(), "roles": roles, "seed": 0}
-        run = tmp_path / "results" / "index" / "train_encoder" / f"{missing}.json"
-        snakemake = SimpleNamespace(
-            log=["x"],
-            threads=1,
-            params=SimpleNamespace(stage=stage),
-            wildcards=SimpleNamespace(run=missing),
-            output=SimpleNamespace(index=str(run), epochs=str(run.with_suffix(".epochs.parquet"))),
-            input=SimpleNamespace(read_labels=[str(index)], packs=[*map(str, packs)], folds=[]),
-            resources={},
-            config={"results": str(tmp_path / "results")},
+        request = TrainingRequest(
+            "train_encoder", "c", spec.plain(), roles, fold="official", seed=0
         )
-        return TrainingJob.start(snakemake)
+        run = tmp_path / "results" / "index" / "train_encoder" / f"{missing}.json"
+        outputs = {"index": run, "epochs": run.with_suffix(".epochs.parquet")}
+        inputs = {"read_labels": [index], "packs": packs, "folds": []}
+        return TrainingJob.of(
+            running_job(tmp_path / "results", request, inputs, outputs, unit=missing)
+        )
 
     yield of
     torch.set_num_threads(threads)

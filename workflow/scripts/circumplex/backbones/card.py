@@ -1,8 +1,10 @@
 """The model card of a trained backbone, as Markdown; the report shows the same card as HTML."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from circumplex.io.markdown import markdown_table
 
 
 def card_text(card: Mapping[str, Any]) -> str:
@@ -32,7 +34,7 @@ def card_text(card: Mapping[str, Any]) -> str:
         lines.append(f"- untrained, since no training image is annotated for it: {units}")
     lines += ["", "## Data", ""]
     splits = ("train", "val", "test")
-    lines += _table(
+    lines += markdown_table(
         ["set", "kind", *splits, "licence"],
         [
             [d["set"], d["kind"], *(d["images"][split] for split in splits), d["licence"]]
@@ -44,14 +46,14 @@ def card_text(card: Mapping[str, Any]) -> str:
             lines += ["", f"## {name}, {split}: {score['images']} images", ""]
             lines += _score(score, card["paper"].get(name))
     lines += ["", "## Recipe", ""]
-    lines += _table(["value", ""], [[key, value] for key, value in sorted(recipe.items())])
+    lines += markdown_table(["value", ""], [[key, value] for key, value in sorted(recipe.items())])
     return "\n".join(lines) + "\n"
 
 
 def _score(score: Mapping[str, Any], published: float | None) -> list[str]:
     if "units" in score:
         lines = [f"Mean F1 {number(score['mean_f1'])} over the units that are shown.", ""]
-        return lines + _table(
+        return lines + markdown_table(
             ["unit", "F1", "accuracy", "shown", "annotated"],
             [
                 [f"AU{unit}", number(u["f1"]), number(u["accuracy"]), u["shown"], u["annotated"]]
@@ -64,7 +66,7 @@ def _score(score: Mapping[str, Any], published: float | None) -> list[str]:
         f"{number(score['mean_recall'], 4)}. Rows are true classes, columns predicted ones.",
         "",
     ]
-    return lines + _table(
+    return lines + markdown_table(
         ["", *score["classes"]],
         [[n, *row] for n, row in zip(score["classes"], score["confusion"], strict=True)],
     )
@@ -73,10 +75,3 @@ def _score(score: Mapping[str, Any], published: float | None) -> list[str]:
 def number(value: float | None, decimals: int = 3) -> str:
     """A score with its decimals; a dash where there is none."""
     return "–" if value is None or math.isnan(value) else f"{value:.{decimals}f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    def line(cells: Sequence[Any]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    return [line(head), line(["---"] * len(head)), *map(line, rows)]

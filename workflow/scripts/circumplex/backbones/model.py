@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circumplex.backbones.inputs import DenseNetInput, IResNetInput, StillInput
-from circumplex.backbones.stills import NO_LABEL, Stills, Target
+from circumplex.backbones.stills import NO_LABEL, Stills
 from circumplex.config.recipes import Architecture, Recipe, Task
+from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError
 from circumplex.networks.densenet import DenseNetBC
 from circumplex.networks.iresnet import FACTORIES, FEATURES, Depth, IResNet
@@ -94,17 +95,10 @@ def output_count(recipe: Recipe, stills: Stills) -> int:
 
 
 def input_of(recipe: Recipe) -> StillInput:
-    """How the recipe's network takes images, with the recipe's augmentation.
-
-    Raises:
-        RequestError: an augmentation that the network's input does not know.
-    """
+    """How the recipe's network takes images, with the recipe's augmentation."""
     is_densenet = recipe.network is Architecture.DENSENET
     kind: type[Any] = DenseNetInput if is_densenet else IResNetInput
-    try:
-        made: StillInput = kind(**(recipe.augmentation or {}))
-    except TypeError as error:
-        raise RequestError(f"augmentation: {str(error).partition(') ')[2]}") from error
+    made: StillInput = kind(**recipe.augmentation.plain())
     return made
 
 

@@ -37,6 +37,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError, SampleError
 from circumplex.io.atomic import replacing
 from circumplex.io.parquet import METADATA_KEY, to_numpy
@@ -60,14 +61,6 @@ LANDMARK_VALUES = 10
 ROWS_PER_GROUP = 4096
 # An image is read with its row group: small groups where the images are in the table.
 INLINE_ROWS_PER_GROUP = 32
-
-
-class Target(StrEnum):
-    """What an expression network is trained on (Barsoum et al., 2016, for FER+)."""
-
-    MAJORITY = "majority"  # the label
-    PROBABILITY = "probability"  # a class drawn from the votes, anew in each epoch
-    CROSS_ENTROPY = "cross_entropy"  # the votes as a distribution
 
 
 class StillSplit(StrEnum):

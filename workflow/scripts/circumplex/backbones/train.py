@@ -41,7 +41,8 @@ from circumplex.backbones.model import (
 from circumplex.backbones.processes import Processes
 from circumplex.backbones.sampling import BalancedBatches, OrderedBatches
 from circumplex.backbones.stills import Stills, StillSplit, read_stills
-from circumplex.config.recipes import Optimiser, Precision, Recipe, Task
+from circumplex.config.precision import Precision
+from circumplex.config.recipes import Optimiser, Recipe, Task
 from circumplex.errors import CircumplexError, RequestError
 from circumplex.io.digests import value_digest
 from circumplex.io.tensors import write_safetensors
@@ -159,7 +160,7 @@ def train_backbone(
         training = _Training(recipe, material, start, device, workers, processes)
         training.identity = value_digest(
             [
-                json.loads(json.dumps(asdict(recipe))),
+                recipe.plain(),
                 {name: hashlib.sha256(tables[name].read_bytes()).hexdigest() for name in tables},
                 start.identity() if start else None,
                 [torch.__version__, device, processes.count],

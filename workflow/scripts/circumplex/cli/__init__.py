@@ -1,1 +1,1 @@
-"""The command `circumplex`."""
+"""The command `circumplex`: one module per subcommand, with `add_arguments` and `run`."""

@@ -1,14 +1,14 @@
 """The plan of a config as Snakemake would merge it, for commands that run beside the workflow."""
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from circumplex.cli.checkout import find_checkout
 from circumplex.errors import RequestError
+from circumplex.io.yaml_files import read_small_yaml
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.plan import Plan
 
@@ -17,12 +17,25 @@ def plan_of(presets: Iterable[Path]) -> Plan:
     """The plan of ``config.yaml`` overlaid by presets, in order.
 
     Raises:
-        RequestError: a preset that cannot be read, or a request that makes no sense.
+        RequestError: a preset that cannot be read, is too large or refers to itself, or an invalid
+            request.
     """
     config: dict[str, object] = {}
     for path in (find_checkout() / "config.yaml", *presets):
-        try:
-            update_config(config, load_configfile(str(path)))
-        except (OSError, WorkflowError) as error:
-            raise RequestError(f"config file {path} cannot be read: {error}") from error
+        values = read_small_yaml(path)
+        if not isinstance(values, dict):
+            raise RequestError(f"config file {path} holds no keys: write `key: value` lines")
+        update_config(config, values)
     return make_plan(config)
+
+
+def add_presets(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names presets."""
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="presets over config.yaml, in order",
+    )

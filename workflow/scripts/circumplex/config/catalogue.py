@@ -1,4 +1,4 @@
-"""The catalogue of weights: what each network was trained on, and what to get from whom.
+"""The catalogue of published weights: what can be fetched, from whom, and what to expect.
 
 Imported while the workflow is parsed: standard library and yaml only.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from circumplex.config.features import FEATURES
 from circumplex.config.weights import PUBLISHED
 from circumplex.io.atomic import read_json, read_yaml
 from circumplex.io.digests import MISSING
@@ -65,42 +66,6 @@ class Published:
     citation: str
     trained_on: str
     files: tuple[PublishedFile, ...]
-
-
-@dataclass(frozen=True)
-class FeatureWeights:
-    """What the catalogue says of an extractor and its weights.
-
-    Attributes:
-        network: its name, with options of the config in braces, and which of its values.
-        input: what a value is computed from.
-        row: what a row of the extractor's own table stands for.
-        published: entry that is its own; none where the authors did not publish it.
-        start: entry that its training may be started from.
-        address: where to get or to ask for it.
-        trained_on: data sets.
-        licence: of the weights.
-        citation: of the network and of who trained it.
-        note: what a person who lacks it must know.
-    """
-
-    network: str
-    input: str
-    row: str
-    published: str | None
-    start: str | None
-    address: str
-    trained_on: str
-    licence: str
-    citation: str
-    note: str
-
-
-@cache
-def feature_weights(path: Path = CATALOGUE) -> Mapping[str, FeatureWeights]:
-    """What is known of each extractor."""
-    content = read_yaml(path)
-    return {name: FeatureWeights(**entry) for name, entry in content["features"].items()}
 
 
 @cache
@@ -174,7 +139,7 @@ def published_problems(
 
 def missing_weights(feature: str, path: str, key: str = "weights") -> str:
     """Message for weights that are not there: which file, from where, where to put it."""
-    known = feature_weights().get(feature)
+    known = FEATURES[feature].text if feature in FEATURES else None
     source = f" {known.note} Address: {known.address}." if known and key == "weights" else ""
     start = (
         f" For the public start: features.{feature}.{key}: {PUBLISHED}{known.start}, fetched by "
@@ -185,6 +150,6 @@ def missing_weights(feature: str, path: str, key: str = "weights") -> str:
     return (
         f"{feature}: weights {path} are missing.{source} "
         f"Put them at {Path(path).absolute()}, or name another place in features.{feature}.{key};"
-        f"{start} to try the pipeline without them, ask by name for a seeded random stand-in: "
+        f"{start} to try the pipeline without them, ask for random weights by name: "
         f"features.{feature}.{key}: random:0"
     )

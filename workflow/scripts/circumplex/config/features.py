@@ -1,22 +1,103 @@
-"""The features by name: what the workflow must know of an extractor without importing it."""
+"""The features by name: what the workflow must know of an extractor without importing it.
 
-from collections.abc import Mapping
+Each module of `circumplex.config.extractors` declares one: a `Feature` called ``FEATURE`` and the
+model of its options, called ``Options``. A new module there is found by its name.
+
+Imported while the workflow is parsed: standard library and pydantic only.
+"""
+
+import pkgutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from circumplex.config.modalities import Framing, Modality
+
+if TYPE_CHECKING:
+    from circumplex.config.feature_options import FeatureOptions
+
+LAST = 1000
+
+
+class Environment(StrEnum):
+    """The file of ``envs/`` whose packages a job needs."""
+
+    LIGHT = "light"
+    TORCH = "torch"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a job of a stage needs, as measured; see ``pipeline/resources.yaml`` for how.
+
+    Attributes:
+        mem_mb: megabytes of a job; memory does not grow with a video's length.
+        cpu_s: CPU seconds per second of video.
+        disk_kb: kilobytes of results per second of video.
+        scratch_kb: kilobytes of temporary files per second of video.
+        gpu: whether it computes on a GPU where the config gives it one.
+    """
+
+    mem_mb: int
+    cpu_s: float
+    disk_kb: float
+    scratch_kb: float = 0.0
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class FeatureText:
+    """What the feature cards and the errors say of an extractor and its weights.
+
+    Attributes:
+        network: its name, with options of the config in braces, and which of its values.
+        input: what a value is computed from.
+        row: what a row of the extractor's own table stands for.
+        address: where to get the network or to ask for it.
+        trained_on: data sets.
+        licence: of the weights.
+        citation: of the network and of who trained it.
+        note: what a person who lacks it must know.
+        published: entry of ``config/weights.yaml`` that is its own; none where the authors did not
+            publish it.
+        start: entry that its training may be started from.
+    """
+
+    network: str
+    input: str
+    row: str
+    address: str
+    trained_on: str
+    licence: str
+    citation: str
+    note: str
+    published: str | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature a frame.
+    """A feature per frame.
 
     Attributes:
-        name: also the name of the rule, script and extractor module, and of the column.
+        name: also the name of the rule, of the extractor's modules, and of the column.
         modality: what it is computed from.
-        dimension: values a frame; none where the config declares it, since it is the network's
+        dimension: values per frame; none where the config declares it, since it is the network's
             that a user chose.
         framing: how rows at an audio extractor's own rate become frames; none for visual features.
-        imported: taken over from the user's files, one row a frame, instead of extracted.
+        imported: taken over from the user's files, one row per frame, instead of extracted.
+        order: place in lists, from 1: the paper's seven first, then the other networks, then what
+            names no place, by name. Visual features come before those of sound in any case.
+        environment: of its jobs.
+        deep: whether a network computes it: its jobs get ``compute.threads.extract`` and, where
+            there is one, a GPU.
+        weight_keys: its options that name weights.
+        need: of its jobs; none for an imported feature.
+        text: for its card; none for an imported feature.
     """
 
     name: str
@@ -24,20 +105,12 @@ class Feature:
     dimension: int | None
     framing: Framing | None = None
     imported: bool = False
-
-    @property
-    def environment(self) -> str:
-        return "light" if self.name in ("egemaps", "compare") else "torch"
-
-    @property
-    def deep(self) -> bool:
-        return self.environment == "torch" and self.name != "mfcc"
-
-    @property
-    def weight_keys(self) -> tuple[str, ...]:
-        if not self.deep:
-            return ()
-        return ("weights", "pca") if self.name == "vggish" else ("weights",)
+    order: int = LAST
+    environment: Environment = Environment.LIGHT
+    deep: bool = False
+    weight_keys: tuple[str, ...] = ()
+    need: Need | None = None
+    text: FeatureText | None = None
 
     @property
     def stage(self) -> str:
@@ -45,21 +118,41 @@ class Feature:
         return f"{'import' if self.imported else 'extract'}_{self.name}"
 
 
-FEATURES: Mapping[str, Feature] = {
-    feature.name: feature
-    for feature in (
-        Feature("densenet", Modality.VISUAL, 342),
-        Feature("iresnet", Modality.VISUAL, 512),
-        Feature("fau", Modality.VISUAL, 512),
-        Feature("timm", Modality.VISUAL, None),
-        Feature("vit", Modality.VISUAL, None),
-        Feature("egemaps", Modality.AUDIO, 23, Framing.MEAN),
-        Feature("compare", Modality.AUDIO, 130, Framing.MEAN),
-        Feature("vggish", Modality.AUDIO, 128, Framing.NEAREST),
-        Feature("wav2vec2", Modality.AUDIO, 768, Framing.MEAN),
-        Feature("speech", Modality.AUDIO, None, Framing.MEAN),
-        Feature("mfcc", Modality.AUDIO, None, Framing.MEAN),
-    )
-}
+class _Registry(Mapping[str, Feature]):
+    """The features that modules of `circumplex.config.extractors` declare, read when first asked.
+
+    Lazily, since those modules import this one.
+    """
+
+    @cached_property
+    def _features(self) -> dict[str, Feature]:
+        package = import_module("circumplex.config.extractors")
+        names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+        found: list[Feature] = [_module(name).FEATURE for name in names]
+        found.sort(key=lambda one: (one.modality is Modality.AUDIO, one.order, one.name))
+        return {feature.name: feature for feature in found}
+
+    def __getitem__(self, name: str) -> Feature:
+        return self._features[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+
+FEATURES: Mapping[str, Feature] = _Registry()
 """The paper's seven (section 3.2), those of fixed dimension; the letters of its tables are D, I, F,
 E, C, V, W. The others run any network of a kind."""
+
+
+def options_of(feature: str) -> "type[FeatureOptions]":
+    """The model of a feature's options."""
+    model: type[FeatureOptions] = _module(feature).Options
+    return model
+
+
+@cache
+def _module(feature: str) -> ModuleType:
+    return import_module(f"circumplex.config.extractors.{feature}")

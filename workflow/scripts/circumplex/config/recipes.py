@@ -1,18 +1,27 @@
 """What a backbone is trained on and how: a recipe of the config as typed values.
 
 Section 3.2.1 of the paper names the sets and the networks; `config.yaml` says which of a recipe's
-values are published and which are ours. Imported while the workflow is parsed: standard library
-only.
+values are published and which are our choice.
+
+Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from circumplex.config.densenet_blocks import BLOCKS, check_blocks
-from circumplex.errors import RequestError
+from circumplex.config.feature_options import WeightChoice
+from circumplex.config.precision import Precision
+from circumplex.config.section import Lax, Section, Seed, Text, Unique, Whole, defaults_of
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Layers = Annotated[int, Field(ge=1, le=1000)]
+Unit = Annotated[int, Field(ge=1, le=99)]
+Phase = Lax[Annotated[tuple[Text, ...], Field(min_length=1)]]
 
 
 class Task(StrEnum):
@@ -48,117 +57,176 @@ class Decay(StrEnum):
     COSINE = "cosine"
 
 
-class Precision(StrEnum):
-    """Arithmetic of the network; weights, optimiser and loss are float32 in both."""
+class Augmentation(Section):
+    """Changes to the augmentation of `circumplex.backbones.inputs`; its defaults are our choice."""
 
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
+    flip: Share | None = Field(None, description="probability of a mirror image")
+    rotation_deg: float | None = Field(
+        None, ge=0, le=180, description="largest rotation either way, in degrees"
+    )
+    pad: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="of a densenet: pixels added on each side before the crop: the largest shift",
+    )
+    mean: float | None = Field(
+        None, ge=0, le=255, description="of a densenet: mean of the grey values"
+    )
+    deviation: float | None = Field(
+        None, ge=0.001, le=255, description="of a densenet: their standard deviation"
+    )
+    scale: float | None = Field(
+        None,
+        ge=0,
+        le=0.9,
+        description="of an iresnet: largest change of size: 0.05 is 0.95 to 1.05",
+    )
+    shift_px: float | None = Field(
+        None, ge=0, le=112, description="of an iresnet: largest shift along either axis, in pixels"
+    )
+    brightness: Share | None = Field(
+        None, description="of an iresnet: largest change: 0.2 is a factor of 0.8 to 1.2"
+    )
+    contrast: Share | None = Field(
+        None, description="of an iresnet: the same, about the image's mean grey"
+    )
+    saturation: Share | None = Field(
+        None, description="of an iresnet: the same, about each pixel's grey"
+    )
+    grey: Share | None = Field(
+        None, description="of an iresnet: probability of an image without colour"
+    )
+    blur: Share | None = Field(None, description="of an iresnet: probability of a Gaussian blur")
+    blur_sigma_px: float | None = Field(
+        None, ge=0.1, le=50, description="of an iresnet: its largest standard deviation, in pixels"
+    )
+    erasing: Share | None = Field(
+        None, description="of an iresnet: probability that a rectangle turns to noise"
+    )
+    erasing_area: Share | None = Field(
+        None, description="of an iresnet: its largest share of the image"
+    )
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one backbone is trained.
+ONLY: Mapping[Architecture, tuple[str, ...]] = {
+    Architecture.DENSENET: ("flip", "rotation_deg", "pad", "mean", "deviation"),
+    Architecture.IRESNET: tuple(
+        key for key in Augmentation.model_fields if key not in ("pad", "mean", "deviation")
+    ),
+}
+"""Augmentation that a network's input knows."""
 
-    Attributes:
-        task: see `Task`.
-        network: see `Architecture`.
-        phases: names of the sets of still images, trained on phase after phase; the sets of a phase
-            together, each with a head of its own. The DenseNet has its one classifier for all.
-        depth: layers of an IResNet.
-        channels: of the first stage of an IResNet; 64 in ArcFace's.
-        blocks: layers of each of the DenseNet's three.
-        units: action units to learn, by number.
-        max_positive_weight: most that an image that shows an action unit may count, in images that
-            do not; the weight is their ratio in the training images.
-        optimiser: see `Optimiser`.
-        learning_rate: after the warm-up.
-        weight_decay: of all weights.
-        momentum: of SGD.
-        batch_size: images a step, over all GPUs.
-        epochs: most of a phase.
-        epoch_size: images an epoch; none for as many as the sets hold.
-        patience: epochs without a better score after which a phase ends; none for never.
-        warm_up: epochs in which the rate rises from 0.
-        decay: see `Decay`.
-        halve_every: epochs, for `Decay.HALVING`.
-        clip_norm: most of the gradient's norm; none for any.
-        dropout: before the heads.
-        set_balance: 0 draws a set's images by its size, 1 all sets equally often.
-        class_balance: the same for the classes of a set.
-        ema: decay of the exponential moving average of the weights, which is then what is scored
-            and kept; none for the weights themselves.
-        precision: see `Precision`.
-        augmentation: changes of `circumplex.backbones.inputs` to its defaults.
-        seed: of initial weights, draws and augmentation.
-    """
 
-    task: Task
-    network: Architecture
-    phases: tuple[tuple[str, ...], ...]
-    depth: int = 100
-    channels: int = 64
-    blocks: tuple[int, int, int] = BLOCKS
-    units: tuple[int, ...] = ()
-    max_positive_weight: float = 10.0
-    optimiser: Optimiser = Optimiser.ADAM
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    batch_size: int = 64
-    epochs: int = 200
-    epoch_size: int | None = None
-    patience: int | None = None
-    warm_up: float = 0.0
-    decay: Decay = Decay.CONSTANT
-    halve_every: int = 40
-    clip_norm: float | None = None
-    dropout: float = 0.0
-    set_balance: float = 0.0
-    class_balance: float = 0.0
-    ema: float | None = None
-    precision: Precision = Precision.FLOAT32
-    augmentation: Mapping[str, float] | None = None
-    seed: int = 0
+class Recipe(Section):
+    """How one backbone is trained."""
+
+    task: Lax[Task] = Field(description="classes of expression or action units")
+    network: Lax[Architecture] = Field(description="that is trained")
+    phases: Lax[Annotated[tuple[Phase, ...], Field(min_length=1)]] = Field(
+        description="names of the sets of still images, trained on phase after phase; those of a "
+        "phase together, each with a head of its own. The DenseNet has its one classifier for all"
+    )
+    start: WeightChoice | None = Field(
+        None,
+        description="weights to start from: a file, or published:<name>; random weights by default",
+    )
+    paper: dict[Text, Share] = Field({}, description="published accuracy by set")
+    depth: Whole[Literal[18, 34, 50, 100]] = Field(100, description="layers of an iresnet")
+    channels: int = Field(
+        64, ge=1, le=4096, description="of the first stage of an iresnet; 64 in ArcFace's"
+    )
+    blocks: Lax[tuple[Layers, Layers, Layers]] = Field(
+        BLOCKS, description="layers of each block of a densenet"
+    )
+    units: Unique[tuple[Unit, ...]] = Field((), description="action units to learn, by number")
+    max_positive_weight: float = Field(
+        10.0,
+        ge=1,
+        le=1e6,
+        description="most that an image that shows an action unit counts, in images that do not; "
+        "the weight is their ratio in the training images",
+    )
+    optimiser: Lax[Optimiser] = Field(Optimiser.ADAM, description="update rule")
+    learning_rate: float = Field(1e-3, ge=1e-12, le=100, description="after the warm-up")
+    weight_decay: float = Field(0.0, ge=0, le=100, description="of all weights")
+    momentum: float = Field(0.9, ge=0, le=0.999999, description="of sgd")
+    batch_size: int = Field(64, ge=2, le=65_536, description="images per step, over all GPUs")
+    epochs: int = Field(200, ge=1, le=100_000, description="most of a phase")
+    epoch_size: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="images per epoch; as many as the sets hold by default",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="epochs without a better score after which a phase ends; never by default",
+    )
+    warm_up: float = Field(
+        0.0, ge=0, le=100_000, description="epochs in which the rate rises from 0"
+    )
+    decay: Lax[Decay] = Field(
+        Decay.CONSTANT, description="course of the learning rate after the warm-up"
+    )
+    halve_every: int = Field(40, ge=1, le=100_000, description="epochs, of decay halving")
+    clip_norm: float | None = Field(
+        None, ge=1e-12, le=1e12, description="most of the gradient's norm; any by default"
+    )
+    dropout: float = Field(0.0, ge=0, le=0.999999, description="before the heads")
+    set_balance: Share = Field(
+        0.0, description="0 draws a set's images by its size, 1 all sets equally often"
+    )
+    class_balance: Share = Field(0.0, description="the same for the classes of a set")
+    ema: float | None = Field(
+        None,
+        ge=0,
+        le=0.9999999,
+        description="decay of the exponential moving average of the weights, which is then what is "
+        "scored and kept; the weights themselves by default",
+    )
+    precision: Lax[Precision] = Field(Precision.FLOAT32, description="of the network's arithmetic")
+    augmentation: Augmentation = defaults_of(
+        Augmentation,
+        "changes to the defaults of circumplex.backbones.inputs",
+    )
+    seed: Seed = Field(0, description="of initial weights, draws and augmentation")
+
+    @field_validator("blocks")
+    @classmethod
+    def _fit(cls, blocks: tuple[int, int, int]) -> tuple[int, int, int]:
+        check_blocks(blocks)
+        return blocks
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        for phase in self.phases:
+            if len(set(phase)) < len(phase):
+                raise ValueError("names a set twice in one phase")
+        if self.network is Architecture.DENSENET and self.task is not Task.EXPRESSION:
+            raise ValueError(
+                "the DenseNet learns expressions; action units are for network: iresnet"
+            )
+        if (self.task is Task.ACTION_UNITS) != bool(self.units):
+            raise ValueError("units are named where, and only where, the task is action_units")
+        foreign = [key for key in self.augmentation.plain() if key not in ONLY[self.network]]
+        if foreign:
+            raise ValueError(
+                f"augmentation: {', '.join(foreign)} is not for network: {self.network}; known: "
+                f"{', '.join(ONLY[self.network])}"
+            )
+        return self
 
     @classmethod
     def parse(cls, name: str, values: Mapping[str, Any]) -> "Recipe":
-        """Read a recipe of the config, which its schema has checked key by key.
+        """Read a recipe of the config.
 
         Raises:
-            RequestError: values that do not go together.
+            RequestError: a line for each problem.
         """
-        known = {field.name for field in fields(cls)}
-        chosen = {key: value for key, value in values.items() if key in known}
-        enums = {
-            "task": Task,
-            "network": Architecture,
-            "optimiser": Optimiser,
-            "decay": Decay,
-            "precision": Precision,
-        }
-        for key, enum in enums.items():
-            if key in chosen:
-                chosen[key] = enum(chosen[key])
-        chosen["phases"] = tuple(tuple(phase) for phase in chosen["phases"])
-        for key in ("units", "blocks"):
-            if key in chosen:
-                chosen[key] = tuple(chosen[key])
-        recipe = cls(**chosen)
-        for phase in recipe.phases:
-            if len(set(phase)) < len(phase):
-                raise RequestError(f"config: recipe {name} names a set twice in one phase")
-        check_blocks(recipe.blocks, f"recipe {name}")
-        if recipe.network is Architecture.DENSENET and recipe.task is not Task.EXPRESSION:
-            raise RequestError(
-                f"config: recipe {name}: the DenseNet learns expressions; action units are for "
-                "network: iresnet"
-            )
-        if (recipe.task is Task.ACTION_UNITS) != bool(recipe.units):
-            raise RequestError(
-                f"config: recipe {name}: units are named where, and only where, the task is "
-                "action_units"
-            )
-        return recipe
+        return cls.read(values, f"backbones.recipes.{name}")
 
     @property
     def sets(self) -> tuple[str, ...]:

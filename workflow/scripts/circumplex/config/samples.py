@@ -1,6 +1,6 @@
-"""The sample sheet: one row a sample, that is, a subject in a video.
+"""The sample sheet: one row per sample, that is, a subject in a video.
 
-Imported while the workflow is parsed: standard library and jsonschema only.
+Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 import csv
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from circumplex.config.validation import validate
+from pydantic import Field
+
+from circumplex.config.section import Lax, Section, Text
 from circumplex.errors import RequestError
 
 MAX_NAME_BYTES = 200
@@ -24,6 +26,39 @@ class Split(StrEnum):
     VAL = "val"
     TEST = "test"
     PREDICT = "predict"
+
+
+class SheetRow(Section):
+    """Cells of a row; an empty one counts as absent. Paths are relative to the sheet."""
+
+    sample: str = Field(
+        pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,119}$",
+        description="unique name; names files, so no slash, backslash or control character, no "
+        "leading dot, at most 120 characters",
+    )
+    split: Lax[Split] = Field(description="part of the data")
+    video: Text | None = Field(
+        None,
+        description="video file, or a sound file for a sample without picture; may be left out "
+        "where all features are imported",
+    )
+    subject: str = Field(
+        "largest",
+        pattern=r"^(largest|left|right|[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?){3})$",
+        description="which person: largest, left, right, or a box x0,y0,x1,y1 in pixels",
+    )
+    faces: Text | None = Field(
+        None,
+        description="folder of aligned crops of the organisers (00001.jpg ...); faces are then not "
+        "detected",
+    )
+    audio: Text | None = Field(None, description="sound file to use instead of the video's own")
+    annotation: Text | None = Field(
+        None, description="annotation text: header valence,arousal, one row per frame"
+    )
+    group: Text | None = Field(
+        None, description="never split over folds; by default the video's file name"
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +96,7 @@ def read_samples(sheet: Path) -> list[Sample]:
     if not sheet.is_file():
         raise RequestError(
             f"sample sheet {sheet} is missing: write it (columns in docs/samples.md), "
-            "or make it with `python workflow/scripts/make_sheet.py`"
+            "or let `circumplex sheet` write it"
         )
     try:
         with sheet.open(newline="", encoding="utf-8-sig") as file:
@@ -89,33 +124,31 @@ def read_samples(sheet: Path) -> list[Sample]:
 def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: str) -> Sample:
     if None in row:
         raise RequestError(f"{where}: more cells than the header has columns")
-    filled = {key: value for key, value in row.items() if value not in ("", None)}
-    validate(filled, "samples.schema.yaml", where)
-    cells = {str(key): str(value) for key, value in filled.items()}
-    if len(cells["sample"].encode()) > MAX_NAME_BYTES:
+    filled = {str(key): value for key, value in row.items() if value not in ("", None)}
+    cells = SheetRow.read(filled, source=where)
+    if len(cells.sample.encode()) > MAX_NAME_BYTES:
         raise RequestError(
-            f"{where}: sample {cells['sample']!r} is too long to name files; "
+            f"{where}: sample {cells.sample!r} is too long to name files; "
             f"use at most {MAX_NAME_BYTES} bytes of UTF-8"
         )
-
-    def path(column: str) -> Path | None:
-        return folder / cells[column] if column in cells else None
-
-    split = Split(cells["split"])
-    if split in (Split.TRAIN, Split.VAL) and "annotation" not in cells:
+    if cells.split in (Split.TRAIN, Split.VAL) and cells.annotation is None:
         raise RequestError(
-            f"{where}: sample {cells['sample']!r} is in split {split} but has no annotation; "
+            f"{where}: sample {cells.sample!r} is in split {cells.split} but has no annotation; "
             "give one, or put the sample into split predict"
         )
+
+    def path(cell: str | None) -> Path | None:
+        return None if cell is None else folder / cell
+
     return Sample(
-        sample=cells["sample"],
-        video=path("video"),
-        subject=cells.get("subject", "largest"),
-        faces=path("faces"),
-        audio=path("audio"),
-        annotation=path("annotation"),
-        split=split,
-        group=cells.get("group", Path(cells.get("video", cells["sample"])).name),
+        sample=cells.sample,
+        video=path(cells.video),
+        subject=cells.subject,
+        faces=path(cells.faces),
+        audio=path(cells.audio),
+        annotation=path(cells.annotation),
+        split=cells.split,
+        group=cells.group or Path(cells.video or cells.sample).name,
     )
 
 

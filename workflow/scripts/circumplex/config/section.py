@@ -55,12 +55,13 @@ class Section(BaseModel):
     )
 
     @classmethod
-    def read(cls, values: Mapping[str, Any], place: str = "") -> Self:
-        """Check values of the config.
+    def read(cls, values: Mapping[str, Any], place: str = "", source: str = "config") -> Self:
+        """Check values of the config, or of another source.
 
         Args:
             values: as YAML has them.
             place: of the section in the config, such as ``features.vggish``; empty for all of it.
+            source: how messages begin.
 
         Raises:
             RequestError: a line for each problem, with the place, and what to write instead.
@@ -73,7 +74,7 @@ class Section(BaseModel):
             from circumplex.config.messages import describe_errors
 
             problems = describe_errors(cls, error, place)
-        raise RequestError("\n".join(f"config: {problem}" for problem in problems))
+        raise RequestError("\n".join(f"{source}: {problem}" for problem in problems))
 
     def plain(self) -> dict[str, Any]:
         """The values, defaults filled in, as YAML or JSON would have them; without nulls."""

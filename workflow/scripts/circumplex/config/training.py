@@ -151,31 +151,30 @@ class TrainingSpec(TrainingOptions):
     selection: Lax[Selection] = Field(Selection.BEST, description="epochs whose weights are kept")
 
     @classmethod
-    def read(cls, values: Mapping[str, Any], place: str = "") -> Self:
+    def read(cls, values: Mapping[str, Any], place: str = "", source: str = "config") -> Self:
         """Check the values of a model, and that they go together.
 
         Args:
             values: by field; ``encoder`` as for `read_encoder`. What is left out has the encoder's
                 own value, or else the paper's.
             place: of the model in the config, for messages.
+            source: how messages begin.
 
         Raises:
             RequestError: an unknown key or value, or values that do not go together.
         """
-        encoder = read_encoder(
-            values.get("encoder", {}), f"{place}.encoder" if place else "encoder"
-        )
+        place_of_encoder = f"{place}.encoder" if place else "encoder"
+        encoder = read_encoder(values.get("encoder", {}), place_of_encoder, source)
         of_encoder = {
             "learning_rate": encoder.learning_rate,
             "order": Order.IN_STEP if encoder.carries else Order.DRAWN,
         }
-        spec = super().read({**of_encoder, **values, "encoder": encoder}, place)
+        spec = super().read({**of_encoder, **values, "encoder": encoder}, place, source)
         try:
             spec.check()
         except RequestError as error:
-            raise RequestError(
-                f"config: {place}: {error}" if place else f"config: {error}"
-            ) from error
+            where = f"{source}: {place}" if place else source
+            raise RequestError(f"{where}: {error}") from error
         return spec
 
     @property

@@ -1,6 +1,6 @@
 """Making the sample sheet: from Aff-Wild2 as its organisers hand it out, or from any videos.
 
-Standard library and jsonschema only, so that a sheet is made before anything heavy is installed.
+Standard library and pydantic only, so that a sheet is made before anything heavy is installed.
 """
 
 import re

@@ -57,13 +57,20 @@ def find_media(folders: Sequence[Path], suffixes: frozenset[str]) -> dict[str, P
 
 
 def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
-    """Files below the folders in a fixed order, without hidden ones; links are followed once."""
+    """Files below the folders in a fixed order, without hidden ones; links are followed once.
+
+    A file among the folders is taken as it is.
+    """
 
     def refuse(error: OSError) -> None:
         raise RequestError(f"{error.filename}: the folder cannot be listed: {error.strerror}")
 
     visited: set[Path] = set()
-    for root in map(existing_folder, folders):
+    for path in folders:
+        if path.is_file():
+            yield absolute_path(path)
+            continue
+        root = existing_folder(path)
         for name, below, files in os.walk(root, followlinks=True, onerror=refuse):
             folder = Path(name)
             if folder.resolve() in visited:

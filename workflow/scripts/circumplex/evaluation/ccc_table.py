@@ -1,4 +1,4 @@
-"""The table of CCC: a row for each model or ensemble, split and target."""
+"""The table of CCC: one row per model or ensemble, split and target."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
+from circumplex.io.markdown import markdown_table
 
 SCHEMA = pa.schema(
     [
@@ -28,7 +29,7 @@ SCHEMA = pa.schema(
 
 
 class CccTable:
-    """Collects scores and writes them."""
+    """Collect scores and write them."""
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
@@ -42,14 +43,14 @@ class CccTable:
         fold: str = "",
         seed: int = -1,
     ) -> None:
-        """Add the scores of a model or ensemble, a row for each target.
+        """Add the scores of a model or ensemble, one row per target.
 
         Args:
-            scores: from `evaluation.evaluate`.
+            scores: rows from `circumplex.evaluation.scores.evaluate`.
             kind: ``model`` or ``ensemble``.
-            experiment: of a model.
-            fold: of a model.
-            seed: of a model, or -1.
+            experiment: experiment of the model; empty for an ensemble.
+            fold: fold of the model; empty for an ensemble.
+            seed: seed of the model; -1 for an ensemble.
         """
         for row in scores:
             self._rows.append(
@@ -68,7 +69,7 @@ class CccTable:
             )
 
     def write(self, table: Path, csv: Path, markdown: Path) -> None:
-        """Write the rows as Parquet and CSV, and side by side for the targets as Markdown."""
+        """Write the rows as Parquet, CSV and Markdown (both targets in one row), atomically."""
         rows = pa.Table.from_pylist(self._rows, schema=SCHEMA)
         with replacing(table) as temporary:
             pq.write_table(rows, temporary)
@@ -77,18 +78,15 @@ class CccTable:
         write_text(markdown, self._markdown())
 
     def _markdown(self) -> str:
-        lines = [
-            "| model | split | valence | arousal | mean | samples | frames |",
-            "|---|---|---|---|---|---|---|",
-        ]
+        head = ["model", "split", "valence", "arousal", "mean", "samples", "frames"]
+        cells = []
         by_model: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         for row in self._rows:
             by_model.setdefault((row["model"], row["split"]), {})[row["target"]] = row
         for (model, split), targets in by_model.items():
             valence, arousal = targets["valence"], targets["arousal"]
             mean = (valence["ccc"] + arousal["ccc"]) / 2
-            numbers = f"{valence['ccc']:.3f} | {arousal['ccc']:.3f} | {mean:.3f}"
-            counts = f"{valence['samples']} | {valence['frames']}"
-            lines.append(f"| {model} | {split} | {numbers} | {counts} |")
+            numbers = [f"{ccc:.3f}" for ccc in (valence["ccc"], arousal["ccc"], mean)]
+            cells.append([model, split, *numbers, valence["samples"], valence["frames"]])
         note = "CCC over the concatenation of all annotated frames of the split, smoothed."
-        return "\n".join([*lines, "", note, ""])
+        return "\n".join([*markdown_table(head, cells), "", note, ""])

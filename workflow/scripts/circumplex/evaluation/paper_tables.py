@@ -1,8 +1,8 @@
-"""Tables that set our CCC beside the published one: CSV, Markdown and HTML.
+"""Tables that show this run's CCC beside the published one, as CSV, Markdown and HTML.
 
-A row is the mean over its replicates (seeds), each the mean over what it names (the folds of a
-seed, or a single model or ensemble). Published numbers belong to another data set: they stand in a
-column of its name and are never ranked against ours.
+A row is the mean over its replicates (seeds). Each replicate is the mean over its units: the folds
+of a seed, or a single model or ensemble. Published numbers belong to another data set: they have
+their own column with its name and are never ranked against this run's.
 """
 
 import csv
@@ -16,6 +16,7 @@ import jinja2
 
 from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
+from circumplex.io.markdown import markdown_table
 
 TEMPLATES = Path(__file__).parent
 TEMPLATE = "table.html.j2"
@@ -29,9 +30,9 @@ class Unit:
 
     Attributes:
         kind: ``model`` or ``ensemble``.
-        name: of the run or the ensemble.
-        held_out: the split in place of the validation set (``val``, a fold, ``out of fold``); empty
-            where nothing was held out.
+        name: name of the run or the ensemble.
+        held_out: the split scored as validation set (``val``, a fold, ``out of fold``); empty if
+            nothing was held out.
     """
 
     kind: str
@@ -41,11 +42,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Cell:
-    """Our number: mean and sample standard deviation over replicates.
+    """This run's CCC: mean and sample standard deviation over replicates.
 
     Attributes:
-        replicates: CCC of each, as its units' mean.
-        units: the CCC of each unit, by replicate.
+        replicates: CCC of each replicate, the mean of its units.
+        units: CCC of each unit, by replicate.
     """
 
     replicates: tuple[float, ...]
@@ -53,12 +54,12 @@ class Cell:
 
     @property
     def mean(self) -> float:
-        """Over replicates."""
+        """Mean CCC over replicates."""
         return statistics.fmean(self.replicates)
 
     @property
     def deviation(self) -> float | None:
-        """Over replicates; none with one."""
+        """Sample standard deviation over replicates; None with only one."""
         return statistics.stdev(self.replicates) if len(self.replicates) > 1 else None
 
 
@@ -67,13 +68,13 @@ class Line:
     """A row of the table on one split.
 
     Attributes:
-        label: of the row.
-        split: what it was scored on.
-        cells: our numbers by target and ``mean``; empty where nothing could be scored.
-        published: the paper's numbers, where they belong to this split.
-        samples: annotated samples scored, of each replicate.
-        frames: annotated frames of them.
-        replicates: what was averaged.
+        label: label of the row.
+        split: split it was scored on.
+        cells: this run's CCC by target and ``mean``; empty if nothing could be scored.
+        published: the paper's CCC by target and ``mean``, if it belongs to this split.
+        samples: annotated samples scored, per replicate.
+        frames: annotated frames of these samples.
+        replicates: the averaged units, by replicate.
     """
 
     label: str
@@ -86,16 +87,16 @@ class Line:
 
 
 Score = Callable[[Unit, str], list[CccRow]]
-"""CCC of a unit on a split, a row for each target; empty where it cannot be scored there."""
+"""Scores a unit on a split: one row per target, none if it cannot be scored there."""
 
 
 def make_lines(rows: Sequence[Mapping[str, Any]], published_split: str, score: Score) -> list[Line]:
-    """The lines of a table: each row on what it held out, and on the test set where annotated.
+    """Make a table's lines: each row on its held-out split, and on the test set if annotated.
 
     Args:
         rows: ``label``, ``replicates`` (lists of lists of (kind, name, held out)), ``published``.
-        published_split: ``val`` or ``test``: where the published numbers belong.
-        score: gives a unit's CCC on a split.
+        published_split: split of the published numbers, ``val`` or ``test``.
+        score: function that scores a unit on a split.
     """
     lines = []
     for split in ("val", "test"):
@@ -103,37 +104,28 @@ def make_lines(rows: Sequence[Mapping[str, Any]], published_split: str, score: S
             replicates = tuple(
                 tuple(Unit(*unit) for unit in replicate) for replicate in row["replicates"]
             )
-            line = _line(row, split, replicates, score, split == published_split)
+            line = _make_line(row, split, replicates, score, split == published_split)
             if line.cells or split == published_split:
                 lines.append(line)
     return lines
 
 
-def _line(
+def _make_line(
     row: Mapping[str, Any],
     split: str,
     replicates: tuple[tuple[Unit, ...], ...],
     score: Score,
     with_published: bool,
 ) -> Line:
-    scored = [[_scores(unit, split, score) for unit in replicate] for replicate in replicates]
+    scored = [[_score_unit(unit, split, score) for unit in replicate] for replicate in replicates]
     complete = all(unit for replicate in scored for unit in replicate)
-    cells = {}
-    if complete:
-        targets = [target.target.value for target in scored[0][0]]
-        by_target = {t: [[_ccc(unit, t) for unit in r] for r in scored] for t in targets}
-        means = [[statistics.fmean(_ccc(u, t) for t in targets) for u in r] for r in scored]
-        for name, units in {**by_target, MEAN: means}.items():
-            cells[name] = Cell(
-                tuple(statistics.fmean(of) for of in units), tuple(tuple(of) for of in units)
-            )
     names = {unit.held_out for replicate in replicates for unit in replicate}
     held_out = names.pop() if len(names) == 1 else "all folds"
     first = scored[0] if complete else []
     return Line(
         label=row["label"],
         split=split if split == "test" else held_out or split,
-        cells=cells,
+        cells=_make_cells(scored) if complete else {},
         published=row.get("published", {}) if with_published else {},
         samples=sum(unit[0].samples for unit in first),
         frames=sum(unit[0].frames for unit in first),
@@ -141,7 +133,18 @@ def _line(
     )
 
 
-def _scores(unit: Unit, split: str, score: Score) -> list[CccRow]:
+def _make_cells(scored: Sequence[Sequence[Sequence[CccRow]]]) -> dict[str, Cell]:
+    """Cells by target and ``mean``, from the rows of each unit of each replicate."""
+    targets = [target.target.value for target in scored[0][0]]
+    by_target = {t: [[_ccc(unit, t) for unit in r] for r in scored] for t in targets}
+    means = [[statistics.fmean(_ccc(u, t) for t in targets) for u in r] for r in scored]
+    return {
+        name: Cell(tuple(map(statistics.fmean, units)), tuple(map(tuple, units)))
+        for name, units in {**by_target, MEAN: means}.items()
+    }
+
+
+def _score_unit(unit: Unit, split: str, score: Score) -> list[CccRow]:
     where = split if split == "test" else unit.held_out
     return score(unit, where) if where else []
 
@@ -150,13 +153,13 @@ def _ccc(rows: Sequence[CccRow], target: str) -> float:
     return next(row.ccc for row in rows if row.target.value == target)
 
 
-def columns_of(targets: Sequence[str]) -> list[str]:
-    """What a table shows: its targets, and their mean where it has both."""
+def list_columns(targets: Sequence[str]) -> list[str]:
+    """Columns of a table: its targets, and their mean if it has both."""
     return [*targets, MEAN] if len(targets) > 1 else list(targets)
 
 
 def write_csv(path: Path, table: str, targets: Sequence[str], lines: Sequence[Line]) -> None:
-    """Write a row for each line and target, atomically; nothing is left where nothing is known."""
+    """Write one row per line and target, atomically; cells without a value are empty."""
     header = ["table", "row", "split", "target", "ours", "deviation", "replicates"]
     with (
         replacing(path) as temporary,
@@ -165,7 +168,7 @@ def write_csv(path: Path, table: str, targets: Sequence[str], lines: Sequence[Li
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*header, PUBLISHED, "samples", "frames"])
         for line in lines:
-            for target in columns_of(targets):
+            for target in list_columns(targets):
                 cell = line.cells.get(target)
                 writer.writerow(
                     [
@@ -183,8 +186,8 @@ def write_csv(path: Path, table: str, targets: Sequence[str], lines: Sequence[Li
                 )
 
 
-def ours(line: Line, target: str) -> str:
-    """Our number as text: mean, and deviation over replicates."""
+def format_own(line: Line, target: str) -> str:
+    """This run's CCC as text: mean ± deviation over replicates, a dash if there is none."""
     cell = line.cells.get(target)
     if cell is None:
         return "–"
@@ -192,16 +195,16 @@ def ours(line: Line, target: str) -> str:
     return f"{cell.mean:.3f}{spread}"
 
 
-def published(line: Line, target: str) -> str:
-    """The paper's number as text."""
+def format_published(line: Line, target: str) -> str:
+    """The paper's CCC as text, a dash if there is none."""
     value = line.published.get(target)
     return "–" if value is None else f"{value:.4f}"
 
 
-def notes(published_split: str, random_weights: Mapping[str, str]) -> list[str]:
-    """What a reader of the table must know."""
+def write_notes(published_split: str, random_weights: Mapping[str, str]) -> list[str]:
+    """Notes that a reader of the table needs; a warning first if weights are random."""
     of = "test" if published_split == "test" else "validation"
-    found = [
+    notes = [
         "Ours: CCC over the concatenation of all annotated frames of the split, of smoothed "
         "predictions; mean ± sample standard deviation over seeds. A dash: nothing annotated was "
         "held out.",
@@ -209,22 +212,26 @@ def notes(published_split: str, random_weights: Mapping[str, str]) -> list[str]:
         "ours unless ours is scored on the same set.",
     ]
     if random_weights:
-        named = ", ".join(f"{name} ({weights})" for name, weights in random_weights.items())
-        found.insert(0, f"SEEDED RANDOM WEIGHTS, not published ones: {named}")
-    return found
+        features = ", ".join(f"{name} ({weights})" for name, weights in random_weights.items())
+        notes.insert(0, f"SEEDED RANDOM WEIGHTS, not published ones: {features}")
+    return notes
 
 
 def write_markdown(
     path: Path, title: str, targets: Sequence[str], lines: Sequence[Line], notes: Sequence[str]
 ) -> None:
-    """Write ours and the published number side by side, target by target."""
-    shown = columns_of(targets)
-    head = ["model", "split", *(cell for target in shown for cell in (target, PUBLISHED))]
-    rows = [head, ["---"] * len(head)]
-    for line in lines:
-        numbers = [text(line, t) for t in shown for text in (ours, published)]
-        rows.append([line.label.replace("|", "\\|"), line.split, *numbers])
-    body = ["| " + " | ".join(row) + " |" for row in rows]
+    """Write this run's CCC and the published one side by side, target by target."""
+    columns = list_columns(targets)
+    head = ["model", "split", *(cell for target in columns for cell in (target, PUBLISHED))]
+    rows = [
+        [
+            line.label,
+            line.split,
+            *(text(line, target) for target in columns for text in (format_own, format_published)),
+        ]
+        for line in lines
+    ]
+    body = markdown_table(head, rows)
     text = [f"# {title}", "", *body, "", *(f"{note}\n" for note in notes)]
     write_text(path, "\n".join(text))
 
@@ -232,7 +239,7 @@ def write_markdown(
 def write_html(
     path: Path, title: str, targets: Sequence[str], lines: Sequence[Line], notes: Sequence[str]
 ) -> None:
-    """Write the page; it loads nothing, and every text is escaped."""
+    """Write an HTML page that loads no other file; every text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -241,11 +248,11 @@ def write_html(
     )
     page = environment.get_template(TEMPLATE).render(
         title=title,
-        targets=columns_of(targets),
+        targets=list_columns(targets),
         lines=lines,
         notes=notes,
-        ours=ours,
-        published=published,
+        ours=format_own,
+        published=format_published,
         corpus=PUBLISHED,
     )
     write_text(path, page + "\n")

@@ -1,4 +1,4 @@
-"""CCC of models and ensembles on a split."""
+"""Score models and ensembles on a split by CCC."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from circumplex.targets import Target
 
 @dataclass(frozen=True)
 class CccRow:
-    """One number of the CCC table.
+    """CCC of a model or ensemble on a split, for one target.
 
     Attributes:
-        model: model or ensemble.
-        split: what it was scored on.
+        model: name of the model or ensemble.
+        split: split it was scored on.
         target: valence or arousal.
-        ccc: over the concatenation of the split's annotated frames.
-        frames: number of them.
-        samples: number of samples that have any.
+        ccc: CCC over the concatenation of the split's annotated frames, in [-1, 1].
+        frames: number of annotated frames.
+        samples: number of samples with annotated frames.
     """
 
     model: str
@@ -39,16 +39,16 @@ def evaluate(
     split: str,
     samples: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
 ) -> list[CccRow]:
-    """Score predictions; a sample at a time, so memory does not grow with their number.
+    """Score predictions one sample at a time, so that memory does not grow with their number.
 
     Args:
-        model: name for the rows.
-        split: name for the rows.
-        samples: a sample's predictions (frames, 2) and annotation (frames, 2), NaN where a frame
-            is not annotated.
+        model: name of the model in the rows.
+        split: name of the split in the rows.
+        samples: for each sample its predictions (frames, 2) and annotation (frames, 2), NaN where
+            a frame is not annotated.
 
     Returns:
-        a row for each target.
+        One row per target.
 
     Raises:
         ValueError: unequal lengths, a prediction that is not finite, or no annotated frame.
@@ -72,10 +72,11 @@ HELD_OUT: Mapping[str, frozenset[str]] = {
     "test": frozenset({"test"}),
     "out of fold": frozenset({"train", "val"}),
 }
-"""What a scored split is made of, by the sheet's splits.
+"""Which splits of the sheet each scored split contains.
 
-A table of predictions holds no sample that its model was trained on. What a fold's model predicts
-of training and validation is the fold left out, so a fold's name stands for `OUT_OF_FOLD` too.
+A table of predictions holds no sample that its model was trained on. Of the training and
+validation sets, a fold's model predicts only the held-out fold, so that the name of a fold selects
+`OUT_OF_FOLD`.
 """
 OUT_OF_FOLD = HELD_OUT["out of fold"]
 
@@ -87,23 +88,23 @@ def score(
     labels: Mapping[str, Path],
     splits: Mapping[str, str],
 ) -> list[CccRow]:
-    """CCC of a model or ensemble; empty where it predicted no annotated sample of the split.
+    """CCC of a model or ensemble; empty if it predicted no annotated sample of the split.
 
     Args:
-        table: its predictions.
-        name: for the rows.
+        table: predictions of the model or ensemble.
+        name: name of the model or ensemble in the rows.
         split: ``val``, ``test``, ``out of fold`` or the name of a fold.
-        labels: labels tables by sample.
-        splits: of the sheet, by sample.
+        labels: tables of labels by sample.
+        splits: the sheet's split of each sample.
     """
     wanted = HELD_OUT.get(split, OUT_OF_FOLD)
     samples = [s for s in table.samples if s in labels and splits.get(s) in wanted]
-    return evaluate(name, split, pairs(table, samples, labels)) if samples else []
+    return evaluate(name, split, read_pairs(table, samples, labels)) if samples else []
 
 
-def pairs(
+def read_pairs(
     table: PredictionTable, samples: Collection[str], labels: Mapping[str, Path]
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Predictions and annotation of one sample after another, both (frames, 2)."""
+    """Read predictions and annotation, both (frames, 2), sample by sample."""
     for sample in samples:
         yield table.values(sample), read_labels_table(labels[sample])

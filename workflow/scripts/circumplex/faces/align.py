@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from circumplex.config.faces import CropFormat, FaceOptions
 from circumplex.faces.appearance import look
-from circumplex.faces.detector import UNTRACKED, CropFormat, FaceDetector, FaceOptions, Faces
+from circumplex.faces.detector import UNTRACKED, FaceDetector, Faces
 from circumplex.faces.similarity import crop_face
 from circumplex.faces.subjects import Subject, Tracker
 from circumplex.faces.table import DETECTION, face_schema
@@ -30,6 +31,8 @@ from circumplex.media.video import FailedFrame, VideoFrame, iter_timeline
 
 LOG = logging.getLogger(__name__)
 ROWS_AT_ONCE = 256
+BATCH_PIXELS = 16 * 640 * 360
+"""Pixels of the frames detected at once: the batch shrinks as frames grow."""
 
 
 def align_faces(
@@ -153,7 +156,7 @@ def _detect(
 def _batches(
     timeline: Iterator[VideoFrame | FailedFrame], options: FaceOptions
 ) -> Iterator[list[VideoFrame | FailedFrame]]:
-    """Runs of frames of one size, of no more than ``batch_pixels`` (at least one frame, and at
+    """Runs of frames of one size, of no more than `BATCH_PIXELS` (at least one frame, and at
     least one interval of detection).
     """
     batch: list[VideoFrame | FailedFrame] = []
@@ -172,7 +175,7 @@ def _batches(
 
 
 def _batch_size(shape: tuple[int, ...], options: FaceOptions) -> int:
-    frames = max(1, options.batch_pixels // (shape[0] * shape[1]))
+    frames = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
     return frames if options.detect_every == 1 else max(frames, options.detect_every + 1)
 
 

@@ -1,9 +1,7 @@
 """Detect faces and their five landmarks with MTCNN."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,84 +17,12 @@ from facenet_pytorch.models.utils.detect_face import (
 from numpy.typing import NDArray
 from torchvision.ops.boxes import batched_nms
 
-from circumplex.errors import RequestError
+from circumplex.config.faces import FaceOptions
 
 SMALLEST_INPUT = 12
 """Side of P-Net's window in pixels: the smallest face it sees at full scale."""
 UNTRACKED = -1
 PIECES_PER_CALL = 512
-
-
-class CropFormat(StrEnum):
-    """How crops are encoded: small, or without loss."""
-
-    JPEG = "jpeg"
-    PNG = "png"
-
-
-@dataclass(frozen=True)
-class FaceOptions:
-    """What decides which faces are found and how they are kept.
-
-    Attributes:
-        min_face_size: pixels; smaller faces are not looked for. The default lies 10% under 40,
-            so that a face of 40 pixels is not at the edge of what is looked for.
-        thresholds: probabilities that a candidate must reach in the cascade's three stages.
-        factor: ratio of two scales of the image pyramid.
-        min_probability: of a detection to be a valid face.
-        crop_format: of the crops in the table.
-        jpeg_quality: of the crops, 1 to 100.
-        detect_every: detect in every n-th frame and interpolate tracked faces in between; 1
-            detects in every frame.
-        batch_pixels: pixels of the frames detected at once: the batch shrinks as frames grow.
-    """
-
-    min_face_size: int = 36
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
-    factor: float = 0.709
-    min_probability: float = 0.9
-    crop_format: CropFormat = CropFormat.JPEG
-    jpeg_quality: int = 95
-    detect_every: int = 1
-    batch_pixels: int = 16 * 640 * 360
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "FaceOptions":
-        """Read the options from a mapping; what is not given has its default.
-
-        Raises:
-            RequestError: unknown key or senseless value.
-        """
-        known = {option.name for option in fields(cls)}
-        if unknown := sorted(set(config) - known):
-            raise RequestError(
-                f"unknown face options {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-            )
-        values = dict(config)
-        try:
-            if "crop_format" in values:
-                values["crop_format"] = CropFormat(values["crop_format"])
-            if "thresholds" in values:
-                first, second, third = (float(value) for value in values["thresholds"])
-                values["thresholds"] = (first, second, third)
-        except (TypeError, ValueError) as error:
-            raise RequestError(f"face options: {error}") from error
-        options = cls(**values)
-        options._check()
-        return options
-
-    def _check(self) -> None:
-        probabilities = (*self.thresholds, self.min_probability)
-        checks = {
-            f"min_face_size must be {SMALLEST_INPUT} or more": self.min_face_size >= SMALLEST_INPUT,
-            "thresholds and min_probability lie in [0, 1]": all(0 <= p <= 1 for p in probabilities),
-            "factor lies between 0 and 1": 0 < self.factor < 1,
-            "jpeg_quality lies in 1 to 100": 1 <= self.jpeg_quality <= 100,
-            "detect_every must be 1 or more": self.detect_every >= 1,
-            "batch_pixels must be 1 or more": self.batch_pixels >= 1,
-        }
-        if wrong := [rule for rule, holds in checks.items() if not holds]:
-            raise RequestError("face options: " + "; ".join(wrong))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circumplex.networks.arithmetic import Precision
+from circumplex.config.precision import Precision
 from circumplex.networks.inference import Inference
 
 LEAST_COSINE = 0.9999  # of a feature to its float32 self, for a setting to be offered

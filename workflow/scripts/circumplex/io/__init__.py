@@ -1,1 +1,1 @@
-"""Reading and writing files: atomically, as Parquet, as tensors."""
+"""Reading and writing files: atomic writes, Parquet, tensors, digests and Markdown tables."""

@@ -1,4 +1,4 @@
-"""Writing files so that a killed job leaves nothing half-written that anything would read."""
+"""Write files atomically: a killed job leaves no half-written file under its final name."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` when the block ends well.
+    """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds.
 
-    The temporary name keeps the suffix, since media libraries choose the format by it, and is this
-    call's alone: jobs of two nodes may write the same file at once.
+    The temporary name keeps the suffix, by which media libraries choose the format. It is unique
+    to this call, since jobs on two nodes may write the same file at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
@@ -32,7 +32,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON with sorted keys, so that equal content means equal bytes."""
+    """Write JSON with sorted keys, atomically; equal values give equal bytes."""
     write_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -42,13 +42,13 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file, by libyaml: each start of the workflow reads some."""
-    import yaml  # few jobs need it
+    """Read a YAML file with libyaml, which is fast: each start of the workflow reads several."""
+    import yaml  # only few jobs need it
 
     return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
 def link(path: Path, target: Path) -> None:
-    """Make ``path`` a relative symbolic link to ``target``, replacing what stands there."""
+    """Make ``path`` a relative symbolic link to ``target``, replacing an existing file or link."""
     with replacing(path) as temporary:
         temporary.symlink_to(os.path.relpath(target, path.parent))

@@ -26,19 +26,19 @@ def value_digest(value: Any) -> str:
 
 
 def fingerprint(path: Path) -> list[int]:
-    """What changes when a file is written: size in bytes, mtime in nanoseconds, inode."""
+    """Size in bytes, mtime in nanoseconds and inode, which change when a file is written."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 class DigestCache:
-    """Content digests of large inputs, hashed again only when path, size, mtime or inode change.
+    """Content digests of large inputs, recomputed only when path, size, mtime or inode change.
 
-    Kept outside the DAG: a touched file costs one more hash and reruns nothing; a file replaced
-    by an older one of the same name is seen.
+    The cache is not part of the DAG: touching a file costs one hash and reruns nothing. A file
+    that was replaced by an older one of the same name is noticed.
 
     Args:
-        path: JSON file that holds the cache between runs.
+        path: JSON file that stores the cache between runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,32 +47,32 @@ class DigestCache:
         self._changed = False
 
     def digest(self, path: Path) -> str:
-        """Digest of a file; of a folder, over the names and digests of the files in it.
+        """Digest of a file, or of a folder over the names and digests of the files in it.
 
         Returns:
-            ``sha256:<hex>``, or ``missing`` where nothing stands that may be read: a job reports
-            that by sample.
+            ``sha256:<hex>``, or ``missing`` if nothing readable is there; the job that reads it
+            reports the sample.
         """
         if path.is_dir():
             members = sorted(p for p in path.rglob("*") if p.is_file())
-            # One entry a folder: a data set of crops has millions of files.
+            # One entry per folder: a data set of crops has millions of files.
             now: list[Any] = [value_digest([[str(p), *fingerprint(p)] for p in members])]
         elif path.is_file():
             members = [path]
             now = fingerprint(path)
         else:
             return MISSING
-        known = self._entries.get(str(path))
-        if known is None or known[:-1] != now:
+        entry = self._entries.get(str(path))
+        if entry is None or entry[:-1] != now:
             try:
                 digests = [[str(p.relative_to(path)), file_digest(p)] for p in members]
             except PermissionError:
                 return MISSING
             content = value_digest(digests) if path.is_dir() else digests[0][1]
-            known = [*now, content]
-            self._entries[str(path)] = known
+            entry = [*now, content]
+            self._entries[str(path)] = entry
             self._changed = True
-        return f"sha256:{known[-1]}"
+        return f"sha256:{entry[-1]}"
 
     def save(self) -> None:
         """Write the cache if anything was hashed."""

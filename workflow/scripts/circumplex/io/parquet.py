@@ -1,9 +1,9 @@
-"""Parquet tables: one file a sample and stage, written atomically, streamed in row groups.
+"""Parquet tables: one file per sample and stage, written atomically, streamed in row groups.
 
 Frame tables are keyed by ``frame`` (int32, from 0) and ``time_s`` (float64, seconds on the
 sample's clock, from presentation timestamps); native-rate audio tables by ``start_s`` and
 ``end_s``. A feature is one named fixed-size-list<float32> column. The schema's metadata holds,
-under the key ``circumplex``, a JSON object that says how the table was made.
+under the key ``circumplex``, a JSON object that describes how the table was made.
 """
 
 import json
@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 
 METADATA_KEY = b"circumplex"
 ROWS_PER_GROUP, BYTES_PER_GROUP = 1024, 2**20
-"""A row group ends at whichever comes first; a reader holds one in memory."""
+"""A row group ends at whichever limit comes first; a reader holds one group in memory."""
 
 
 def vector_field(name: str, dimension: int) -> pa.Field:
-    """Field of a feature: ``dimension`` float32 values a row under the feature's name."""
+    """Field of a feature: ``dimension`` float32 values per row under the feature's name."""
     return pa.field(name, pa.list_(pa.float32(), dimension), nullable=False)
 
 
 def frame_schema(*columns: pa.Field) -> pa.Schema:
-    """Schema of a table with one row a video frame: ``frame``, ``time_s``, then ``columns``."""
+    """Schema of a table with one row per video frame: ``frame``, ``time_s``, then ``columns``."""
     keys = [
         pa.field("frame", pa.int32(), nullable=False),
         pa.field("time_s", pa.float64(), nullable=False),
@@ -47,7 +47,11 @@ def interval_schema(*columns: pa.Field) -> pa.Schema:
 
 
 def to_arrow(values: Any, field: pa.Field) -> pa.Array:
-    """Convert one column: 2-d float arrays become fixed-size lists, the rest goes as it is."""
+    """Convert one column to Arrow; 2-d float arrays become fixed-size lists.
+
+    Raises:
+        ValueError: a feature is not of shape (rows, dimension).
+    """
     if pa.types.is_fixed_size_list(field.type):
         matrix = np.ascontiguousarray(values, dtype=np.float32)
         if matrix.ndim != 2 or matrix.shape[1] != field.type.list_size:
@@ -59,11 +63,11 @@ def to_arrow(values: Any, field: pa.Field) -> pa.Array:
 
 
 class TableWriter:
-    """Write a table in pieces; nothing appears under ``path`` before the ``with`` block ends well.
+    """Write a table in pieces; ``path`` appears only when the ``with`` block succeeds.
 
     Args:
-        path: final name; the rows go to a temporary name beside it until then.
-        schema: from `frame_schema` or `interval_schema`.
+        path: final path; rows are written to a temporary file beside it.
+        schema: schema from `frame_schema` or `interval_schema`.
         metadata: JSON-serialisable description of how the table is made.
     """
 
@@ -78,14 +82,18 @@ class TableWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Values hardly ever repeat: a dictionary would make the files half as large again.
+        # Values rarely repeat: with a dictionary, files would be one and a half times as large.
         self._writer = pq.ParquetWriter(
             self._temporary, self.schema, compression="zstd", use_dictionary=False
         )
         return self
 
     def write(self, **columns: Any) -> None:
-        """Append rows; every column of the schema by name, all of one length."""
+        """Append rows: every column of the schema by name, all of the same length.
+
+        Raises:
+            ValueError: a column is not in the schema, or has another shape.
+        """
         arrays = [to_arrow(columns.pop(field.name), field) for field in self.schema]
         if columns:
             raise ValueError(f"unknown columns: {', '.join(columns)}")
@@ -98,7 +106,7 @@ class TableWriter:
             self.end_group()
 
     def end_group(self) -> None:
-        """End the row group here; without it, groups hold about `ROWS_PER_GROUP` rows."""
+        """End the row group here instead of after about `ROWS_PER_GROUP` rows."""
         if self._pending:
             group = pa.Table.from_batches(self._pending, schema=self.schema)
             self._writer.write_table(group, row_group_size=max(self._pending_rows, 1))
@@ -121,7 +129,7 @@ class TableWriter:
 
 
 def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
-    """A column as an array: fixed-size lists become (rows, dimension) float32."""
+    """Convert a column to an array; fixed-size lists become (rows, dimension) float32."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_fixed_size_list(array.type):
         flat = array.flatten().to_numpy(zero_copy_only=False)
@@ -130,7 +138,7 @@ def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> list[NDArray[Any]]:
-    """Whole columns of a small table, in the order asked for."""
+    """Read whole columns of a small table, in the requested order."""
     table = pq.read_table(path, columns=list(columns))
     return [to_numpy(table[name]) for name in columns]
 
@@ -138,21 +146,21 @@ def read_columns(path: Path, columns: Sequence[str]) -> list[NDArray[Any]]:
 def iter_batches(
     path: Path, columns: Sequence[str], rows: int = ROWS_PER_GROUP
 ) -> Iterator[pa.RecordBatch]:
-    """The table in pieces of at most ``rows`` rows, so that memory does not grow with it.
+    """Read the table in pieces of at most ``rows`` rows, so that memory does not grow with it.
 
-    Without a memory map, whose pages count as resident once read, and without buffering in
-    advance, which holds every row group that is still to come.
+    It uses no memory map, whose pages count as resident memory once read, and no buffering in
+    advance, which would keep every row group that is still to be read.
     """
     with pq.ParquetFile(path, pre_buffer=False) as file:
         yield from file.iter_batches(batch_size=rows, columns=list(columns))
 
 
 def count_rows(path: Path) -> int:
-    """Number of rows, from the footer alone."""
+    """Number of rows, read from the footer only."""
     return int(pq.read_metadata(path).num_rows)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """How the table was made: the JSON object under ``circumplex`` in the schema's metadata."""
+    """The JSON object under ``circumplex`` in the schema's metadata; empty if there is none."""
     metadata = pq.read_schema(path).metadata or {}
     return dict(json.loads(metadata.get(METADATA_KEY, b"{}")))

@@ -1,4 +1,4 @@
-"""Work ahead of the network and batches of one shape, over the items of many samples."""
+"""Reading ahead in a thread, and batches of a fixed size across the items of many samples."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,9 +14,9 @@ PIECES_AT_ONCE = 64
 
 
 def prefetch(items: Iterable[Item], ahead: int) -> Iterator[Item]:
-    """The same items in order, up to ``ahead`` of them made in a thread before they are asked for.
+    """Yield the same items in order, produced in a thread up to ``ahead`` items in advance.
 
-    An error of ``items`` comes where its item would have.
+    An error in ``items`` is raised where its item would have been yielded.
     """
     end: Any = object()
     iterator = iter(items)
@@ -31,12 +31,12 @@ def prefetch(items: Iterable[Item], ahead: int) -> Iterator[Item]:
 
 
 class Batcher:
-    """Embeds pieces of any number of items in batches of exactly one size, across pieces.
+    """Embed pieces of any number of items in batches of exactly one size, across pieces.
 
     Args:
-        embed: (batch_size, ...) inputs to (batch_size, dimension) values.
-        batch_size: items a batch.
-        dimension: values an item.
+        embed: function from (batch_size, ...) inputs to (batch_size, dimension) values.
+        batch_size: items per batch.
+        dimension: values per item.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class Batcher:
     ) -> None:
         self._embed = embed
         self._batch_size = batch_size
-        self._inputs: list[NDArray[Any]] = []  # fewer than a batch
-        self._values = np.empty((0, dimension), np.float32)  # embedded, not yet handed out
+        self._inputs: list[NDArray[Any]] = []  # fewer items than a batch
+        self._values = np.empty((0, dimension), np.float32)  # embedded, not yet yielded
 
     def stream(
         self, pieces: Iterable[tuple[Label, NDArray[Any]]]
     ) -> Iterator[tuple[Label, NDArray[np.float32]]]:
-        """The values of each piece's items, in order, each piece as soon as it is complete.
+        """Yield the values of each piece's items in order, each piece once it is complete.
 
-        The last batch is filled up with its last item, and so is one that too many pieces (of few
-        or no items) wait for: memory does not grow with their number.
+        The last batch is padded with its last item. So is a batch that more than
+        `PIECES_AT_ONCE` pieces (of few or no items) wait for, so that memory stays bounded.
         """
         waiting: deque[tuple[Label, int]] = deque()
         for label, inputs in pieces:
@@ -75,11 +75,11 @@ class Batcher:
         self._inputs.append(inputs)
         count = sum(map(len, self._inputs))
         if count >= self._batch_size:
-            joined = np.concatenate(self._inputs)
+            inputs = np.concatenate(self._inputs)
             full = count - count % self._batch_size
-            batches = [joined[k : k + self._batch_size] for k in range(0, full, self._batch_size)]
+            batches = [inputs[k : k + self._batch_size] for k in range(0, full, self._batch_size)]
             self._values = np.concatenate([self._values, *map(self._embed, batches)])
-            self._inputs = [joined[full:].copy()]
+            self._inputs = [inputs[full:].copy()]
 
     def _flush(self) -> None:
         if count := sum(map(len, self._inputs)):

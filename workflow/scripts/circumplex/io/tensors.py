@@ -1,4 +1,4 @@
-"""Tensors in files that hold no code: ``.safetensors``."""
+"""Write tensors as ``.safetensors``, a format that holds no code."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,12 @@ from circumplex.io.atomic import replacing
 def write_safetensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors, atomically; equal tensors and metadata of one key give equal bytes."""
+    """Write tensors, atomically.
+
+    Equal tensors and metadata give equal bytes, as long as the metadata has only one key.
+    """
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    # As bytes: the library's own file would be readable by its owner alone.
+    # The library's own writer would make the file readable by its owner only.
     content = save(plain, dict(metadata) if metadata else None)
     with replacing(path) as temporary:
         temporary.write_bytes(content)

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.utils.parametrize import is_parametrized
 
+from circumplex.config.precision import Precision
 from circumplex.errors import RequestError
-from circumplex.networks.arithmetic import Arithmetic, Precision
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
 
 

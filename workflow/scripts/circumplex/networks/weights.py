@@ -1,4 +1,4 @@
-"""Weights of the feature networks: a file with a checksum, or a seeded random stand-in."""
+"""Weights of the feature networks: a file or folder, or seeded random weights."""
 
 import codecs
 import hashlib
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
+from circumplex.config.weights import PUBLISHED, RANDOM, TRAINED
 from circumplex.errors import RequestError
 
 if TYPE_CHECKING:
@@ -28,71 +29,56 @@ class Weights:
 
     Attributes:
         file: a checkpoint, or the folder of a transformers model.
-        sha256: expected digest of the file (of a folder: see `digest_path`), checked on loading.
-        seed: seed of a random stand-in, for trials without the published weights.
+        seed: of random weights, for trials without the published ones.
     """
 
     file: Path | None = None
-    sha256: str | None = None
     seed: int | None = None
 
     @classmethod
-    def parse(cls, choice: Any) -> Self:
-        """Read ``{"file": path, "sha256": optional}`` or ``{"random": seed}`` of the config.
+    def parse(cls, choice: str) -> Self:
+        """Read the config's notation: ``random:<seed>``, or a file or folder.
 
         Raises:
-            RequestError: anything else.
+            RequestError: ``published:<name>`` or ``trained:<recipe>``, in whose place the workflow
+                puts the file that it stands for.
         """
-        match choice:
-            case {"random": int(seed), **rest} if not rest and not isinstance(seed, bool):
-                return cls(seed=seed)
-            case {"file": str() | Path() as file, **rest} if rest.keys() <= {"sha256"}:
-                sha256 = rest.get("sha256")
-                if sha256 is None or isinstance(sha256, str):
-                    return cls(file=Path(file), sha256=sha256.lower() if sha256 else None)
-        raise RequestError(
-            f"weights: {choice!r} is neither {{file: <path>, sha256: <optional digest>}} "
-            "nor {random: <seed>}"
-        )
+        if choice.startswith((PUBLISHED, TRAINED)):
+            raise RequestError(f"weights {choice} stand for a file of a run: name that file")
+        if choice.startswith(RANDOM):
+            return cls(seed=int(choice.removeprefix(RANDOM)))
+        return cls(file=Path(choice))
 
     @property
     def is_random(self) -> bool:
-        """Whether this is a stand-in: every output made with it must say so."""
+        """Whether the weights are random: every output made with them must say so."""
         return self.file is None
 
     def identity(self) -> str:
         """``random:<seed>`` or ``sha256:<hex>`` of the file's content.
 
         Raises:
-            RequestError: the file is missing, or is not the one that ``sha256`` pins.
-        """
-        return f"random:{self.seed}" if self.file is None else f"sha256:{self._digest(self.file)}"
-
-    def checked_file(self) -> Path:
-        """The file, which exists and has the expected digest.
-
-        Raises:
-            RequestError: it is missing, or is not the one that ``sha256`` pins.
+            RequestError: the file is missing.
         """
         if self.file is None:
-            raise ValueError("a random stand-in has no file")
-        if self.sha256 is not None or not self.file.exists():
-            self._digest(self.file)
-        return self.file
+            return f"{RANDOM}{self.seed}"
+        return f"sha256:{digest_path(self.checked_file())}"
 
-    def _digest(self, file: Path) -> str:
-        if not file.exists():
+    def checked_file(self) -> Path:
+        """The file or folder, which exists.
+
+        Raises:
+            RequestError: it is missing.
+            ValueError: the weights are random.
+        """
+        if self.file is None:
+            raise ValueError("random weights have no file")
+        if not self.file.exists():
             raise RequestError(
-                f"weights {file} are missing: put the checkpoint there, or set `weights: {{file: "
-                "<path>}` to where it is; for a trial without it, `weights: {random: <seed>}`"
+                f"weights {self.file} are missing: put the checkpoint there, or name its place "
+                f"under `weights:`; for a trial without it, `weights: {RANDOM}<seed>`"
             )
-        digest = digest_path(file)
-        if self.sha256 is not None and digest != self.sha256:
-            raise RequestError(
-                f"weights {file} have sha256 {digest}, expected {self.sha256}: "
-                "fetch them again, or correct the checksum"
-            )
-        return digest
+        return self.file
 
 
 def digest_path(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Backbones in the plan of a run: which are trained, for which features, and from what.
 
-Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""From a request to its plan. What makes a request senseless is told here, before any job.
+"""From a request to its plan. What makes a request invalid is reported here, before any job.
 
-Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import published_weights
-from circumplex.config.densenet_blocks import check_blocks
+from circumplex.config.experiments import Strategy
 from circumplex.config.features import FEATURES
+from circumplex.config.root import read_config
 from circumplex.config.samples import Split, read_samples
 from circumplex.config.training import TrainingSpec
-from circumplex.config.validation import suggestion, validate
-from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
+from circumplex.config.validation import suggestion
+from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
-from circumplex.pipeline.plan import MEAN, Plan, Strategy
+from circumplex.pipeline.plan import MEAN, Plan
 from circumplex.targets import TARGETS
 
 
@@ -26,17 +27,16 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
         RequestError: unknown key or name, a sheet that breaks its schema, more folds than groups,
             an experiment without training samples, an export whose extractors differ.
     """
-    pruned = _without_nulls(config)
-    validate(pruned, "config.schema.yaml", "config")
-    rows = read_samples(Path(config["samples"]))
-    excluded = set(pruned.get("exclude", []))
+    values = read_config(config)
+    rows = read_samples(Path(values["samples"]))
+    excluded = set(values["exclude"])
     for name in excluded - {row.sample for row in rows}:
         known = [row.sample for row in rows]
         raise RequestError(
             f"config: exclude names sample {name!r}, which is not in the sheet"
             + suggestion(name, known)
         )
-    plan = Plan(pruned, tuple(row for row in rows if row.sample not in excluded))
+    plan = Plan(values, tuple(row for row in rows if row.sample not in excluded))
     _check_names(plan)
     plan.backbones.check()
     _check_imports(plan)
@@ -71,14 +71,6 @@ def _check_names(plan: Plan) -> None:
     for name, options in plan.config["features"].items():
         for key in WEIGHT_KEYS:
             _check_weights(f"features.{name}.{key}", options.get(key, ""))
-        if "blocks" in options:
-            check_blocks(options["blocks"], f"features.{name}")
-        quantised = options.get("postprocess") == "quantised"
-        if quantised != ("pca" in options):
-            raise RequestError(
-                f"config: features.{name}.pca and postprocess: quantised go together: "
-                + (f"add pca: {PUBLISHED}vggish_pca" if quantised else "remove pca")
-            )
 
 
 def _check_method(plan: Plan, ensemble: str) -> None:
@@ -209,9 +201,6 @@ def _check_search(plan: Plan) -> None:
             "a search trains on split train and is scored on val: the sheet needs samples of both"
         )
     space = search["space"]
-    for key in ("learning_rate", "dropout"):
-        if key in space and not space[key]["low"] < space[key]["high"]:
-            raise RequestError(f"config: search.space.{key}: low must be below high")
     for values in plan.search_choices:
         for hidden in space.get("hidden", [None]):
             wider = {} if hidden is None else {"hidden": hidden}
@@ -219,14 +208,9 @@ def _check_search(plan: Plan) -> None:
 
 
 def _check_weights(where: str, choice: str) -> None:
-    kind, _, rest = choice.partition(":")
-    if f"{kind}:" == RANDOM and not rest.isdecimal():
-        raise RequestError(
-            f"config: {where} is {choice!r}; write {RANDOM}<seed> with a whole number, or a file "
-            "or folder"
-        )
-    if f"{kind}:" == PUBLISHED:
-        _known([rest], published_weights(), f"{where}: published weights")
+    if choice.startswith(PUBLISHED):
+        name = choice.removeprefix(PUBLISHED)
+        _known([name], published_weights(), f"{where}: published weights")
 
 
 def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:
@@ -235,13 +219,3 @@ def _known(names: Sequence[str], known: Mapping[str, Any], what: str) -> None:
             raise RequestError(
                 f"config: {what} {name!r} does not exist{suggestion(name, [*known])}"
             )
-
-
-def _without_nulls(value: Any) -> Any:
-    """A preset drops an entry that it inherits by setting it to null."""
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise RequestError(f"config: key {key!r} is not text; write it in quotes")
-        return {key: _without_nulls(v) for key, v in value.items() if v is not None}
-    return value

@@ -8,7 +8,8 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from circumplex.pipeline.plan import Plan, Strategy
+from circumplex.config.experiments import Strategy
+from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.records import Job
 from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.targets import TARGETS

@@ -1,17 +1,17 @@
 """The plan of a run: what the config and the sheet ask for, resolved before any job.
 
-Imported while the workflow is parsed: standard library, yaml and jsonschema only.
+Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import Published, published_weights
+from circumplex.config.experiments import Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
 from circumplex.config.samples import Sample, Split, shard_of
@@ -26,14 +26,6 @@ from circumplex.targets import TARGETS
 
 MEAN = "mean"
 CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
-
-
-class Strategy(StrEnum):
-    """How training and validation samples are chosen (paper, section 3.5)."""
-
-    OFFICIAL = "official"
-    KFOLD = "kfold"
-    TRAIN_VAL_MIX = "train_val_mix"
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Plan:
     """Config and sample sheet, as `circumplex.pipeline.checks.make_plan` has checked them.
 
     Attributes:
-        config: the merged config, checked against ``config.schema.yaml``.
+        config: the merged config, as `circumplex.config.root.read_config` gives it.
         samples: rows of the sheet that are not excluded.
     """
 

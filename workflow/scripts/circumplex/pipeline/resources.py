@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from circumplex.config.features import FEATURES, Need
 from circumplex.config.samples import Sample
 from circumplex.io.atomic import read_yaml
 
@@ -22,30 +23,12 @@ SCRATCH_MB = 100.0  # whatever libraries leave there
 DEFAULT_SECONDS = 160.0  # of a sample whose video cannot be sized; Aff-Wild2's mean
 
 
-@dataclass(frozen=True)
-class Need:
-    """What a stage needs.
-
-    Attributes:
-        mem_mb: megabytes of a job; memory does not grow with a video's length.
-        cpu_s: CPU seconds a second of video.
-        disk_kb: kilobytes of results a second of video.
-        scratch_kb: kilobytes of temporary files a second of video.
-        gpu: whether it computes on a GPU where the config gives it one.
-    """
-
-    mem_mb: int
-    cpu_s: float
-    disk_kb: float
-    scratch_kb: float = 0.0
-    gpu: bool = False
-
-
 @cache
 def needs() -> dict[str, Need]:
-    """Need by stage."""
+    """Need by stage: of the table, and of the features."""
     table = read_yaml(TABLE)
-    return {stage: Need(**need) for stage, need in table.items()}
+    extracted = {f.stage: f.need for f in FEATURES.values() if f.need is not None}
+    return {stage: Need(**need) for stage, need in table.items()} | extracted
 
 
 def memory_mb(stage: str, attempt: int) -> int:

@@ -2,25 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from circumplex.ccc import CccAccumulator, find_annotated
+from circumplex.config.smoothing import Convention
 from circumplex.errors import RequestError
 from circumplex.targets import Target
-
-
-class Convention(StrEnum):
-    """Whose post-processing.
-
-    `PAPER`: clip, then the mean over ceil(w/2) frames on either side. `PUBLISHED_CODE`: the mean
-    over w frames on either side, then clip.
-    """
-
-    PAPER = "paper"
-    PUBLISHED_CODE = "published_code"
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,40 @@
-"""Feature cards: what each feature is, in the words of the code, the catalogue and a run."""
+"""Feature cards: a description of each feature from the code, the catalogue and a run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from circumplex.config.catalogue import FeatureWeights, feature_weights, published_weights
-from circumplex.config.features import Feature
+from circumplex.config.catalogue import published_weights
+from circumplex.config.features import Feature, FeatureText, options_of
 from circumplex.config.modalities import Framing
+from circumplex.config.option_tables import options_table
 from circumplex.config.weights import PUBLISHED, RANDOM, TRAINED
+from circumplex.io.markdown import markdown_table
 
 FRAMINGS: Mapping[Framing | None, str] = {
     None: "a frame without a face takes the row of the nearest frame that has one",
     Framing.MEAN: "a frame takes the mean of the rows with their centre in it, else the nearest",
     Framing.NEAREST: "a frame takes the row whose centre is nearest to its middle",
 }
-IMPORTED = FeatureWeights(
-    network="imported from files of your own",
-    input="not known here",
+IMPORTED = FeatureText(
+    network="imported from your own files",
+    input="unknown",
     row="a frame",
-    published=None,
-    start=None,
     address="",
-    trained_on="not known here",
-    licence="not known here",
-    citation="not known here",
+    trained_on="unknown",
+    licence="unknown",
+    citation="unknown",
     note="",
 )
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a feature cost in a run, start-up and loading included.
+    """Cost of a feature in a run, including start-up and loading.
 
     Attributes:
         cpu_s: CPU seconds.
-        video_s: seconds of video that it was computed for.
+        video_s: seconds of video for which it was computed.
     """
 
     cpu_s: float
@@ -42,34 +42,34 @@ class Cost:
 
     @property
     def per_second(self) -> float:
-        """CPU seconds a second of video."""
+        """CPU seconds per second of video."""
         return self.cpu_s / self.video_s
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a person must know of a feature.
+    """Description of a feature for its users.
 
     Attributes:
-        name: of the feature.
-        modality: what it is computed from.
-        dimension: values a frame.
-        known: what the catalogue says.
-        network: its name and which of its values, in the size that the options ask for.
-        time_base: rows of the extractor, and how they become frames.
-        weights: which ones; empty where there is no network.
-        trained_on: data sets of these weights.
-        licence: of these weights.
-        citation: of the network.
-        is_random: whether they are a seeded stand-in.
-        columns: names of the values; empty where they have none.
-        cost: in words.
+        name: name of the feature.
+        modality: modality it is computed from.
+        dimension: values per frame.
+        known: what the module of its extractor in `circumplex.config.extractors` says.
+        network: name of the network in the configured size, and the layer whose output is used.
+        time_base: what a row of the extractor is, and how rows become frames.
+        weights: choice of weights; empty if there is no network.
+        trained_on: data sets that the weights were trained on.
+        licence: licence of the weights.
+        citation: citation of the network.
+        is_random: whether the weights are random.
+        columns: names of the values; empty if they have none.
+        cost: measured cost as text.
     """
 
     name: str
     modality: str
     dimension: int
-    known: FeatureWeights
+    known: FeatureText
     network: str
     time_base: str
     weights: str
@@ -84,49 +84,53 @@ class Card:
 def make_card(
     feature: Feature, options: Mapping[str, Any], columns: Sequence[str], cost: str
 ) -> Card:
-    """The card of a feature.
+    """Make the card of a feature.
 
     Args:
-        feature: which.
-        options: of the config: ``weights``, if it has a network, ``dimension``, if that is not
-            fixed, and `catalogue.SIZES`, if it comes in several.
+        feature: feature to describe.
+        options: its options in the config: ``weights`` if it has a network, ``dimension`` if that
+            is not fixed, and those of `catalogue.SIZES` if its network has several sizes.
         columns: names of its values.
-        cost: in words.
+        cost: measured cost as text.
     """
-    known = IMPORTED if feature.imported else feature_weights()[feature.name]
+    known = feature.text or IMPORTED
     weights = options.get("weights", "")
     published = weights.startswith(PUBLISHED)
     source = published_weights()[weights.removeprefix(PUBLISHED)] if published else known
-    random = weights.startswith(RANDOM)
-    trained_on, licence = source.trained_on, source.licence
-    if random:
-        trained_on = "nothing: the weights are random"
-    elif weights.startswith(TRAINED):
-        card = f"the card {weights.removeprefix(TRAINED)}.md in backbones/"
-        trained_on, licence = f"in this run: see {card}", f"that of the sets in {card}"
+    trained_on, licence = _describe_training(weights, source.trained_on, source.licence)
     return Card(
         name=feature.name,
         modality=feature.modality.value,
         dimension=feature.dimension or int(options["dimension"]),
         known=known,
         network=known.network.format_map(options),
-        time_base="a row a frame, as imported"
+        time_base="one row per frame, as imported"
         if feature.imported
         else f"a row is {known.row}; {FRAMINGS[feature.framing]}",
         weights=describe_weights(weights) if weights else "",
         trained_on=trained_on,
         licence=licence,
         citation=source.citation,
-        is_random=random,
+        is_random=weights.startswith(RANDOM),
         columns=tuple(columns),
         cost=cost,
     )
 
 
+def _describe_training(weights: str, trained_on: str, licence: str) -> tuple[str, str]:
+    """Training data and licence of a choice of weights, by default those given."""
+    if weights.startswith(RANDOM):
+        return "nothing: the weights are random", licence
+    if weights.startswith(TRAINED):
+        card = f"the card {weights.removeprefix(TRAINED)}.md in backbones/"
+        return f"in this run: see {card}", f"that of the sets in {card}"
+    return trained_on, licence
+
+
 def describe_weights(choice: str) -> str:
-    """A choice of weights in words, with what pins it."""
+    """A choice of weights as text, with the revision and digests that pin it."""
     if choice.startswith(RANDOM):
-        return f"{choice}, a seeded random stand-in, which says nothing of published performance"
+        return f"{choice}, random weights, which say nothing about published performance"
     if not choice.startswith(PUBLISHED):
         return choice
     entry = published_weights()[choice.removeprefix(PUBLISHED)]
@@ -138,63 +142,58 @@ def describe_weights(choice: str) -> str:
 
 
 def describe_cost(cost: Cost | None) -> str:
-    """A measured cost in words."""
+    """A measured cost as text."""
     if cost is None:
         return "not measured: taken from the store"
     measured = f"over {cost.video_s:.0f} s, start-up included"
-    return f"{cost.per_second:.2g} CPU s a second of video ({measured})"
+    return f"{cost.per_second:.2g} CPU s per second of video ({measured})"
 
 
-def render_markdown(cards: Iterable[Card], config: Mapping[str, Any]) -> str:
-    """The cards as a page of the documentation.
-
-    Args:
-        cards: to show.
-        config: the shipped config's ``features``.
-    """
+def render_markdown(cards: Iterable[Card]) -> str:
+    """Render the cards as a page of the documentation, each with its options."""
     parts = [HEADER]
     for card in cards:
-        known = card.known
-        rows = {
-            "values a frame": str(card.dimension),
-            "input": known.input,
-            "time base": card.time_base,
-            "network": card.network,
-            "trained on": card.trained_on,
-            "licence": card.licence,
-            "citation": card.citation,
-            "cost": card.cost,
-        }
-        if card.weights:
-            rows["weights"] = (
-                f"`{card.weights}`. {known.note} Stand-in: `random:<seed>`, named in every output, "
-                "report and submission made with it"
-            )
-            rows["address"] = known.address
-        options = ", ".join(
-            f"{key}: {value}" for key, value in config[card.name].items() if key != "weights"
-        )
-        rows["options"] = f"`{options}`"
-        lines = [f"| {key} | {_cell(value)} |" for key, value in rows.items()]
-        parts.append(f"## `{card.name}`\n\n| | |\n|---|---|\n" + "\n".join(lines) + "\n")
-        names = ", ".join(f"`{name}`" for name in card.columns)
-        parts.append(
-            f"<details><summary>{len(card.columns)} columns</summary>\n\n{names}\n\n</details>\n"
-            if names
-            else f"Columns: {card.dimension} unnamed values.\n"
-        )
+        table = "\n".join(markdown_table(["", ""], _rows(card).items()))
+        parts.append(f"## `{card.name}`\n\n{table}\n")
+        parts.append(options_table(options_of(card.name)))
+        parts.append(_render_columns(card))
     return "\n".join(parts)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+def _rows(card: Card) -> dict[str, str]:
+    """The rows of a card's table, value by name."""
+    known = card.known
+    rows = {
+        "values per frame": str(card.dimension),
+        "input": known.input,
+        "time base": card.time_base,
+        "network": card.network,
+        "trained on": card.trained_on,
+        "licence": card.licence,
+        "citation": card.citation,
+        "cost": card.cost,
+    }
+    if card.weights:
+        rows["weights"] = (
+            f"`{card.weights}`. {known.note} For random weights: `random:<seed>`, named in every "
+            "output, report and submission made with them"
+        )
+        rows["address"] = known.address
+    return rows
+
+
+def _render_columns(card: Card) -> str:
+    if not card.columns:
+        return f"Columns: {card.dimension} unnamed values.\n"
+    names = ", ".join(f"`{name}`" for name in card.columns)
+    return f"<details><summary>{len(card.columns)} columns</summary>\n\n{names}\n\n</details>\n"
 
 
 HEADER = """\
 # Feature cards
 
-Written by `make cards` from the code, `config.yaml`, and `config/weights.yaml` and
-`pipeline/resources.yaml` of the package; a test compares them. The report of a run has the same
+Written by `make cards` from the code, `config.yaml`, and `config/extractors/` and
+`config/weights.yaml` of the package; a test compares them. The report of a run has the same
 cards with the run's own weights and its measured costs. Which sound belongs to which frame:
 [alignment.md](alignment.md).
 """

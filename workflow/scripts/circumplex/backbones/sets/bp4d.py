@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from circumplex.backbones.sets.base import Folds, Table, frame_files, require
 from circumplex.backbones.stills import SetDescription, Still
+from circumplex.config.still_sets import Coding
 from circumplex.errors import StillSetError
 
 LICENCE = (
@@ -20,13 +20,6 @@ CODE_FILE = re.compile(r"([FM]\d{3})_(T\d+)\.csv")
 UNIT = re.compile(r"(?:AU)?0*(\d+)", re.IGNORECASE)
 NOT_CODED = ("9", "-1", "")
 NAN = float("nan")
-
-
-class Coding(StrEnum):
-    """What the experts coded."""
-
-    OCCURRENCE = "occurrence"  # 0 or 1, of many action units
-    INTENSITY = "intensity"  # 0 to 5, of a few
 
 
 @dataclass

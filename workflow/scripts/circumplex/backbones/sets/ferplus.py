@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from circumplex.backbones.sets.base import IMAGE_SUFFIXES, Table, require
-from circumplex.backbones.stills import EXPRESSIONS, SetDescription, Still, StillSplit, Target
+from circumplex.backbones.stills import EXPRESSIONS, SetDescription, Still, StillSplit
+from circumplex.config.still_sets import Target
 from circumplex.errors import StillSetError
 
 LICENCE = (

@@ -6,12 +6,12 @@ from typing import Any
 
 from circumplex.backbones.sets.affectnet import AffectNet
 from circumplex.backbones.sets.base import Folds, HeldOut, StillReader
-from circumplex.backbones.sets.bp4d import Bp4d, Coding
+from circumplex.backbones.sets.bp4d import Bp4d
 from circumplex.backbones.sets.disfa import Disfa
 from circumplex.backbones.sets.ferplus import FerPlus
 from circumplex.backbones.sets.image_table import ImageTable
 from circumplex.backbones.sets.rafdb import RafDb
-from circumplex.backbones.stills import Target
+from circumplex.config.still_sets import Coding, Target
 
 READERS: Mapping[str, type[Any]] = {
     "ferplus": FerPlus,

@@ -1,16 +1,10 @@
 """ComParE 2016 low-level descriptors and their deltas (section 3.2.2): 130 values every 10 ms."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
-from circumplex.features.extractors.opensmile import DescriptorExtractor, Level, read_feature_set
-
-
-class FeatureSet(StrEnum):
-    """openSMILE's name of the set."""
-
-    COMPARE_2016 = "ComParE_2016"
+from circumplex.config.extractors.compare import Options
+from circumplex.features.extractors.opensmile import DescriptorExtractor, Level
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> DescriptorExtractor:  # noqa: ARG001
@@ -22,7 +16,7 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> DescriptorExtracto
     them, as the paper's features must have been.
 
     Raises:
-        RequestError: the options make no sense.
+        RequestError: the options are invalid.
     """
-    feature_set = read_feature_set("compare", options, FeatureSet.COMPARE_2016)
+    feature_set = Options.read(options, "features.compare").feature_set
     return DescriptorExtractor("compare", feature_set, [Level.DESCRIPTORS, Level.DELTAS])

@@ -1,63 +1,20 @@
-"""Expression feature of the DenseNet (section 3.2.1): 342 values a face."""
+"""Expression feature of the DenseNet (section 3.2.1): 342 values per face."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circumplex.config.densenet_blocks import BLOCKS, FEATURES, check_blocks
+from circumplex.config.densenet_blocks import FEATURES
+from circumplex.config.extractors.densenet import Options
 from circumplex.networks import densenet
-from circumplex.networks.arithmetic import Arithmetic, OptionReader
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.densenet import grey_image
 from circumplex.networks.inference import Inference
 from circumplex.networks.weights import Weights, build_network
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the feature ``densenet``.
-
-    Attributes:
-        weights: of the network.
-        blocks: layers of each of its three; 16 in the paper's.
-        mean: of the grey values (0 to 255) of the images that the network was trained on.
-        deviation: their standard deviation.
-        batch_size: faces a batch; fixed, see `BatchExtractor`.
-        arithmetic: how the network is run.
-    """
-
-    weights: Weights
-    blocks: tuple[int, int, int]
-    mean: float
-    deviation: float
-    batch_size: int
-    arithmetic: Arithmetic
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
-
-        Raises:
-            RequestError: an unknown key, a value out of range, or blocks that end in other than
-                342 channels.
-        """
-        reader = OptionReader("densenet", options)
-        parsed = cls(
-            weights=Weights.parse(reader.raw("weights")),
-            blocks=reader.counts("blocks", BLOCKS),
-            mean=reader.positive("mean", 131.0754),  # both from the authors' FER+ code
-            deviation=reader.positive("deviation", 47.858177),
-            batch_size=reader.positive("batch_size", 32),
-            # Channels last is half as fast again on a CPU.
-            arithmetic=Arithmetic.read(reader, channels_last=True),
-        )
-        reader.finish()
-        check_blocks(parsed.blocks, "features.densenet")
-        return parsed
 
 
 class Embedding(torch.nn.Module):
@@ -86,9 +43,9 @@ class DenseNetExtractor:
     def __init__(self, options: Options, device: str) -> None:
         self.batch_size = options.batch_size
         factory = partial(densenet.DenseNetBC, options.blocks)
-        network = build_network(factory, options.weights, device)
+        network = build_network(factory, Weights.parse(options.weights), device)
         embedding = Embedding(network, options.mean, options.deviation)
-        self.network = Inference(embedding, options.arithmetic, device)
+        self.network = Inference(embedding, Arithmetic.of(options), device)
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3) as grey image (64, 64)."""
@@ -107,6 +64,6 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> DenseNetExtractor:
     """The extractor of the config's slice.
 
     Raises:
-        RequestError: the options make no sense, or the weights are missing or do not fit.
+        RequestError: the options are invalid, or the weights are missing or do not fit.
     """
-    return DenseNetExtractor(Options.parse(options), device)
+    return DenseNetExtractor(Options.read(options, "features.densenet"), device)

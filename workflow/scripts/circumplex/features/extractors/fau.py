@@ -7,13 +7,14 @@ The paper's network starts from face recognition on Glint360K and is tuned on a 
 from collections.abc import Mapping
 from typing import Any
 
-from circumplex.features.extractors.iresnet import IResNetExtractor, Options
+from circumplex.config.extractors.fau import Options
+from circumplex.features.extractors.iresnet import IResNetExtractor
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> IResNetExtractor:
     """The extractor of the config's slice.
 
     Raises:
-        RequestError: the options make no sense, or the weights are missing or do not fit.
+        RequestError: the options are invalid, or the weights are missing or do not fit.
     """
-    return IResNetExtractor("fau", Options.parse(options, "fau"), device)
+    return IResNetExtractor("fau", Options.read(options, "features.fau"), device)

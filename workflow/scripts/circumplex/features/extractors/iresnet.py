@@ -1,59 +1,20 @@
-"""Expression feature of the IResNet (section 3.2.1): 512 values a face."""
+"""Expression feature of the IResNet (section 3.2.1): 512 values per face."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from circumplex.config.extractors.iresnet import Options
 from circumplex.networks import iresnet
-from circumplex.networks.arithmetic import Arithmetic, OptionReader
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Inference
 from circumplex.networks.iresnet import FACTORIES, Depth
 from circumplex.networks.iresnet_onnx import read_state
 from circumplex.networks.weights import Weights, build_network
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the features ``iresnet`` and ``fau``.
-
-    Attributes:
-        weights: of the network.
-        depth: layers; 100 is the paper's.
-        channels: of the first of four stages, each of which has twice those of the one before; 64
-            in ArcFace's networks.
-        batch_size: faces a batch; fixed, see `BatchExtractor`.
-        arithmetic: how the network is run.
-    """
-
-    weights: Weights
-    depth: Depth
-    channels: int
-    batch_size: int
-    arithmetic: Arithmetic
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any], name: str = "iresnet") -> Self:
-        """Read the config's slice of the feature called ``name``.
-
-        Raises:
-            RequestError: an unknown key or a value out of range.
-        """
-        reader = OptionReader(name, options)
-        parsed = cls(
-            weights=Weights.parse(reader.raw("weights")),
-            depth=reader.choice("depth", Depth.R100),
-            channels=reader.positive("channels", iresnet.CHANNELS),
-            batch_size=reader.positive("batch_size", 32),
-            # Channels last is a third faster on a CPU, on GPUs with tensor cores too.
-            arithmetic=Arithmetic.read(reader, channels_last=True),
-        )
-        reader.finish()
-        return parsed
 
 
 class Embedding(torch.nn.Module):
@@ -83,9 +44,9 @@ class IResNetExtractor:
     def __init__(self, name: str, options: Options, device: str) -> None:
         self.name = name
         self.batch_size = options.batch_size
-        factory = partial(FACTORIES[options.depth], options.channels)
-        network = build_network(factory, options.weights, device, read_state)
-        self.network = Inference(Embedding(network), options.arithmetic, device)
+        factory = partial(FACTORIES[Depth(options.depth)], options.channels)
+        network = build_network(factory, Weights.parse(options.weights), device, read_state)
+        self.network = Inference(Embedding(network), Arithmetic.of(options), device)
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3), as it is."""
@@ -104,6 +65,6 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> IResNetExtractor:
     """The extractor of the config's slice.
 
     Raises:
-        RequestError: the options make no sense, or the weights are missing or do not fit.
+        RequestError: the options are invalid, or the weights are missing or do not fit.
     """
-    return IResNetExtractor("iresnet", Options.parse(options), device)
+    return IResNetExtractor("iresnet", Options.read(options, "features.iresnet"), device)

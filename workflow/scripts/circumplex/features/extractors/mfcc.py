@@ -1,46 +1,19 @@
 """Mel-frequency cepstral coefficients of torchaudio, every 10 ms."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from torchaudio.transforms import MFCC
 
-from circumplex.errors import RequestError
+from circumplex.config.extractors.mfcc import Options
 from circumplex.features.sound import AudioRows
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
-from circumplex.networks.arithmetic import OptionReader
 
 WINDOW, HOP, FFT, BANDS = 400, 160, 512, 64  # samples: 25 ms, 10 ms, the next power of two; bands
 ROWS_AT_ONCE = 6000  # a minute
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the feature ``mfcc``.
-
-    Attributes:
-        dimension: coefficients, from the zeroth.
-    """
-
-    dimension: int
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
-
-        Raises:
-            RequestError: an unknown key, or more coefficients than bands.
-        """
-        reader = OptionReader("mfcc", options)
-        parsed = cls(dimension=reader.positive("dimension", 20))
-        reader.finish()
-        if parsed.dimension > BANDS:
-            raise RequestError(f"features.mfcc.dimension: at most {BANDS}, as there are bands")
-        return parsed
 
 
 class MFCCExtractor:
@@ -95,6 +68,6 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> MFCCExtractor:  # 
     """The extractor of the config's slice; it computes on the CPU.
 
     Raises:
-        RequestError: the options make no sense.
+        RequestError: the options are invalid.
     """
-    return MFCCExtractor(Options.parse(options))
+    return MFCCExtractor(Options.read(options, "features.mfcc"))

@@ -4,9 +4,9 @@ import tempfile
 import warnings
 import wave as wave_format
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum, StrEnum
+from enum import Enum
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 import opensmile
@@ -16,9 +16,7 @@ from opensmile.core.lib import OpenSMILE
 
 from circumplex.features.sound import AudioRows
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
-from circumplex.networks.arithmetic import OptionReader
 
-FeatureSet = TypeVar("FeatureSet", bound=StrEnum)
 STEP_S, WINDOW_S = 0.01, 0.02
 SHORTEST = 960  # samples: openSMILE gives no row before its first window of 60 ms is full
 ROWS_AT_ONCE = 6000  # a minute
@@ -29,18 +27,6 @@ class Level(Enum):
 
     DESCRIPTORS = "lld"
     DELTAS = "lld_de"
-
-
-def read_feature_set(feature: str, options: Mapping[str, Any], default: FeatureSet) -> FeatureSet:
-    """The config's slice of a feature whose only option is ``feature_set``, of the default's enum.
-
-    Raises:
-        RequestError: an unknown key or set.
-    """
-    reader = OptionReader(feature, options)
-    chosen = reader.choice("feature_set", default)
-    reader.finish()
-    return chosen
 
 
 class DescriptorExtractor:

@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, HubertConfig, HubertModel, PreTrainedModel
 
+from circumplex.config.extractors.speech import Options, Pooled
+from circumplex.config.precision import Precision
 from circumplex.errors import RequestError
 from circumplex.features.sound import AudioRows
 from circumplex.io.prefetch import prefetch
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
-from circumplex.networks.arithmetic import Arithmetic, OptionReader, Precision
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Exact, Inference
 from circumplex.networks.transformers import (
     check_dimension,
@@ -34,71 +34,8 @@ OPTIONAL_KEYS = ("masked_spec_embed",)
 FOREIGN_KEYS = ("lm_head.", "quantizer.", "project_q.", "project_hid.", "classifier.", "projector.")
 
 
-class Pooled(StrEnum):
-    """Values of ``layer`` that are no number."""
-
-    LAST = "last"  # the model's output, behind its last norm
-    MEAN = "mean"  # of the outputs of all Transformer layers
-
-
 Layer = Pooled | int
 """Which hidden state; 0 is the input of the first Transformer layer, k the output of the k-th."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the feature ``speech``.
-
-    Attributes:
-        weights: folder of a transformers model, or a seed.
-        dimension: values a token, which must be the model's.
-        layer: which hidden state.
-        window_s: seconds of tokens kept from one pass of the network.
-        context_s: seconds of sound on both sides of them.
-        precision: of the arithmetic.
-    """
-
-    weights: Weights
-    dimension: int
-    layer: Layer
-    window_s: float
-    context_s: float
-    precision: Precision
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any], name: str = "speech") -> Self:
-        """Read the config's slice of the feature called ``name``.
-
-        Raises:
-            RequestError: an unknown key or a value out of range.
-        """
-        reader = OptionReader(name, options)
-        parsed = cls(
-            weights=Weights.parse(reader.raw("weights")),
-            dimension=reader.positive("dimension", 768),
-            layer=parse_layer(reader, name),
-            window_s=reader.positive("window_s", 20.0),
-            context_s=reader.positive("context_s", 2.0),
-            precision=reader.choice("precision", Precision.FLOAT32),
-        )
-        reader.finish()
-        return parsed
-
-
-def parse_layer(reader: OptionReader, name: str) -> Layer:
-    """The option ``layer``.
-
-    Raises:
-        RequestError: neither a word of `Pooled` nor a whole number from 0.
-    """
-    value = reader.raw("layer")
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if value in list(Pooled):
-        return Pooled(value)
-    raise RequestError(
-        f"features.{name}.layer: {value!r} is neither last, nor mean, nor a number from 0"
-    )
 
 
 class Tokens(torch.nn.Module):
@@ -284,7 +221,9 @@ def random_model(options: Options, name: str) -> PreTrainedModel:
         num_attention_heads=4,
         conv_dim=(128,) * 7,
     )
-    model: PreTrainedModel = build_network(lambda: HubertModel(config), options.weights)
+    model: PreTrainedModel = build_network(
+        lambda: HubertModel(config), Weights.parse(options.weights)
+    )
     return model
 
 
@@ -292,15 +231,16 @@ def build(options: Mapping[str, Any], device: str = "cpu", name: str = "speech")
     """The extractor of the config's slice of the feature called ``name``.
 
     Raises:
-        RequestError: the options make no sense, or the weights are missing or do not fit.
+        RequestError: the options are invalid, or the weights are missing or do not fit.
     """
-    parsed = Options.parse(options, name)
+    parsed = Options.read(options, f"features.{name}")
+    weights = Weights.parse(parsed.weights)
     normalise = True
-    if parsed.weights.is_random:
+    if weights.is_random:
         model = random_model(parsed, name)
     else:
-        model = load_speech_model(parsed.weights, AutoModel, "facebook/hubert-base-ls960")
-        described = read_preprocessor(parsed.weights.checked_file())
+        model = load_speech_model(weights, AutoModel, "facebook/hubert-base-ls960")
+        described = read_preprocessor(weights.checked_file())
         normalise = bool(described.get("do_normalize", True))
     extractor = SpeechExtractor(
         name,

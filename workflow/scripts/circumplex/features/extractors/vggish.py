@@ -1,76 +1,23 @@
 """VGGish feature (section 3.2.2): 128 values for every 0.96 s example."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from circumplex.errors import RequestError
+from circumplex.config.extractors.vggish import Options
 from circumplex.features.sound import AudioRows, Intervals
 from circumplex.io.prefetch import Batcher
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
 from circumplex.networks import vggish
-from circumplex.networks.arithmetic import Arithmetic, OptionReader
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Inference
 from circumplex.networks.weights import Weights, build_network, load_state
 
 EXAMPLE_S = 0.96
-
-
-class Postprocess(StrEnum):
-    """What is done to the network's output."""
-
-    NONE = "none"
-    QUANTISED = "quantised"  # whitened, then 0 to 255 in whole numbers, as AudioSet hands out
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the feature ``vggish``.
-
-    Attributes:
-        weights: of the network.
-        hop_s: seconds between the starts of examples, a multiple of 0.01; 0.96 as published.
-        postprocess: of the network's output.
-        pca: ``pca_eigen_vectors`` and ``pca_means``; for `Postprocess.QUANTISED` only.
-        batch_size: examples a batch; fixed, so that an example's feature never depends on it.
-        arithmetic: how the network is run.
-    """
-
-    weights: Weights
-    hop_s: float
-    postprocess: Postprocess
-    pca: Weights | None
-    batch_size: int
-    arithmetic: Arithmetic
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
-        """Read the config's slice.
-
-        Raises:
-            RequestError: an unknown key, a value out of range, or ``pca`` without need or missing.
-        """
-        reader = OptionReader("vggish", options)
-        postprocess = reader.choice("postprocess", Postprocess.NONE)
-        quantised = postprocess is Postprocess.QUANTISED
-        parsed = cls(
-            weights=Weights.parse(reader.raw("weights")),
-            hop_s=reader.positive("hop_s", EXAMPLE_S),
-            postprocess=postprocess,
-            pca=Weights.parse(reader.raw("pca")) if quantised else None,
-            batch_size=reader.positive("batch_size", 16),
-            arithmetic=Arithmetic.read(reader),
-        )
-        reader.finish()
-        if abs(parsed.hop_s * 100 - round(parsed.hop_s * 100)) > 1e-6:
-            raise RequestError(f"features.vggish.hop_s: {parsed.hop_s} is no multiple of 0.01 s")
-        return parsed
 
 
 def read_pca(path: Path, _network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -107,11 +54,12 @@ class VGGishExtractor:
         self.batch_size = options.batch_size
         self._hop = round(options.hop_s * 100) * SAMPLE_RATE // 100  # samples
         self._front_end = vggish.LogMel().to(device)
-        network = build_network(vggish.VGGish, options.weights, device)
-        self.network = Inference(network, options.arithmetic, device)
+        network = build_network(vggish.VGGish, Weights.parse(options.weights), device)
+        self.network = Inference(network, Arithmetic.of(options), device)
         self._postprocess: torch.nn.Module = torch.nn.Identity()
         if options.pca is not None:
-            self._postprocess = build_network(vggish.Postprocessor, options.pca, device, read_pca)
+            pca = Weights.parse(options.pca)
+            self._postprocess = build_network(vggish.Postprocessor, pca, device, read_pca)
 
     def rows(self, wave: Path) -> Iterator[AudioRows]:
         """One row an example.
@@ -157,6 +105,6 @@ def build(options: Mapping[str, Any], device: str = "cpu") -> VGGishExtractor:
     """The extractor of the config's slice.
 
     Raises:
-        RequestError: the options make no sense, or the weights are missing or do not fit.
+        RequestError: the options are invalid, or the weights are missing or do not fit.
     """
-    return VGGishExtractor(Options.parse(options), device)
+    return VGGishExtractor(Options.read(options, "features.vggish"), device)

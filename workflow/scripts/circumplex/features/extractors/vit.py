@@ -1,17 +1,16 @@
 """Any Vision Transformer of transformers, such as DINOv2, on face crops."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 import torch
 from PIL import Image
 from transformers import AutoModel, Dinov2Config, Dinov2Model, PreTrainedModel
 
+from circumplex.config.extractors.vit import Options, Pooling
 from circumplex.errors import RequestError
 from circumplex.features.extractors.image_network import BackboneExtractor
-from circumplex.networks.arithmetic import Arithmetic, OptionReader
+from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.transformers import load_pretrained, module_of, read_preprocessor
 from circumplex.networks.weights import Weights, build_network
 
@@ -25,50 +24,6 @@ RANDOM_DESCRIPTION: Mapping[str, Any] = {
     "image_mean": [0.485, 0.456, 0.406],
     "image_std": [0.229, 0.224, 0.225],
 }
-
-
-class Pooling(StrEnum):
-    """How an image's tokens become one vector."""
-
-    CLS = "cls"  # the class token
-    MEAN = "mean"  # of the patches
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the feature ``vit``.
-
-    Attributes:
-        weights: folder of a transformers model, or a seed.
-        dimension: values a frame, which must be the model's.
-        pooling: of the tokens of the last layer.
-        batch_size: faces a batch; fixed, see `BatchExtractor`.
-        arithmetic: how the network is run.
-    """
-
-    weights: Weights
-    dimension: int
-    pooling: Pooling
-    batch_size: int
-    arithmetic: Arithmetic
-
-    @classmethod
-    def parse(cls, options: Mapping[str, Any], name: str = "vit") -> Self:
-        """Read the config's slice of the feature called ``name``.
-
-        Raises:
-            RequestError: an unknown key or a value out of range.
-        """
-        reader = OptionReader(name, options)
-        parsed = cls(
-            weights=Weights.parse(reader.raw("weights")),
-            dimension=reader.positive("dimension", 384),
-            pooling=reader.choice("pooling", Pooling.CLS),
-            batch_size=reader.positive("batch_size", 32),
-            arithmetic=Arithmetic.read(reader),
-        )
-        reader.finish()
-        return parsed
 
 
 class Pooler(torch.nn.Module):
@@ -95,7 +50,9 @@ def random_model(options: Options, name: str) -> PreTrainedModel:
             "stand-in needs"
         )
     config = Dinov2Config(hidden_size=options.dimension, num_hidden_layers=2, num_attention_heads=4)
-    model: PreTrainedModel = build_network(lambda: Dinov2Model(config), options.weights)
+    model: PreTrainedModel = build_network(
+        lambda: Dinov2Model(config), Weights.parse(options.weights)
+    )
     return model
 
 
@@ -110,26 +67,26 @@ def build(options: Mapping[str, Any], device: str = "cpu", name: str = "vit") ->
     """The extractor of the config's slice of the feature called ``name``.
 
     Raises:
-        RequestError: the options make no sense, or the weights are missing or do not fit.
+        RequestError: the options are invalid, or the weights are missing or do not fit.
     """
-    parsed = Options.parse(options, name)
-
-    if parsed.weights.is_random:
+    parsed = Options.read(options, f"features.{name}")
+    weights = Weights.parse(parsed.weights)
+    if weights.is_random:
         model, described = random_model(parsed, name), RANDOM_DESCRIPTION
     else:
         model = load_pretrained(
-            parsed.weights,
+            weights,
             AutoModel,
             optional=OPTIONAL_KEYS,
             foreign=FOREIGN_KEYS,
             example="facebook/dinov2-small",
         )
-        described = read_preprocessor(parsed.weights.checked_file())
+        described = read_preprocessor(weights.checked_file())
     config: Any = model.config
     if config.model_type not in KINDS:
         kinds = ", ".join(KINDS)
         raise RequestError(
-            f"weights {parsed.weights.file} are of a {config.model_type} model, none of {kinds}"
+            f"weights {weights.file} are of a {config.model_type} model, none of {kinds}"
         )
     return BackboneExtractor(
         name,
@@ -140,6 +97,6 @@ def build(options: Mapping[str, Any], device: str = "cpu", name: str = "vit") ->
         deviation=described["image_std"],
         dimension=parsed.dimension,
         batch_size=parsed.batch_size,
-        arithmetic=parsed.arithmetic,
+        arithmetic=Arithmetic.of(parsed),
         device=device,
     )

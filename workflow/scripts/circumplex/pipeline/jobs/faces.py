@@ -40,9 +40,10 @@ def load_detector(job: ShardJob) -> tuple[Any, Any]:
     import cv2
     import torch
 
-    from circumplex.faces.detector import FaceDetector, FaceOptions
+    from circumplex.config.faces import FaceOptions
+    from circumplex.faces.detector import FaceDetector
 
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(job.threads)
-    options = FaceOptions.from_config(job.stage.options)
+    options = FaceOptions.read(job.stage.options, "faces")
     return options, FaceDetector(options, job.running.take_device())

@@ -11,10 +11,10 @@ from circumplex.evaluation.ccc_table import CccTable
 from circumplex.evaluation.paper_tables import (
     Unit,
     make_lines,
-    notes,
     write_csv,
     write_html,
     write_markdown,
+    write_notes,
 )
 from circumplex.evaluation.scores import CccRow, score
 from circumplex.io.atomic import read_json, replacing, write_json, write_text
@@ -105,7 +105,7 @@ def make_table(job: RunningJob) -> None:
         return score(table, unit.name, split, labels, request.splits)
 
     lines = make_lines(request.rows, request.split, score_unit)
-    remarks = notes(request.split, request.random_weights)
+    remarks = write_notes(request.split, request.random_weights)
     write_csv(job.output("csv"), request.name, request.targets, lines)
     write_markdown(job.output("markdown"), request.title, request.targets, lines, remarks)
     write_html(job.output("html"), request.title, request.targets, lines, remarks)

@@ -8,6 +8,7 @@ import yaml
 
 from circumplex.config.search import preset
 from circumplex.io.atomic import write_json, write_text
+from circumplex.io.markdown import markdown_table
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import ProposalRequest, SearchRequest
 from circumplex.training.search import Finished, Sampler, propose, read_trials, rows
@@ -37,10 +38,9 @@ def summarise_search(job: RunningJob) -> None:
     writer.writeheader()
     writer.writerows(table)
     write_text(job.output("csv"), text.getvalue())
-    lines = [[_cell(value) for value in row.values()] for row in table]
-    head = [list(table[0]), ["---"] * len(table[0])]
+    cells = [[_cell(value) for value in row.values()] for row in table]
     note = "CCC on the validation samples, raw predictions, at each target's best epoch."
-    body = "\n".join("| " + " | ".join(line) + " |" for line in [*head, *lines])
+    body = "\n".join(markdown_table(list(table[0]), cells))
     write_text(job.output("markdown"), f"{note}\n\n{body}\n")
     best = trials[table[0]["trial"]]
     if math.isnan(best.score):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.config.samples import Sample, read_samples
-from circumplex.config.weights import RANDOM, TRAINED, WEIGHT_KEYS
+from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.io.digests import file_digest
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import ShardRequest
@@ -93,13 +93,8 @@ class ShardJob:
         ]
 
     def extractor_options(self) -> dict[str, Any]:
-        """The stage's options with the weights as `Weights.parse` reads them."""
-        options = dict(self.stage.options)
-        for key in options.keys() & set(WEIGHT_KEYS):
-            seed = options[key].removeprefix(RANDOM)
-            random = seed != options[key]
-            options[key] = {"random": int(seed)} if random else {"file": str(self.weights[key])}
-        return options
+        """The stage's options, with the files of its weights in place of their digests."""
+        return {**self.stage.options, **{key: str(path) for key, path in self.weights.items()}}
 
     def path(self, entry: Entry) -> Path:
         """Path of an earlier stage's file."""

@@ -1,0 +1,1 @@
+"""Experiments on the demo corpus and on finished runs of it."""

@@ -1,0 +1,33 @@
+"""``circumplex clean``: remove stored files of former parameters, code and samples."""
+
+import argparse
+from pathlib import Path
+
+from circumplex.errors import RequestError
+from circumplex.pipeline.store import clean_store
+
+EXAMPLE = "circumplex clean results"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "results",
+        type=Path,
+        metavar="RESULTS",
+        help="results folder, while no run uses it; what is removed is computed again if its "
+        "parameters come back",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Remove the files and print how much space they took.
+
+    Raises:
+        RequestError: the folder holds no store.
+    """
+    results: Path = options.results
+    if not (results / "store").is_dir():
+        raise RequestError(f"{results} holds no store: name the results folder of a run")
+    print(f"{clean_store(results) / 1e6:.1f} MB freed")
+    return 0

@@ -1,0 +1,57 @@
+"""What decides which faces are found and how they are kept.
+
+Imported while the workflow is parsed: standard library and pydantic only.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from circumplex.config.section import Lax, Section
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class CropFormat(StrEnum):
+    """How crops are encoded: small, or without loss."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+
+
+class FaceOptions(Section):
+    """Options of face detection with MTCNN, and of the crops that are kept."""
+
+    min_face_size: float = Field(
+        36,
+        ge=12,
+        le=10_000,
+        description="pixels; smaller faces are not looked for; MTCNN sees none below 12. Our "
+        "choice, 10% under 40, so that a face of 40 pixels is not at the edge of what is found",
+    )
+    thresholds: Lax[tuple[Probability, Probability, Probability]] = Field(
+        (0.6, 0.7, 0.7),
+        description="probabilities that a candidate must reach in MTCNN's three stages "
+        "(facenet-pytorch's)",
+    )
+    factor: float = Field(
+        0.709,
+        ge=0.1,
+        le=0.99,
+        description="ratio of two scales of MTCNN's image pyramid (facenet-pytorch's)",
+    )
+    min_probability: float = Field(
+        0.9, ge=0, le=1, description="of a detection to be a valid face (our choice)"
+    )
+    detect_every: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="detect in one frame of so many and interpolate tracked faces in between; 1 "
+        "detects in every frame",
+    )
+    crop_format: Lax[CropFormat] = Field(
+        CropFormat.JPEG, description="of the crops that are kept; png is without loss"
+    )
+    jpeg_quality: int = Field(95, ge=1, le=100, description="of the crops")

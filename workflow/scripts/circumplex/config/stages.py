@@ -1,0 +1,95 @@
+"""Options of the stages before training: compute, media, filling, labels, packs, folds.
+
+Imported while the workflow is parsed: standard library and pydantic only.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from circumplex.config.section import Lax, Section, Seed, Text, defaults_of
+
+
+class Threads(Section):
+    """Cores that a deep job asks for."""
+
+    extract: int = Field(4, ge=1, le=1024, description="cores of a job of a deep extractor")
+    train: int = Field(2, ge=1, le=1024, description="cores of a training")
+
+
+class Compute(Section):
+    """Where it is computed; does not change what is computed."""
+
+    gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
+    gpus_a_backbone: int = Field(
+        1, ge=1, le=64, description="times gpu: GPUs that train a backbone together (torchrun)"
+    )
+    threads: Threads = defaults_of(Threads)
+
+
+class Media(Section):
+    """Options of decoding."""
+
+    audio_only_fps: float = Field(
+        30.0,
+        ge=1,
+        le=240,
+        description="frames per second of the timeline of a sample without picture (our choice; "
+        "Aff-Wild2's)",
+    )
+
+
+class NoValidFace(StrEnum):
+    """What becomes of a sample without any valid face.
+
+    `FAIL`: it fails; `ZEROS`: its visual features are absent.
+    """
+
+    FAIL = "fail"
+    ZEROS = "zeros"
+
+
+class Fill(Section):
+    """Options of filling frames without a face."""
+
+    no_valid_face: Lax[NoValidFace] = Field(
+        NoValidFace.FAIL,
+        description="a sample without any valid face: fail, or zeros: its visual features are "
+        "absent",
+    )
+
+
+class Labels(Section):
+    """Options of reading annotations."""
+
+    max_difference: int = Field(
+        30,
+        ge=0,
+        le=1_000_000,
+        description="rows that annotation and video may differ by; Aff-Wild2's differ by a few",
+    )
+
+
+class PackType(StrEnum):
+    """Type of the values in packed features."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class Packs(Section):
+    """Options of packed features, which training reads."""
+
+    dtype: Lax[PackType] = Field(
+        PackType.FLOAT32, description="of the values; float16 takes half the disk"
+    )
+
+
+class Folds(Section):
+    """Folds of strategy kfold: over training and validation samples, groups never split."""
+
+    count: int = Field(5, ge=2, le=1000, description="of the folds (section 3.5 of the paper)")
+    seed: Seed = Field(0, description="of the division")
+    keep: Text | None = Field(
+        None, description="make_folds.json of an earlier run: its samples keep their folds"
+    )
