@@ -157,7 +157,7 @@ def test_speech_folders_that_do_not_fit_are_refused(tmp_path):
         ({"dimension": 768}, r"features.speech.dimension is 768, .* gives 32 .* dimension: 32"),
         ({"layer": 4}, r"features.speech.layer is 4; the model has 3 layers"),
         ({"layer": "middle"}, r"features.speech.layer is 'middle': must be last, mean"),
-        ({"layer": True}, r"features.speech.layer: True"),
+        ({"layer": True}, r"features.speech.layer is True"),
         ({"window_s": 1.01}, r"features.speech.window_s: 1.01 is no multiple of 0.02"),
         ({"speed": 1}, r"features.speech.speed: unknown option"),
     ):
