@@ -42,6 +42,7 @@ def prepared(fresh: Project) -> Project:
     shutil.copytree(fresh.corpus, fresh.root / "data")
     values = {
         "samples": "data/samples.tsv",
+        "results": "results",
         "backbones": {"still_sets": {"drawn": {"path": "data/stills/stills.csv"}}},
     }
     (fresh.root / "corpus.yaml").write_text(yaml.safe_dump(values))
