@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from circumplex.config.features import FEATURES
 from circumplex.config.samples import Sample, Split
 from circumplex.pipeline.resources import (
     DEFAULT_SECONDS,
@@ -25,7 +26,9 @@ def sample(video):
 def test_every_rule_that_asks_by_the_table_is_in_it():
     text = "".join(path.read_text() for path in RULES)
     asked = set(re.findall(r'(?:memory|time_limit)\("(\w+)"\)', text))
-    assert asked == needs().keys()
+    # The rule in a loop over the features asks for each of them.
+    assert "memory(feature.stage)" in text
+    assert asked | {feature.stage for feature in FEATURES.values()} == needs().keys()
 
 
 def test_requests_grow_with_the_input_and_on_retry():
@@ -60,5 +63,7 @@ def test_scratch_grows_with_the_sound():
 
 def test_stages_with_gpu_hours_are_those_that_ask_for_a_gpu():
     rules = re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.MULTILINE)
-    asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule}
+    asking = {rule.partition(":")[0] for rule in rules if re.search(r"gpu=GPU(?! if)", rule)}
+    assert "gpu=GPU if feature.deep else 0" in "".join(rules)
+    asking |= {feature.stage for feature in FEATURES.values() if feature.deep}
     assert asking == {stage for stage, need in needs().items() if need.gpu}
