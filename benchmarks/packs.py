@@ -127,7 +127,7 @@ def run_training(
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
     from circumplex.training.dataset import LabelReader
-    from circumplex.training.train import train
+    from circumplex.training.train import Training, TrainingData
 
     torch.set_num_threads(threads)
     reader = PackReader(index_paths(map(str, folder.glob("packs/*/*"))))
@@ -148,10 +148,8 @@ def run_training(
     )
     validated = [name for name in names if name not in set(train_samples)]
     with TemporaryDirectory(dir=folder) as work:
-        result = train(
-            spec, reader, labels, train_samples, validated, seed=0, work=Path(work),
-            state_interval_s=1e9,
-        )  # fmt: skip
+        data = TrainingData(reader, labels, train_samples, validated)
+        result = Training(spec, data, seed=0, work=Path(work)).run(state_interval_s=1e9)
     frames = {"train": learnt * FRAMES, "val": len(validated) * FRAMES}
     return {
         "steps": sum(row.updates for row in result.log),

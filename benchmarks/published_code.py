@@ -190,7 +190,7 @@ def train_ours(run: argparse.Namespace) -> Outcome:
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
     from circumplex.training.dataset import LabelReader
-    from circumplex.training.train import train
+    from circumplex.training.train import Training, TrainingData
 
     torch.set_num_threads(run.threads)
     imported = run.folder / "imported"
@@ -203,17 +203,14 @@ def train_ours(run: argparse.Namespace) -> Outcome:
     reader = PackReader(index_paths(map(str, imported.glob("packs/*/*"))))
     labels = LabelReader({path.stem: path for path in imported.glob("labels/*.parquet")})
     roles = {sample.sample: sample.split.value for sample in plan.samples}
+    data = TrainingData(
+        reader,
+        labels,
+        [name for name, role in roles.items() if role == "train"],
+        [name for name, role in roles.items() if role == "val"],
+    )
     with TemporaryDirectory() as work:
-        result = train(
-            spec,
-            reader,
-            labels,
-            [name for name, role in roles.items() if role == "train"],
-            [name for name, role in roles.items() if role == "val"],
-            seed=run.seed,
-            work=Path(work),
-            state_interval_s=1e9,
-        )
+        result = Training(spec, data, seed=run.seed, work=Path(work)).run(state_interval_s=1e9)
     best = {target.value: ccc for target, (_, ccc) in result.best.items()}
     return Outcome(
         updates=result.log[0].updates,

@@ -9,12 +9,13 @@ import torch
 from circumplex.backbones.metrics import ExpressionScore, UnitScore, confusion, unit_counts
 from circumplex.backbones.model import answers_of, build_model, loss_of, positive_weights
 from circumplex.backbones.stills import StillSplit, read_stills
-from circumplex.backbones.train import STATE, NonFinite, train_backbone
+from circumplex.backbones.train import STATE, train_backbone
 from circumplex.backbones.worker import Description, read_record, run
 from circumplex.config.recipes import Recipe
 from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError
 from circumplex.features.extractors import densenet, iresnet
+from circumplex.networks.reproducible import NonFinite
 from small_still_sets import make_set
 
 EXPRESSION = {"task": "expression", "network": "densenet", "batch_size": 8, "epochs": 2}

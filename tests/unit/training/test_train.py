@@ -9,10 +9,11 @@ from circumplex.config.precision import Precision
 from circumplex.config.training import Normalisation, Order, Reduction, Selection, TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.model.checkpoints import save_model
+from circumplex.networks.reproducible import NonFinite
 from circumplex.targets import Target
 from circumplex.training.predict import Predictor
 from circumplex.training.state import WorkFolder
-from circumplex.training.train import NonFinite, compute_rate, train
+from circumplex.training.train import Training, TrainingData, compute_rate
 from synthetic_data import SyntheticData
 
 TRAIN = {f"t{i}": frames for i, frames in enumerate((60, 41, 100, 33, 20, 77))}
@@ -40,7 +41,9 @@ def toy(tmp_path):
 def run(toy, work, chosen, train_samples=TRAIN, val_samples=VAL, seed=0, **rest):
     reader, labels = toy.readers()
     samples = (list(train_samples), list(val_samples))
-    return train(chosen, reader, labels, *samples, seed=seed, work=work, **rest)
+    of_run = {k: rest.pop(k) for k in ("on_epoch", "state_interval_s") if k in rest}
+    data = TrainingData(reader, labels, *samples)
+    return Training(chosen, data, seed=seed, work=work, **rest).run(**of_run)
 
 
 def bytes_of(result, path):

@@ -11,7 +11,7 @@ from circumplex.model.checkpoints import load_model, save_model
 from circumplex.model.network import Network, carry
 from circumplex.targets import Target
 from circumplex.training.predict import Predictor
-from circumplex.training.train import train
+from circumplex.training.train import Training, TrainingData
 from synthetic_data import SyntheticData
 
 SMALL = {"hidden": 16, "heads": 2, "layers": 2, "regressor": [12]}
@@ -234,7 +234,8 @@ def test_it_learns_and_predicts_the_same_from_its_file(tmp_path, kind, fusion, l
     )
     assert TrainingSpec.read(spec.plain()) == spec
     names = ([n for n in lengths if n[0] == "t"], ["v0", "v1"])
-    results = [train(spec, reader, labels, *names, seed=0, work=tmp_path / w) for w in "ab"]
+    data = TrainingData(reader, labels, *names)
+    results = [Training(spec, data, seed=0, work=tmp_path / w).run() for w in "ab"]
     for i, result in enumerate(results):
         save_model(result.model, tmp_path / f"{i}.pt")
     assert (tmp_path / "0.pt").read_bytes() == (tmp_path / "1.pt").read_bytes()
@@ -261,7 +262,8 @@ def test_every_network_trains_in_bfloat16(tmp_path, kind, fusion):
         }
     )
     names = (["t0", "t1", "t2"], ["v0"])
-    result = train(spec, *toy.readers(), *names, seed=0, work=tmp_path / "w")
+    data = TrainingData(*toy.readers(), *names)
+    result = Training(spec, data, seed=0, work=tmp_path / "w").run()
     weights = result.model.checkpoints[Target.VALENCE][0][1]
     assert all(weight.dtype == torch.float32 for weight in weights.values())
     assert all(torch.isfinite(weight).all() for weight in weights.values())

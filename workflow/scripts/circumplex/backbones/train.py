@@ -43,20 +43,18 @@ from circumplex.backbones.sampling import BalancedBatches, OrderedBatches
 from circumplex.backbones.stills import Stills, StillSplit, read_stills
 from circumplex.config.precision import Precision
 from circumplex.config.recipes import Optimiser, Recipe, Task
-from circumplex.errors import CircumplexError, RequestError
+from circumplex.errors import RequestError
 from circumplex.io.digests import value_digest
 from circumplex.io.tensors import write_safetensors
 from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
-from circumplex.networks.reproducible import reproducible, seed_epoch
+from circumplex.networks.reproducible import NonFinite, reproducible, seed_epoch
 from circumplex.networks.weights import Weights
 
 logger = logging.getLogger(__name__)
 STATE = "state.safetensors"
 RECORD = "record"
-
-
-class NonFinite(CircumplexError):
-    """A loss or an output is NaN or infinite; names images of the batch."""
+SEED_BYTES = 4
+"""Of the seed of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def train_backbone(
     """
     processes = processes or Processes()
     material = Material.read(recipe, tables)
-    with reproducible(device):
+    with reproducible(torch.device(device)):
         training = _Training(recipe, material, start, device, workers, processes)
         training.identity = value_digest(
             [
@@ -191,7 +189,7 @@ class _Training:
             warn_of_imitated_bfloat16(self.device)
         self.input: StillInput = input_of(recipe)
         sets = material.splits[StillSplit.TRAIN]
-        seed_epoch(recipe.seed, 0, 0)
+        seed_epoch(recipe.seed, 0, 0, size=SEED_BYTES)
         self.model = build_model(recipe, sets, start).to(self.device)
         self.model.to(memory_format=torch.channels_last)
         self.kept = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -254,7 +252,7 @@ class _Training:
     def _train_epoch(self, phase: int, chosen: Sequence[int]) -> float:
         """Mean loss of an epoch's steps."""
         recipe, epoch = self.recipe, self.progress.epoch
-        seed = seed_epoch(recipe.seed, phase + 1, epoch)
+        seed = seed_epoch(recipe.seed, phase + 1, epoch, size=SEED_BYTES)
         sets = self.material.splits[StillSplit.TRAIN]
         answers = [
             # Drawn anew in each epoch, where the recipe draws them.

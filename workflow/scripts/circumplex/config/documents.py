@@ -4,9 +4,9 @@
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -56,22 +56,44 @@ def _inside(slot: Slot, place: str) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def schema_text() -> str:
-    """The JSON schema of the config, in which an extractor's section may have any key.
+    """The JSON schema of the config, in which the section of an extractor may have any key.
 
-    So a new extractor changes no file but its own; its keys are checked by its model.
+    So may that of an encoder: a new one changes its own files alone. Their keys are checked by
+    their models.
     """
     schema = Config.model_json_schema(by_alias=True)
-    schema["$defs"]["Features"]["additionalProperties"] = {"type": "object"}
+    anything = {"type": "object", "additionalProperties": {"type": "object"}}
+    for name in ("Features", "Encoders"):
+        kept = {key: schema["$defs"][name][key] for key in ("title", "description")}
+        schema["$defs"][name] = {**kept, **anything}
+    _drop_unused(schema)
     full = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(full, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def options_page() -> str:
-    """The page docs/options.md: a table for each section but those of the extractors."""
+def _drop_unused(schema: dict[str, Any]) -> None:
+    """Remove definitions that nothing refers to any more."""
+    while True:
+        text = json.dumps(schema)
+        unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in text]
+        if not unused:
+            return
+        for name in unused:
+            del schema["$defs"][name]
+
+
+def options_page(encoders: Collection[str] | None = None) -> str:
+    """The page docs/options.md: a table for each section but those of the extractors.
+
+    Args:
+        encoders: those that it describes; all by default.
+    """
     parts = [HEAD]
     shown: dict[type[BaseModel], str] = {}
     for place, model in walk(Config):
-        if not (table := options_table(model)):
+        section, _, rest = place.partition(".")
+        left_out = encoders is not None and rest and rest.partition(".")[0] not in encoders
+        if (section == "encoders" and left_out) or not (table := options_table(model)):
             continue
         parts.append(f"## {f'`{place}`' if place else 'Top level'}\n\n{_summary(model)}\n")
         parts += [f"The keys of `{shown[model]}`."] if model in shown else table

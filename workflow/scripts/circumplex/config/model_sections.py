@@ -3,20 +3,31 @@
 Imported while the workflow is parsed: standard library and pydantic only.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 from circumplex.config.encoders.base import EncoderOptions
 from circumplex.config.encoders.registry import ENCODERS, encoder_names
-from circumplex.config.section import Section, defaults_of
+from circumplex.config.section import Section, check_part, defaults_of
 from circumplex.config.training import TrainingOptions
-from circumplex.errors import RequestError
+from circumplex.config.validation import suggestion
 
-if TYPE_CHECKING:
-    EncoderName = str
-else:
-    EncoderName = Literal[tuple(encoder_names())]
+
+def _check_encoder(name: str) -> str:
+    if name not in ENCODERS:
+        raise ValueError(f"there is no encoder {name!r}{suggestion(name, encoder_names())}")
+    return name
+
+
+EncoderName = Annotated[str, AfterValidator(_check_encoder)]
 
 
 def _dump_given(section: Section) -> dict[str, Any]:
@@ -50,13 +61,14 @@ class WithEncoder(Section):
     """What chooses an encoder and changes its section and the training."""
 
     encoder: EncoderName = Field(description="temporal encoder, by its name under encoders")
-    encoder_options: dict[str, Any] = Field({}, description="changes to the encoder's section")
+    encoder_options: dict[str, Any] = Field(
+        {}, description="changes to the section of the encoder, by the same keys"
+    )
     training: TrainingOverlay = defaults_of(TrainingOptions, "changes to the section training")
 
-    @model_validator(mode="after")
-    def _check_encoder_options(self) -> Self:
-        try:
-            ENCODERS[self.encoder].read(self.encoder_options, "encoder_options")
-        except RequestError as error:
-            raise ValueError(str(error).replace("config: ", "")) from error
-        return self
+    @field_validator("encoder_options")
+    @classmethod
+    def _read_encoder_options(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "encoder" not in info.data:
+            return values
+        return _dump_given(check_part(ENCODERS[info.data["encoder"]], values))

@@ -163,9 +163,8 @@ class TrainingSpec(TrainingOptions):
         Raises:
             RequestError: an unknown key or value, or values that do not go together.
         """
-        encoder = read_encoder(
-            values.get("encoder", {}), f"{place}.encoder" if place else "encoder"
-        )
+        place_of_encoder = f"{place}.encoder" if place else "encoder"
+        encoder = read_encoder(values.get("encoder", {}), place_of_encoder, source)
         of_encoder = {
             "learning_rate": encoder.learning_rate,
             "order": Order.IN_STEP if encoder.carries else Order.DRAWN,
@@ -174,9 +173,8 @@ class TrainingSpec(TrainingOptions):
         try:
             spec.check()
         except RequestError as error:
-            raise RequestError(
-                f"config: {place}: {error}" if place else f"config: {error}"
-            ) from error
+            where = f"{source}: {place}" if place else source
+            raise RequestError(f"{where}: {error}") from error
         return spec
 
     @property

@@ -1,4 +1,4 @@
-"""Seeds and deterministic algorithms for training."""
+"""What all trainings have in common: seeds, deterministic algorithms, a check of finite values."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,23 +6,42 @@ from contextlib import contextmanager
 
 import torch
 
+from circumplex.errors import CircumplexError
 
-def seed_epoch(seed: int, phase: int, epoch: int) -> int:
-    """Seed PyTorch for an epoch (dropout; initial weights in phase 0), and the epoch's draws."""
-    text = f"{seed}/{phase}/{epoch}".encode()
-    drawn = int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
-    torch.manual_seed(drawn)
-    return drawn
+
+class NonFinite(CircumplexError):
+    """A loss, output or weight is NaN or infinite; names samples or images where it can."""
+
+
+def seed_epoch(*key: int | None, size: int = 8) -> int:
+    """Seed PyTorch for an epoch, so that a training that resumes draws what it would have drawn.
+
+    Args:
+        key: what the epoch is known by: the seed of the training, and numbers such as those of
+            fold, phase and epoch. Initial weights have epoch 0.
+        size: bytes of the seed, from 1 to 8.
+
+    Returns:
+        the seed, for other generators of the epoch: an integer from 0 to 256**size - 1.
+    """
+    text = "/".join(map(str, key)).encode()
+    seed = int.from_bytes(hashlib.sha256(text).digest()[:size], "big")
+    torch.manual_seed(seed)
+    return seed
 
 
 @contextmanager
-def reproducible(device: str) -> Iterator[None]:
-    """Deterministic algorithms, and the caller's random state left as it was."""
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Use deterministic algorithms, and leave the caller's settings and random state as they were.
+
+    Args:
+        device: of the computation. Off the CPU some kernels have no deterministic form: PyTorch
+            warns of them.
+    """
     enabled = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng():
-        # Off the CPU some kernels have no deterministic form: a warning must do.
-        torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
+        torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
         try:
             yield
         finally:

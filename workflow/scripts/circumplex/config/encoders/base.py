@@ -41,7 +41,8 @@ class EncoderOptions(Section):
     """Architecture of a model with one temporal encoder, and the encoder's learning rate.
 
     The class of each encoder is called ``Options`` and is defined in the module of the encoder's
-    name. It states its own defaults for what is declared here without one, and its own options.
+    name. The defaults here are the paper's for its LSTM; an encoder states its own where they
+    differ, and the options that it alone has.
 
     Attributes:
         carries: whether a state is carried from segment to segment, so that the segments of a
@@ -50,13 +51,13 @@ class EncoderOptions(Section):
 
     carries: ClassVar[bool]
 
-    segment_length: Frames = Field(description="frames per segment")
-    stride: Frames = Field(description="frames between the starts of segments")
+    segment_length: Frames = Field(100, description="frames per segment")
+    stride: Frames = Field(100, description="frames between the starts of segments")
     fusion: Lax[Fusion] = Field(
         Fusion.CONCATENATE, description="how the features of a frame become one vector"
     )
     hidden: Width = Field(512, description="width of fusion and encoder")
-    layers: int = Field(ge=1, le=1000, description="layers of the encoder")
+    layers: int = Field(1, ge=1, le=1000, description="layers of the encoder")
     heads: int = Field(
         4, ge=1, le=1000, description="attention heads, of a Transformer and of cross_attention"
     )
@@ -69,7 +70,7 @@ class EncoderOptions(Section):
     initialisation: Lax[Initialisation] = Field(
         Initialisation.PYTORCH, description="of the weights"
     )
-    learning_rate: Rate = Field(description="of Adam, unless the options of training set one")
+    learning_rate: Rate = Field(3e-4, description="of Adam, unless training sets one")
 
     @property
     def name(self) -> str:

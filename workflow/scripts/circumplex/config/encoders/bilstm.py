@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from circumplex.config.encoders.base import EncoderOptions, Frames, Rate
+from circumplex.config.encoders.base import EncoderOptions, Frames
 from circumplex.errors import RequestError
 
 
@@ -18,8 +18,6 @@ class Options(EncoderOptions):
 
     segment_length: Frames = Field(250, description="frames per segment")
     stride: Frames = Field(250, description="frames between the starts of segments")
-    layers: int = Field(1, ge=1, le=1000, description="layers of the LSTM")
-    learning_rate: Rate = Field(3e-4, description="of Adam")
 
     def check(self) -> None:
         """Check that the options of a whole model go together; see `EncoderOptions.check`."""

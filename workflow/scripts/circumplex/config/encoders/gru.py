@@ -1,7 +1,11 @@
 """Options of the GRU, which is not in the paper: those of its LSTM."""
 
-from circumplex.config.encoders.lstm import Options as LstmOptions
+from typing import ClassVar
+
+from circumplex.config.encoders.base import EncoderOptions
 
 
-class Options(LstmOptions):
+class Options(EncoderOptions):
     """A GRU whose state goes on through the video."""
+
+    carries: ClassVar[bool] = True

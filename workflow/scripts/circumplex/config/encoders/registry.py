@@ -35,54 +35,46 @@ def _find_encoders() -> dict[str, type[EncoderOptions]]:
 ENCODERS: Mapping[str, type[EncoderOptions]] = _find_encoders()
 
 
-def read_encoder(values: Mapping[str, Any], place: str = "encoder") -> EncoderOptions:
+def read_encoder(
+    values: Mapping[str, Any], place: str = "encoder", source: str = "config"
+) -> EncoderOptions:
     """Read an encoder's options and check that they go together.
 
     Args:
         values: the encoder's name under ``kind``, and its options; those that are left out have
             the encoder's own defaults.
         place: of the encoder in the config, for messages.
+        source: how messages begin.
 
     Raises:
         RequestError: an unknown encoder, key or value, or options that do not go together.
     """
-    options = options_class(values, place).read(
-        {k: v for k, v in values.items() if k != KIND}, place
-    )
+    name: Any = values.get(KIND)
+    if name not in ENCODERS:
+        known = suggestion(str(name), encoder_names())
+        raise RequestError(f"{source}: {place}: there is no encoder {name!r}{known}")
+    given = {key: value for key, value in values.items() if key != KIND}
+    options = ENCODERS[name].read(given, place, source)
     try:
         options.check()
     except RequestError as error:
-        raise RequestError(f"config: {place}: {error}") from error
+        raise RequestError(f"{source}: {place}: {error}") from error
     return options
 
 
 def read_stored_encoder(values: Mapping[str, Any]) -> EncoderOptions:
     """Read the options that a model file holds.
 
-    Older files hold the options of all encoders: those that this encoder lacks are ignored.
+    Older files hold the options of all encoders: those that the model's encoder lacks are ignored.
 
     Raises:
         RequestError: an unknown encoder or value.
     """
-    fields = options_class(values).model_fields
-    return read_encoder({k: v for k, v in values.items() if k == KIND or k in fields})
+    kind = ENCODERS.get(str(values.get(KIND)), EncoderOptions)
+    kept = {k: v for k, v in values.items() if k == KIND or k in kind.model_fields}
+    return read_encoder(kept, source="model file")
 
 
 def encoder_values(options: EncoderOptions) -> dict[str, Any]:
     """Write options as plain values, for `read_encoder` and for files."""
     return {KIND: options.name, **options.plain()}
-
-
-def options_class(values: Mapping[str, Any], place: str = "encoder") -> type[EncoderOptions]:
-    """Look up the class of the encoder that ``kind`` names.
-
-    Raises:
-        RequestError: there is no such encoder.
-    """
-    name: Any = values.get(KIND)
-    if name not in ENCODERS:
-        raise RequestError(
-            f"config: {place}: there is no encoder {name!r}"
-            + suggestion(str(name), encoder_names())
-        )
-    return ENCODERS[name]

@@ -18,6 +18,7 @@ from circumplex.features.pack_reader import PackReader
 from circumplex.features.packs import index_paths
 from circumplex.io.atomic import read_json, replacing
 from circumplex.model.checkpoints import load_model, save_model
+from circumplex.networks.reproducible import NonFinite
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import TrainingRequest, TrialRequest
 from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
@@ -25,7 +26,7 @@ from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
 from circumplex.training.state import EpochLog, WorkFolder
 from circumplex.training.tensorboard import EventLog
-from circumplex.training.train import NonFinite, train
+from circumplex.training.train import Training, TrainingData, TrainingResult
 
 logger = logging.getLogger(__name__)
 STATE_INTERVAL_S = 30.0
@@ -95,8 +96,32 @@ class TrainingJob:
 
     def run_job(self) -> None:
         """Train, or take the model from the store; write the index and the table of epochs."""
-        features = [*self.stage.options["visual"], *self.stage.options["audio"]]
         labels = LabelReader(self.labels)
+
+        def make(_: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
+            self._train(labels, output, metadata)
+
+        run_shard(self.stage, self.index, [SampleRequest(self.run, self._key(labels))], make)
+        log = load_model(self.stage.link_path(self.run)).metadata["log"]
+        self._write_epochs(pa.Table.from_pylist(log))
+        # Anew: a training that was killed and resumed has logged some epochs twice.
+        with EventLog(self.events) as events:
+            for row in log:
+                events.add(row)
+
+    def run_trial(self) -> None:
+        """Run one trial of a search. If its loss is not finite, write an empty table of epochs."""
+        try:
+            self.run_job()
+        except NonFinite as error:
+            logger.warning("%s: without a score: %s", self.run, error)
+            columns = {f"ccc_{target}": pa.array([], pa.float64()) for target in Target}
+            self._write_epochs(pa.table(columns))
+            write_index(self.index, {})
+
+    def _key(self, labels: LabelReader) -> dict[str, Any]:
+        """Describe by content what the model is trained on."""
+        features = [*self.stage.options["visual"], *self.stage.options["audio"]]
         data = {
             sample: [
                 role,
@@ -105,30 +130,11 @@ class TrainingJob:
             ]
             for sample, role in self.roles.items()
         }
-        key = {"data": data, "seed": self.seed, "fold": self.fold}
+        return {"data": data, "seed": self.seed, "fold": self.fold}
 
-        def make(_: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
-            self._train(labels, output, metadata)
-
-        run_shard(self.stage, self.index, [SampleRequest(self.run, key)], make)
-        log = load_model(self.stage.link_path(self.run)).metadata["log"]
+    def _write_epochs(self, table: pa.Table) -> None:
         with replacing(self.epochs) as temporary:
-            pq.write_table(pa.Table.from_pylist(log), temporary)
-        # Anew: a training that was killed and resumed has logged some epochs twice.
-        with EventLog(self.events) as events:
-            for row in log:
-                events.add(row)
-
-    def run_trial(self) -> None:
-        """The same for a trial of a search: one whose loss is not finite ends without epochs."""
-        try:
-            self.run_job()
-        except NonFinite as error:
-            logger.warning("%s: without a score: %s", self.run, error)
-            rows = pa.table({f"ccc_{target}": pa.array([], pa.float64()) for target in Target})
-            with replacing(self.epochs) as temporary:
-                pq.write_table(rows, temporary)
-            write_index(self.index, {})
+            pq.write_table(table, temporary)
 
     @property
     def events(self) -> Path:
@@ -136,13 +142,31 @@ class TrainingJob:
         return self.epochs.with_name(self.epochs.name.replace(".epochs.parquet", ".tensorboard"))
 
     def _train(self, labels: LabelReader, output: Path, metadata: Mapping[str, Any]) -> None:
-        spec = TrainingSpec.read(self.stage.options)
+        """Train the model and write its file; the resumable state lies beside it until then."""
         work = output.with_suffix(".work")
-        train_samples = sorted(s for s, role in self.roles.items() if role == "train")
-        val_samples = sorted(s for s, role in self.roles.items() if role == "val")
+        train_samples, val_samples = self._samples_of("train"), self._samples_of("val")
         record = {"train_samples": train_samples, "val_samples": val_samples, **metadata}
+        training = Training(
+            TrainingSpec.read(self.stage.options),
+            TrainingData(self.reader, labels, train_samples, val_samples),
+            seed=self.seed,
+            fold=self.fold,
+            work=work,
+            device=self.device,
+            metadata=record,
+        )
+        result = self._run(training)
+        log = [curve_row(row) for row in result.log]
+        save_model(replace(result.model, metadata={**record, "log": log}), output)
+        WorkFolder(work).discard()
+
+    def _samples_of(self, role: str) -> list[str]:
+        return sorted(sample for sample, given in self.roles.items() if given == role)
+
+    def _run(self, training: Training) -> TrainingResult:
+        """Run a training, with a progress bar, curves for TensorBoard and a log."""
         with (
-            tqdm(total=spec.epochs, desc=self.run, unit="epoch", disable=None) as bar,
+            tqdm(total=training.epochs, desc=self.run, unit="epoch", disable=None) as bar,
             EventLog(self.events) as events,
         ):
 
@@ -151,23 +175,7 @@ class TrainingJob:
                 events.add(curve_row(log))
                 logger.info("%s", asdict(log))
 
-            result = train(
-                spec,
-                self.reader,
-                labels,
-                train_samples,
-                val_samples,
-                seed=self.seed,
-                fold=self.fold,
-                work=work,
-                device=self.device,
-                metadata=record,
-                on_epoch=on_epoch,
-                state_interval_s=STATE_INTERVAL_S,
-            )
-        log = [curve_row(row) for row in result.log]
-        save_model(replace(result.model, metadata={**record, "log": log}), output)
-        WorkFolder(work).discard()
+            return training.run(on_epoch, STATE_INTERVAL_S)
 
 
 def run_trial(running: RunningJob) -> None:
