@@ -62,7 +62,8 @@ def test_dry_run(command: DocumentedCommand, prepared: Project) -> None:
             if preset.startswith("results/"):  # which an earlier command of the document writes
                 (prepared.root / preset).parent.mkdir(parents=True, exist_ok=True)
                 (prepared.root / preset).write_text("{}\n")
-        words[place:place] = [preset for preset in demo if preset not in presets]
+        first = [] if demo[0] in presets else demo[:1]
+        words[place : place + len(presets)] = [*first, *presets, *demo[1:]]
     else:
         words = ["--configfile", *demo, *words]
     assert "This was a dry-run" in run(["snakemake", "--dry-run", *words], prepared.root)
