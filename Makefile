@@ -92,6 +92,7 @@ audit: .venv/.locked ## the lock against PyPI's advisories; fails if these canno
 
 cards: .venv/.locked ## the feature cards of docs/features.md
 	$(BIN)/circumplex cards
+	$(BIN)/circumplex options
 
 lock: .venv/.locked ## add to requirements.lock what pyproject.toml asks for
 	$(BIN)/python tools/lock.py

@@ -1,6 +1,6 @@
 """How fast the deep extractors are: their networks alone, and the whole rules.
 
-    PYTHONPATH=workflow/scripts python benchmarks/extractors.py [--features iresnet] [--threads 2]
+    .venv/bin/python benchmarks/extractors.py [--features iresnet] [--threads 2]
 
 For each extractor, with seeded random weights of full size, in one run: the bare forward pass in
 eager float32 (channels first); at the best setting that keeps the features
@@ -42,18 +42,19 @@ import pyarrow as pa
 import torch
 
 from circumplex.features.extractors import densenet, fau, iresnet, vggish, wav2vec2
-from circumplex.features.sound import extract_audio_feature
 from circumplex.features.tuning import LEAST_BATCHES, Trial, Tuner, recommend
-from circumplex.features.tuning_inputs import inputs_of, made_crops, made_sound
+from circumplex.features.tuning_inputs import inputs_of, synthesise_crops, synthesise_sound
 from circumplex.io.parquet import TableWriter, count_rows, frame_schema
 from circumplex.media.wave import SAMPLE_RATE
-from circumplex.pipeline.jobs.extraction import extract_examples, extract_faces
+from circumplex.pipeline.jobs.extraction import extract_examples, extract_faces, extract_rows
+from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.jobs.shard import ShardJob
+from circumplex.pipeline.records import Job
+from circumplex.pipeline.requests import ShardRequest
 from circumplex.pipeline.store import (
     Entry,
     Problem,
     SampleRequest,
-    Stage,
     Status,
     Task,
     run_shard_together,
@@ -96,9 +97,10 @@ class Whole:
 
 
 def job_of(folder: Path) -> ShardJob:
-    stage = Stage("extract", folder, "code", {})
-    index = folder / "index/extract/000-of-001.json"
-    return ShardJob(stage, index, {}, {}, {}, {}, "cpu", torch.get_num_threads())
+    index = "index/extract/000-of-001.json"
+    job = Job("000-of-001", ShardRequest("extract", "code"), {}, (index,))
+    outputs = {"index": [folder / index]}
+    return ShardJob.of(RunningJob(job, folder, {}, outputs, torch.get_num_threads(), {}))
 
 
 def request_of(folder: Path, sample: str, **files: Path) -> SampleRequest:
@@ -111,7 +113,7 @@ def request_of(folder: Path, sample: str, **files: Path) -> SampleRequest:
 
 def write_faces(folder: Path, sample: str, frames: int) -> SampleRequest:
     """Tables of faces and fill: every frame with a JPEG crop of its own."""
-    crops = [cv2.imencode(".jpg", crop)[1].tobytes() for crop in made_crops(64)]
+    crops = [cv2.imencode(".jpg", crop)[1].tobytes() for crop in synthesise_crops(64)]
     faces, fill = folder / f"{sample}.faces.parquet", folder / f"{sample}.fill.parquet"
     schema = frame_schema(pa.field("crop", pa.binary()))
     numbers = np.arange(frames)
@@ -128,18 +130,9 @@ def write_sound(folder: Path, sample: str, seconds: float) -> SampleRequest:
     path = folder / f"{sample}.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
-        sound = made_sound(round(seconds * SAMPLE_RATE))
+        sound = synthesise_sound(round(seconds * SAMPLE_RATE))
         file.writeframes((sound * 32767).astype("<i2").tobytes())
     return request_of(folder, sample, extract_audio=path)
-
-
-def extract_speech(
-    job: ShardJob, tasks: Sequence[Task], extractor: Any
-) -> Iterator[tuple[Task, Problem | None]]:
-    for task in tasks:
-        wave = job.path(task.request.upstream["extract_audio"])
-        extract_audio_feature(wave, task.output, extractor, task.metadata)
-        yield task, None
 
 
 def timed(work: Callable[[], float], clock: Clock) -> Stretch:
@@ -185,7 +178,7 @@ def run_whole(
     def rule(requests: Sequence[SampleRequest]) -> float:
         job = job_of(folder)
         make_all = partial(case.extract, job, extractor=extractor)
-        run_shard_together(job.stage, job.index, requests, make_all)
+        run_shard_together(job.stage, job.running.output("index"), requests, make_all)
         return len(requests) * case.clip_items
 
     def rows() -> int:
@@ -254,7 +247,7 @@ CASES = {
     "wav2vec2": Case(
         wav2vec2.build,
         {**RANDOM, "precision": "float32", "size": "base"},
-        extract_speech,
+        extract_rows,
         write_sound,
         CLIP_S,
         PASSES * PASS_S,

@@ -1,6 +1,6 @@
 """How fast faces are found, and whether they are the faces that MTCNN finds frame by frame.
 
-    PYTHONPATH=workflow/scripts python benchmarks/faces.py ../shared/media/*.m[okp]*  [--threads 2]
+    .venv/bin/python benchmarks/faces.py ../shared/media/*.m[okp]*  [--threads 2]
 
 For each clip, in frames a second from the file on: bare decoding; decoding and facenet-pytorch's
 MTCNN called frame by frame as its README shows; the work of the rule `align_faces`, which ends with

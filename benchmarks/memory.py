@@ -1,6 +1,6 @@
 """Peak memory of every media job, on films of different length and on an hour of sound.
 
-    PYTHONPATH=workflow/scripts python benchmarks/memory.py ../shared/media/astronaut.png
+    .venv/bin/python benchmarks/memory.py ../shared/media/astronaut.png
 
 Makes films of 1080p in which the given picture of a face wanders over noise, with sound, and one
 file of noise an hour long. Each job runs in a process of its own; its peak resident memory is what

@@ -1,6 +1,6 @@
 """Training from packs larger than memory: seconds a frame, memory, and rates of reading.
 
-    PYTHONPATH=workflow/scripts python benchmarks/packs.py
+    .venv/bin/python benchmarks/packs.py
 
 Packs 600 samples of 5,000 synthetic frames, all seven features as float16 (14.5 GB in a folder of
 its own, removed after), by the workflow's function and shards. Then, each in a process of its own:
@@ -23,7 +23,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from circumplex.cli.checkout import find_checkout
+
+ROOT = find_checkout(Path(__file__))
 FEATURES = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")
 FRAMES = 5000
 """A sample's: 50 segments, so that 160 samples in 16s make 500 steps."""

@@ -1,7 +1,7 @@
 """Training beside the authors' published code: validation CCC and seconds, on the same bytes.
 
     git clone -b RUCAIM3 https://github.com/situAI/ABAW2022_VA_Situ-RUCAIM3 published
-    PYTHONPATH=workflow/scripts python benchmarks/published_code.py published
+    .venv/bin/python benchmarks/published_code.py published
 
 Makes features and targets in the published code's own layout, imports them, and trains both sides
 with the paper's hyperparameters: theirs given to its scripts' options, ours
@@ -30,7 +30,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from circumplex.cli.checkout import find_checkout
+
+ROOT = find_checkout(Path(__file__))
 FEATURES = {"densenet": 342, "wav2vec2": 768, "compare": 130}
 LATENTS = 24
 FRAMES = (451, 500)

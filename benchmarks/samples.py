@@ -1,6 +1,6 @@
 """Hundreds of samples: the time of a dry run, the cost a job, and that one more is one more.
 
-    PYTHONPATH=workflow/scripts:. python benchmarks/samples.py --samples 600
+    .venv/bin/python -m benchmarks.samples --samples 600
 
 Makes a corpus of films of 3 frames: the same face and sound, but other bytes at each film's end,
 so that no two share a digest. Times `snakemake -n` with all eleven extractors and digests at hand;
@@ -22,10 +22,11 @@ import av
 import numpy as np
 import yaml
 
+from circumplex.cli.checkout import find_checkout
 from demo.corpus.film import make_video
 from demo.corpus.plan import plan_corpus
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = find_checkout(Path(__file__))
 MADE = re.compile(r": (\d+) made, (\d+) taken from the store")
 LIMIT_S = 10.0
 FRAMES, SECONDS, RATE = 3, 0.3, 16_000

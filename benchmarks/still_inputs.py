@@ -1,6 +1,6 @@
 """Augmented images a second on one core, and memory against the number of images.
 
-    PYTHONPATH=workflow/scripts python benchmarks/still_inputs.py
+    .venv/bin/python benchmarks/still_inputs.py
 
 Makes JPEGs of 112 to 256 px, smooth with some noise as photographs are, and a table of landmarks
 for half of them. The images are read, decoded and augmented in this process on one thread; the

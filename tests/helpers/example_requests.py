@@ -47,7 +47,7 @@ def config_of(*presets: str) -> dict[str, Any]:
 
 
 def request_config(folder: Path, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The shipped config on a made sheet, with changes."""
+    """The shipped config on a synthetic sheet, with changes."""
     sheet = folder / "samples.tsv"
     if not sheet.exists():
         write_sheet(sheet, ROWS)

@@ -1,4 +1,4 @@
-"""Sounds made for tests, and wave files of them."""
+"""Synthetic sounds, and wave files of them."""
 
 import wave
 from pathlib import Path

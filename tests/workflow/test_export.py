@@ -28,4 +28,4 @@ def test_an_exported_ensemble_predicts_new_videos(project: Project) -> None:
     project.edit("config/demo.yaml", "hop_s: 0.24", "hop_s: 0.48")
     refused = project.snakemake(configs=configs)
     assert refused.code == 1
-    assert "vggish: extract_vggish options is" in refused.text
+    assert "vggish: extract_vggish: hop_s is 0.48, the export has 0.24" in refused.text

@@ -1,23 +1,27 @@
 """What reruns after a change: what is stale by content, and nothing else."""
 
+import json
 import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from circumplex.config.samples import shard_of
-from projects import AFTER_TRAINING, RESULT_RULES, Project, planned
+from circumplex.io.digests import file_digest
+from projects import AFTER_TRAINING, RESULT_RULES, Outcome, Project, copy_project, planned
+
+SMOOTHING = {"smooth_predictions", "check_failures", *RESULT_RULES}
 
 
 def test_another_smoothing_window_reruns_smoothing_and_what_follows(project: Project) -> None:
     project.edit("config.yaml", "valence: 20", "valence: 10")
-    expected = {"smooth_predictions", "check_failures", *RESULT_RULES}
     done = project.snakemake()
     assert done.code == 0, done.text
-    assert done.rules == expected
+    assert done.rules == SMOOTHING
     assert planned(project) == set()
 
 
@@ -59,7 +63,7 @@ def test_an_edited_module_reruns_the_rules_that_import_it(project: Project) -> N
         "(window + 1) // 2",
         "window // 2 + 1",
     )
-    assert planned(project) == {"smooth_predictions", "check_failures", *RESULT_RULES}
+    assert planned(project) == SMOOTHING
 
 
 def test_damaged_files_are_made_again_and_lost_links_laid_again(project: Project) -> None:
@@ -197,3 +201,104 @@ def test_use_conda_on_or_off_reruns_nothing_and_a_missing_conda_is_told(
     outcome = project.snakemake(options=("--use-conda", "--dry-run"))
     assert outcome.code == 0, outcome.text
     assert outcome.rules == set()
+
+
+# Snakemake's records are lost, or the dates of the files: what lies beside the results decides.
+
+
+Change = Callable[[Project], Outcome]
+
+
+def lose_records(project: Project) -> Outcome:
+    shutil.rmtree(project.root / ".snakemake")
+    return project.snakemake()
+
+
+def clean_metadata(project: Project) -> Outcome:
+    records = (project.results / "records").rglob("*.json")
+    paths = [path for file in records for path in json.loads(file.read_text())["outputs"]]
+    assert len(paths) > 30
+    folder = project.results.relative_to(project.root)
+    files = [str(folder / path) for path in paths]
+    cleaned = project.snakemake(options=("--cleanup-metadata", *files))
+    assert cleaned.code == 0, cleaned.text
+    return project.snakemake()
+
+
+def copy_without_dates(project: Project) -> Outcome:
+    before = project.results.rename(project.results.with_name("before"))
+    shutil.copytree(before, project.results, symlinks=True, copy_function=shutil.copyfile)
+    shutil.rmtree(before)
+    return project.snakemake()
+
+
+def copy_without_dates_or_records(project: Project) -> Outcome:
+    shutil.rmtree(project.root / ".snakemake")
+    return copy_without_dates(project)
+
+
+def start_in_a_fresh_clone(project: Project) -> Outcome:
+    clone = copy_project(project.root.with_name("clone"))
+    shutil.copytree(project.corpus, clone.corpus)
+    return clone.snakemake(options=("--config", f"results={project.results}"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lose_records,
+        clean_metadata,
+        copy_without_dates,
+        copy_without_dates_or_records,
+        start_in_a_fresh_clone,
+    ],
+)
+def test_an_unchanged_request_runs_no_job(project: Project, change: Change) -> None:
+    done = change(project)
+    assert done.code == 0, done.text
+    assert done.jobs == set()
+    assert "Nothing to be done" in done.text
+
+
+@pytest.mark.parametrize("change", [lose_records, copy_without_dates_or_records])
+def test_a_changed_window_reruns_smoothing_where_records_are_lost(
+    project: Project, change: Change
+) -> None:
+    project.edit("config.yaml", "valence: 20", "valence: 10")
+    models = digests(project, "train_encoder/**/*.pt")
+    ensemble = project.results / "ensemble_predictions/main.parquet"
+    before = file_digest(ensemble)
+    done = change(project)
+    assert done.code == 0, done.text
+    assert done.rules == SMOOTHING
+    assert file_digest(ensemble) != before
+    assert digests(project, "train_encoder/**/*.pt") == models
+    assert planned(project) == set()
+
+
+def test_an_unused_function_reruns_its_stage_and_trains_nothing_anew(project: Project) -> None:
+    module = project.root / "workflow/scripts/circumplex/features/extractors/egemaps.py"
+    module.write_text(module.read_text() + "\n\ndef unused() -> int:\n    return 1\n")
+    models = digests(project, "train_encoder/**/*.pt")
+    submission = digests(project, "submissions/*/*")
+    done = project.snakemake()
+    assert done.code == 0, done.text
+    extraction = {"extract_egemaps", "pack_features", "list_failures"}
+    assert done.rules <= extraction | {"train_encoder", *AFTER_TRAINING}
+    assert extraction <= done.rules
+    packed = {job.split()[0] for rule, job in done.jobs if rule == "pack_features"}
+    assert packed == {"egemaps"}
+    trained = {job for rule, job in done.jobs if rule == "train_encoder"}
+    for run in trained:
+        log = (project.results / f"logs/train_encoder/{run}.log").read_text()
+        assert "0 made, 1 taken from the store" in log
+    assert digests(project, "train_encoder/**/*.pt") == models
+    assert digests(project, "submissions/*/*") == submission
+    assert planned(project) == set()
+
+
+def digests(project: Project, pattern: str) -> dict[str, str]:
+    """Digest of each file that a pattern matches below the results folder."""
+    found = {str(p): file_digest(p) for p in project.results.glob(pattern) if p.is_file()}
+    assert found
+    return found

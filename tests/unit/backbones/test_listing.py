@@ -139,7 +139,7 @@ def test_landmarks_in_one_point_are_no_landmarks(tmp_path: Path) -> None:
     made = many(tmp_path, 200)
     made[7] = Still("7.jpg", TRAIN, landmarks=(5.0,) * 10)
     summary = listed(Made(tmp_path, made), tmp_path / "t.parquet")
-    assert summary["unusable"]["named"] == ["7.jpg: all landmarks are one point"]
+    assert summary["unusable"]["named"] == ["7.jpg: all landmarks are the same point"]
 
 
 def test_random_damage_is_an_unusable_image_or_none(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError
 from circumplex.features.extractors import densenet, iresnet
 from circumplex.networks.reproducible import NonFinite
-from toy_stills import make_set
+from small_still_sets import make_set
 
 EXPRESSION = {"task": "expression", "network": "densenet", "batch_size": 8, "epochs": 2}
 UNITS = {"task": "action_units", "network": "iresnet", "depth": 18, "units": [1, 2, 4, 26]}

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import yaml
 
@@ -33,3 +35,23 @@ def test_a_preset_that_cannot_be_read_is_named(tmp_path, text):
         path.write_text(text)
     with pytest.raises(RequestError, match=r"bad\.yaml cannot be read"):
         plan_of([path])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "features: &a\n  densenet: *a\n",
+        "exclude: " + "[" * 5000 + "]" * 5000,
+        "a: &a [x, x, x, x]\n" + "".join(f"b{k}: &b{k} [*a, *a, *a]\n" for k in range(3)),
+        "b0: &b0 [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"b{k}: &b{k} [{', '.join([f'*b{k - 1}'] * 9)}]\n" for k in range(1, 12)),
+    ],
+)
+def test_a_hostile_preset_is_refused_at_once_by_lines_of_its_own(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    start = time.monotonic()
+    with pytest.raises(RequestError) as raised:
+        plan_of([path])
+    assert time.monotonic() - start < 5
+    assert len(str(raised.value).splitlines()) <= 4

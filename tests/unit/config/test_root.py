@@ -116,7 +116,7 @@ def test_seeds_of_random_weights_are_refused_out_of_range(seed):
         ),
         (
             {"training": {"betas": [0.9, math.nan]}},
-            "config: training.betas.1 is nan: must be",
+            "config: training.betas.1 is nan: must be a num",
         ),
         ({"smoothing": {"valence": 20.0}}, "config: smoothing.valence is 20.0: must be an integer"),
         ({"folds": {"count": 2e9}}, "config: folds.count is 2000000000.0: must be an integer"),
@@ -139,6 +139,31 @@ def test_seeds_of_random_weights_are_refused_out_of_range(seed):
             {"backbones": {"still_sets": {"x": {"kind": "bp4d", "path": "x"}}}},
             "config: backbones.still_sets.x lacks images",
         ),
+        (
+            {"experiments": {"x": {"encoder": "lstmm", "features": ["fau"]}}},
+            "config: experiments.x.encoder: there is no encoder 'lstmm'; did you mean 'lstm'?",
+        ),
+        (
+            {
+                "experiments": {
+                    "x": {"encoder": "lstm", "features": ["fau"], "encoder_options": {"hiden": 8}}
+                }
+            },
+            "config: unknown key 'hiden' at experiments.x.encoder_options; did you mean 'hidden'?",
+        ),
+        (
+            {
+                "experiments": {
+                    "x": {
+                        "encoder": "lstm",
+                        "features": ["fau"],
+                        "encoder_options": {"hidden": 8.0},
+                    }
+                }
+            },
+            "config: experiments.x.encoder_options.hidden is 8.0: must be an integer from 1 to",
+        ),
+        ({"encoders": {"lstm": {"kernel_size": 3}}}, "config: unknown key 'kernel_size' at encode"),
         ({"shards": 10**5000}, "config: shards is a number of thousands of digits: must be"),
     ],
 )
@@ -169,8 +194,8 @@ def test_what_changes_another_section_is_not_filled_in():
     assert read["strategy"] == "official"
 
 
-NAMED = ("experiments", "ensembles", "submissions", "tables", "encoders", "backbones")
-"""Sections of entries that have no default; `encoders` states those of `config.encoders`."""
+NAMED = ("experiments", "ensembles", "submissions", "tables", "backbones")
+"""Sections of entries that have no default."""
 
 
 def test_the_shipped_config_states_the_defaults():

@@ -244,7 +244,7 @@ BREAKS = [
     (copy_train, r"2 folders hold annotations of split train: .*2nd.*Train_Set, .*VA_Est"),
     (no_video_matches, "no video belongs to any of the 8 samples"),
     (no_video, r"batch1, .*batch2: no video \(.*\.mp4"),
-    (no_crops, r"no crops of any sample; give the folder that holds .*00001\.jpg"),
+    (no_crops, r"no crops of any sample; name the folder that holds .*00001\.jpg"),
     (
         lambda f: put(f / "batch2/10-60.mp4"),
         r"named '10-60': .*batch1/10-60\.avi and .*batch2/10-60\.mp4",
@@ -252,8 +252,11 @@ BREAKS = [
     (lambda f: put(f / VA / "Validation_Set/10-60.txt", LABELS), "'10-60' is in split train and "),
     (lambda f: put(f / "test.txt", "a\n10-60\n"), "'10-60' is in split train and again in .* test"),
     (lambda f: put(f / "test.txt", "a\na\n"), "'a' is in split test and again in split test"),
-    (lambda f: put(f / "test.txt", "image,valence\n"), "'image,valence' is no sample's name"),
-    (lambda f: put(f / "test.txt", "video1/00001.jpg\n"), "is no sample's name"),
+    (
+        lambda f: put(f / "test.txt", "image,valence\n"),
+        "'image,valence' is not the name",
+    ),
+    (lambda f: put(f / "test.txt", "video1/00001.jpg\n"), "is not the name of a sample"),
     (lambda f: put(f / "test.txt", " \n"), "is empty"),
     (lambda f: (f / "test.txt").write_bytes(b"\xff\xfe"), "cannot be read: .*utf-8"),
     (lambda f: (f / "test.txt").unlink(), "cannot be read: .*No such file"),

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from circumplex.ccc import ccc
-from circumplex.evaluation.scores import evaluate
+from circumplex.evaluation.scores import evaluate, score
+from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.targets import Target
+from synthetic_data import write_labels
 
 
 def test_rows_are_over_all_annotated_frames_of_all_samples():
@@ -32,3 +34,53 @@ def test_refusals():
         evaluate("m", "val", [(np.zeros((3, 2)), np.zeros((1, 2)))])
     with pytest.raises(ValueError, match="not finite"):
         evaluate("m", "val", [(np.full((3, 2), np.nan), np.zeros((3, 2)))])
+
+
+SPLITS = {"train0": "train", "val0": "val", "test0": "test", "hidden": "predict", "bare": "val"}
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory):
+    """Predictions of a sample of each split, of different lengths; one has no annotation."""
+    folder = tmp_path_factory.mktemp("scores")
+    draw = np.random.default_rng(2)
+    labels = {}
+    with PredictionWriter(folder / "predictions.parquet", {}) as table:
+        for k, sample in enumerate(SPLITS):
+            annotation = draw.uniform(-1, 1, size=(4 + k, 2))
+            table.write(sample, np.arange(4 + k) / 30, annotation / 2)
+            if sample != "bare":
+                labels[sample] = write_labels(folder / f"{sample}.parquet", annotation)
+    return PredictionTable(folder / "predictions.parquet"), labels
+
+
+@pytest.mark.parametrize(
+    ("split", "frames", "samples"),
+    [
+        ("val", 5, 1),
+        ("test", 6, 1),
+        ("out of fold", 4 + 5, 2),
+        ("3", 4 + 5, 2),  # a fold's model predicts what the fold held out
+    ],
+)
+def test_a_split_is_scored_on_its_own_annotated_samples(predicted, split, frames, samples):
+    table, labels = predicted
+    rows = score(table, "m", split, labels, SPLITS)
+    assert [(row.model, row.split, row.target) for row in rows] == [
+        ("m", split, target) for target in Target
+    ]
+    assert {(row.frames, row.samples) for row in rows} == {(frames, samples)}
+
+
+def test_scores_compare_predictions_with_the_annotation_of_the_same_sample(predicted):
+    table, labels = predicted
+    for row in score(table, "m", "out of fold", labels, SPLITS):
+        column = list(Target).index(row.target)
+        x = np.concatenate([table.values(name)[:, column] for name in ("train0", "val0")])
+        assert row.ccc == pytest.approx(ccc(x, 2 * x), abs=1e-6)
+
+
+def test_nothing_is_scored_where_no_sample_of_the_split_is_annotated(predicted):
+    table, labels = predicted
+    assert score(table, "m", "val", {"train0": labels["train0"]}, SPLITS) == []
+    assert score(table, "m", "test", labels, {"train0": "train"}) == []

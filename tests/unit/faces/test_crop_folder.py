@@ -97,9 +97,9 @@ def twice(folder):
         (too_many, "this video's"),
         (raw_crops, "160x160"),
         (numbered_from_zero, "from 1"),
-        (no_jpeg, "no JPEG"),
-        (cut_to_nothing, "no JPEG"),
-        (twice, "one frame"),
+        (no_jpeg, "not a JPEG"),
+        (cut_to_nothing, "not a JPEG"),
+        (twice, "the same frame"),
     ],
 )
 def test_unusable_folders(tmp_path, timeline, make, says):

@@ -43,7 +43,7 @@ def test_never_mirrors():
 
 
 def test_one_point_has_no_similarity():
-    with pytest.raises(ValueError, match="one point"):
+    with pytest.raises(ValueError, match="the same point"):
         similarity(np.ones((5, 2)), ARCFACE_TEMPLATE)
 
 

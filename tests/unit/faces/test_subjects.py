@@ -15,22 +15,22 @@ def box(x, y=100.0, side=80.0):
 
 
 def follow(frames, subject="largest", fps=25.0):
-    """The person chosen in each frame, of frames of (person's look, box)."""
+    """The person chosen in each frame, of frames of (person's appearance, box)."""
     places = follow_places(frames, subject, fps)
     chosen = zip(frames, places, strict=True)
     return [None if k is None else int(np.argmax(people[k][0])) for people, k in chosen]
 
 
 def follow_places(frames, subject="largest", fps=25.0):
-    """Run a tracker over frames of (person's look, box); the place in each frame's list of the
-    one it chose."""
+    """Run a tracker over frames of (person's appearance, box); return the place of the chosen one
+    in each frame's list."""
     tracker = Tracker(Subject.parse(subject))
     tracks = []
     for number, people in enumerate(frames):
         boxes = np.array([b for _, b in people], float).reshape(-1, 4)
-        looks = np.array([who for who, _ in people], np.float32).reshape(-1, 3)
-        tracks.append(tracker.update(number / fps, WIDTH, boxes, looks))
-    chosen = tracker.chosen()
+        appearances = np.array([who for who, _ in people], np.float32).reshape(-1, 3)
+        tracks.append(tracker.update(number / fps, WIDTH, boxes, appearances))
+    chosen = tracker.choose()
     seen = []
     for found in tracks:
         mine = [k for k, track in enumerate(found) if track in chosen]

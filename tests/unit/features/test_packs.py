@@ -121,7 +121,7 @@ def test_a_value_that_is_not_finite_is_a_bug(shard, bad, framing):
 
 def test_another_dimension_is_a_bug(shard):
     shard.add("a", 4, values_of(4, dimension=2))
-    with pytest.raises(ValueError, match="a: f has 2 values a frame, expected 3"):
+    with pytest.raises(ValueError, match="a: f has 2 values per frame, expected 3"):
         shard.pack()
 
 

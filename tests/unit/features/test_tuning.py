@@ -6,7 +6,7 @@ import torch
 
 from circumplex.features.extractors import densenet
 from circumplex.features.tuning import PLAIN, Trial, Tuner, compare, recommend
-from circumplex.features.tuning_inputs import crops_of, inputs_of, made_crops, sound_of
+from circumplex.features.tuning_inputs import inputs_of, read_crops, read_sound, synthesise_crops
 
 
 def trial(seconds, cosine=1.0, same_bits=True, **settings):
@@ -84,6 +84,6 @@ def test_a_precision_that_the_processor_imitates_is_measured_once():
 
 
 def test_made_inputs_fill_a_batch(tmp_path):
-    assert made_crops(3).shape == (3, 112, 112, 3)
-    assert crops_of(tmp_path, 2).shape == (2, 112, 112, 3)
-    assert sound_of(tmp_path, 5000).shape == (5000,)
+    assert synthesise_crops(3).shape == (3, 112, 112, 3)
+    assert read_crops(tmp_path, 2).shape == (2, 112, 112, 3)
+    assert read_sound(tmp_path, 5000).shape == (5000,)

@@ -132,8 +132,8 @@ def test_a_video_without_frames_gives_an_empty_table(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("encoded", "problem"),
     [
-        (b"", "frame 1 is no readable image"),
-        (b"not an image", "frame 1 is no readable image"),
+        (b"", "frame 1 is not a readable image"),
+        (b"not an image", "frame 1 is not a readable image"),
         (png(crop(0)[:100, :90]), "frame 1 is 90x100 pixels, expected 112x112"),
     ],
 )

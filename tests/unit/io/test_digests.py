@@ -125,3 +125,18 @@ def test_a_folder_digests_names_and_contents(tmp_path):
         MISSING,
         *different,
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"%s": 3}', '{"%s": []}', '{"%s": {}}', "\udcff"]
+)
+def test_a_damaged_cache_counts_as_empty(tmp_path, text):
+    video = tmp_path / "video"
+    video.write_bytes(b"one")
+    expected = DigestCache(tmp_path / "whole.json").digest(video)
+    damaged = tmp_path / "damaged.json"
+    damaged.write_bytes(text.replace("%s", str(video)).encode("utf-8", "surrogateescape"))
+    cache = DigestCache(damaged)
+    assert cache.digest(video) == expected
+    cache.save()
+    assert DigestCache(damaged).digest(video) == expected

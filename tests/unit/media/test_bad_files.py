@@ -209,20 +209,20 @@ CASES = {
     "damaged everywhere": Case(
         damaged_everywhere, "extract_frames", "no frame of the video decodes"
     ),
-    "damaged sound": Case(sound_of_noise, "extract_audio", "nothing of the sound decodes"),
+    "damaged sound": Case(sound_of_noise, "extract_audio", "no part of the sound decodes"),
     "unknown picture": Case(
         lambda path: unknown(path, b"V_MPEG4/ISO/ASP"),
         "extract_frames",
-        "nothing here decodes the format of the video",
+        "there is no decoder for the format of the video",
     ),
     "unknown sound": Case(
         lambda path: unknown(path, b"A_MPEG/L2"),
         "extract_audio",
-        "nothing here decodes the format of the audio",
+        "there is no decoder for the format of the audio",
     ),
     "sound that leaps": Case(leaping, "extract_frames", "the sound jump by 86399 s"),
     "wave without sound": Case(
-        lambda path: wave(path, 0), "extract_frames", "nothing of the sound decodes"
+        lambda path: wave(path, 0), "extract_frames", "no part of the sound decodes"
     ),
     "empty annotation": Case(annotation=b"", stage="read_labels", says="is empty"),
     "annotation in binary": Case(
@@ -245,7 +245,7 @@ CASES = {
     "crop is text": Case(
         faces=lambda path: crops(path, lambda crop: crop.write_text("oops")),
         stage="align_faces",
-        says="00002.jpg is no JPEG",
+        says="00002.jpg is not a JPEG",
     ),
     "crop of another size": Case(
         faces=lambda path: crops(path, lambda crop: picture(crop, ".jpg")),
@@ -255,7 +255,7 @@ CASES = {
     "crop is a PNG": Case(
         faces=lambda path: crops(path, lambda crop: picture(crop, ".png")),
         stage="align_faces",
-        says="00002.jpg is no JPEG",
+        says="00002.jpg is not a JPEG",
     ),
     "cut in mid-film": Case(cut_mid_film),
     "damaged in the middle": Case(damaged_in_the_middle),

@@ -117,11 +117,11 @@ def test_an_exact_part_stays_in_float32():
 
 @pytest.mark.parametrize("supported", [True, False])
 @pytest.mark.parametrize("precision", list(Precision))
-def test_a_processor_without_bfloat16_is_told_of(precision, supported, monkeypatch, caplog):
+def test_a_processor_without_bfloat16_causes_a_warning(precision, supported, monkeypatch, caplog):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
     Inference(small(), Arithmetic(precision), "cpu")
-    told = "precision: bfloat16 is imitated" in caplog.text
-    assert told is (precision is Precision.BFLOAT16 and not supported)
+    warned = "precision: bfloat16 is emulated" in caplog.text
+    assert warned is (precision is Precision.BFLOAT16 and not supported)
 
 
 @pytest.mark.slow

@@ -4,94 +4,27 @@ import copy
 import os
 import re
 import shutil
-from modulefinder import ModuleFinder
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from circumplex.io.digests import DigestCache
-from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.code import code_digest
-from circumplex.pipeline.requests import Identities
-from example_requests import ROWS, config_of, write_sheet
+from circumplex.pipeline.graph import Graph
+from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
 
-SCRIPTS = ROOT / "workflow/scripts"
-RULE = re.compile(
-    r"^rule (\w+):\n(?:(?!^rule ).*\n)*?        stage=(.*),\n    message", re.MULTILINE
-)
-EXPRESSIONS = {
-    name: expression
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
-    for name, expression in RULE.findall(path.read_text())
-}
-MODULES = sorted(
-    str(path.relative_to(SCRIPTS))
-    for path in (SCRIPTS / "circumplex").rglob("*.py")
-    if path.name != "__init__.py"
-)
 
-
-def reached(script: Path) -> set[str]:
-    """Modules of ours that a script imports, by the standard library's own finder."""
-    finder = ModuleFinder(path=[str(SCRIPTS)])
-    finder.run_script(str(script))
-    files = (module.__file__ for module in finder.modules.values() if module.__file__)
-    return {str(Path(f).relative_to(SCRIPTS)) for f in files if Path(f) != script}
-
-
-@pytest.fixture(scope="module")
-def graph() -> dict[str, set[str]]:
-    return {name: reached(SCRIPTS / f"{name}.py") for name in EXPRESSIONS}
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_an_edited_module_makes_the_rules_stale_that_import_it(module, graph, tmp_path):
-    shutil.copytree(SCRIPTS, tmp_path / "scripts")
-    edited = tmp_path / "scripts" / module
-    edited.write_text(edited.read_text() + "\nADDED = 1\n")
-    stale = {
-        name
-        for name in EXPRESSIONS
-        if code_digest(tmp_path / f"scripts/{name}.py") != code_digest(SCRIPTS / f"{name}.py")
+def requests_of(config, folder, root=ROOT):
+    """Digest of the request of every job that the config may ask for, by stage and unit."""
+    builder = builder_of(config, folder, root)
+    graph = Graph(builder)
+    return {
+        (stage, unit): graph.job(stage, unit).request.digest for stage, unit in jobs_of(builder)
     }
-    assert stale == {name for name, modules in graph.items() if module in modules}
 
 
-def tracked(config, folder, scripts=SCRIPTS):
-    """Every rule's tracked parameter, over all its wildcards."""
-    plan = make_plan(config)
-    identities = Identities(plan, scripts, DigestCache(folder / "digests.json"))
-    wildcards = {
-        "shard": list(plan.shards),
-        "run": [run.path for run in plan.runs],
-        "ensemble": list(plan.ensembles),
-        "submission": list(plan.submissions),
-        "table": list(plan.tables),
-        "feature": [feature.name for feature in plan.features],
-        "still_set": list(plan.still_sets),
-        "recipe": list(plan.backbones.recipes),
-        "round": list(range(len(plan.search_rounds))),
-        "trial": [trial for trials in plan.search_rounds for trial in trials],
-    }
-    names = {
-        "PLAN": plan,
-        "IDENTITIES": identities,
-        "STAGES": identities.sample_stages(),
-        "still_set": identities.still_set,
-        "stage": lambda name: lambda wildcards: identities.stage(name, wildcards.shard),
-    }
-    found = {}
-    for rule, expression in EXPRESSIONS.items():
-        if rule.startswith("import_"):  # the demo imports nothing
-            continue
-        value = eval(expression, dict(names))  # noqa: S307, our own rule files
-        if callable(value):
-            asked = re.findall(r"wildcards\.(\w+)", expression) or ["shard"]
-            value = [value(SimpleNamespace(**{asked[0]: name})) for name in wildcards[asked[0]]]
-        found[rule] = copy.deepcopy(value)
-    return found
+def stale(before, after):
+    """Stages that have a job whose request differs, or that has come or gone."""
+    jobs = before.keys() | after.keys()
+    return {stage for stage, unit in jobs if before.get((stage, unit)) != after.get((stage, unit))}
 
 
 TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
@@ -99,7 +32,7 @@ MODELS = {"train_encoder", "predict_frames", *TRACES}
 ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
 ENSEMBLES = {"ensemble_predictions", *TRACES}
 BACKBONE = {"train_backbone", "extract_densenet", *TRACES}
-CHANGES = {  # key: another value, and the rules that it makes stale by itself, before what follows
+CHANGES = {  # key: another value, and the stages that it makes stale by itself, before what follows
     "compute.gpu": (1, set()),
     "compute.threads.extract": (3, set()),
     "compute.threads.train": (3, set()),
@@ -170,11 +103,11 @@ def demo(tmp_path_factory):
         config["features"][name]["weights"] = "random:0"
     for name in ("seed0", "seed1", "seed2"):
         del config["ensembles"][name], config["submissions"][name]
-    return folder, config, tracked(config, folder)
+    return folder, config, requests_of(config, folder)
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_a_config_key_makes_its_rules_stale_and_no_others(key, demo):
+def test_a_config_key_makes_its_stages_stale_and_no_others(key, demo):
     folder, config, before = demo
     value, expected = CHANGES[key]
     config = copy.deepcopy(config)
@@ -184,24 +117,20 @@ def test_a_config_key_makes_its_rules_stale_and_no_others(key, demo):
         at = at[part]
     assert at.get(last) != value
     at[last] = value
-    after = tracked(config, folder)
-    assert {rule for rule in before if before[rule] != after[rule]} == expected
+    assert stale(before, requests_of(config, folder)) == expected
 
 
 def stale_after(demo, tmp_path, change):
-    """Rules whose parameter differs once ``change`` has altered a copy of config and scripts."""
+    """Stages whose requests differ once ``change`` has altered copies of config and lock file."""
     folder, config, _ = demo
-    shutil.copytree(SCRIPTS.parent, tmp_path / "workflow")
     shutil.copy(ROOT / "requirements.lock", tmp_path)
     config = copy.deepcopy(config)
     weights = tmp_path / "densenet.safetensors"
     weights.write_bytes(b"one network")
     config["features"]["densenet"]["weights"] = str(weights)
-    scripts = tmp_path / "workflow/scripts"
-    before = tracked(config, folder, scripts)
+    before = requests_of(config, folder, tmp_path)
     change(config, weights, tmp_path)
-    after = tracked(config, folder, scripts)
-    return {rule for rule in before if before[rule] != after[rule]}
+    return stale(before, requests_of(config, folder, tmp_path))
 
 
 def other_weights(_config, weights, _root):
@@ -231,14 +160,14 @@ def added_extractor(config, _weights, _root):
     config["features"]["mfcc"] = {"dimension": 13}
 
 
-LOCKED = {  # package: rules whose script imports it, directly or not
+LOCKED = {  # package: stages whose modules import it, directly or not
     "opensmile": {"extract_egemaps", "extract_compare"},
     "facenet-pytorch": {"align_faces"},
     "tqdm": set(),
     "snakemake": set(),
 }
 NEW_MODEL = {"train_encoder", "predict_frames", "smooth_predictions", "evaluate", "make_report"}
-NEW_FEATURE = {"pack_features", "list_failures"}
+NEW_FEATURE = {"extract_mfcc", "pack_features", "list_failures"}
 NEW_ENSEMBLE = {"ensemble_predictions", "export_ensemble", "make_manifest"}
 
 
@@ -247,7 +176,7 @@ NEW_ENSEMBLE = {"ensemble_predictions", "export_ensemble", "make_manifest"}
     [
         (other_weights, {"extract_densenet", *TRACES}),
         (moved_weights, {"make_report"}),  # which names the file
-        (added_extractor, {"extract_mfcc"}),  # which no experiment asks for
+        (added_extractor, set()),  # which no experiment asks for
         (added_experiment, {*NEW_MODEL, *NEW_FEATURE, *NEW_ENSEMBLE}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -257,6 +186,6 @@ def test_weights_and_experiments(change, expected, demo, tmp_path):
 
 
 @pytest.mark.parametrize("package", LOCKED)
-def test_a_packages_version_makes_the_rules_stale_that_import_it(package, demo, tmp_path):
+def test_a_packages_version_makes_the_stages_stale_that_import_it(package, demo, tmp_path):
     found = stale_after(demo, tmp_path, new_version(package))
     assert found - TRACES == LOCKED[package]

@@ -140,8 +140,20 @@ def cut_record(path):
     record_path(path).write_text('{"sha2')
 
 
+def empty_record(path):
+    record_path(path).write_text("{}")
+
+
+def list_as_record(path):
+    record_path(path).write_text("[]")
+
+
 @pytest.mark.parametrize(
-    "damage", [alter, alter_within_size, replace_by_older, remove, remove_record, cut_record]
+    "damage",
+    [
+        *(alter, alter_within_size, replace_by_older, remove),
+        *(remove_record, cut_record, empty_record, list_as_record),
+    ],
 )
 def test_a_damaged_file_is_seen_and_made_again(shard, damage):
     first = shard.run({"a": {"v": 1}, "b": {"v": 2}})

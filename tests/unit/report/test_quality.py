@@ -15,7 +15,7 @@ from circumplex.report.quality import (
     ROWS_AT_ONCE,
     TILE,
     TILES,
-    TILES_A_ROW,
+    TILES_PER_ROW,
     Tile,
     draw_sheet,
     read_quality,
@@ -145,7 +145,7 @@ def test_frames_without_a_face_and_broken_crops_have_their_place(tmp_path):
     assert quality.valid_share == 15 / 16
 
 
-@pytest.mark.parametrize("frames", [1, 2, TILES_A_ROW, TILES_A_ROW + 1])
+@pytest.mark.parametrize("frames", [1, 2, TILES_PER_ROW, TILES_PER_ROW + 1])
 def test_short_videos_have_a_crop_for_each_frame(tmp_path, frames):
     rows = [{"time_s": k / 25, "side": 50.0, "crop": grey(20)} for k in range(frames)]
     quality, sheet = summed_up(tmp_path, rows)

@@ -6,7 +6,7 @@ from circumplex.features.pack_reader import BLOCK, PackReader
 from circumplex.model.normalisation import Scaling
 from circumplex.training.dataset import LabelReader, SegmentLoader
 from circumplex.training.segments import Segment
-from toy_data import Toy, write_labels, write_pack
+from synthetic_data import SyntheticData, write_labels, write_pack
 
 DRAW = np.random.default_rng(0)
 
@@ -89,7 +89,7 @@ def test_labels_are_nan_in_both_where_not_annotated(tmp_path):
 
 
 def test_batch_concatenates_scales_pads_and_masks(tmp_path):
-    toy = Toy(tmp_path, {"a": 9, "b": 7})
+    toy = SyntheticData(tmp_path, {"a": 9, "b": 7})
     toy.features["voice"]["b"] = None
     reader, labels = toy.readers()
     shift = Scaling(np.full(6, 3, "f4"), np.full(6, 0.5, "f4"))
@@ -110,7 +110,7 @@ def test_batch_concatenates_scales_pads_and_masks(tmp_path):
 
 
 def test_flags_say_which_features_are_absent(tmp_path):
-    toy = Toy(tmp_path, {"a": 9, "b": 7, "c": 4})
+    toy = SyntheticData(tmp_path, {"a": 9, "b": 7, "c": 4})
     toy.features["voice"]["b"] = None
     toy.features["face"]["c"] = None
     reader, _ = toy.readers()
@@ -139,7 +139,7 @@ def test_rows_of_an_absent_modality_are_not_taken_for_zeros_that_were_extracted(
 
 
 def test_the_defect_names_sample_feature_and_frame(tmp_path):
-    toy = Toy(tmp_path, {"a": 9, "b": 7})
+    toy = SyntheticData(tmp_path, {"a": 9, "b": 7})
     toy.features["voice"]["b"][5, 2] = np.inf
     reader, _ = toy.readers()
     loader = SegmentLoader(reader, {"face": None, "voice": None})

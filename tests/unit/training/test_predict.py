@@ -11,7 +11,7 @@ from circumplex.model.normalisation import Scaling
 from circumplex.targets import Target
 from circumplex.training.dataset import SegmentLoader
 from circumplex.training.predict import Predictor, padding_mask, predict_samples
-from toy_data import Toy
+from synthetic_data import SyntheticData
 
 SMALL = {"hidden": 16, "heads": 2, "regressor": [8]}
 LENGTHS = {"a": 1, "b": 10, "c": 23, "d": 20}
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def toy(tmp_path):
-    toy = Toy(tmp_path, LENGTHS)
+    toy = SyntheticData(tmp_path, LENGTHS)
     toy.features["voice"]["d"] = None
     return toy
 

@@ -14,7 +14,7 @@ from circumplex.targets import Target
 from circumplex.training.predict import Predictor
 from circumplex.training.state import WorkFolder
 from circumplex.training.train import Training, TrainingData, compute_rate
-from toy_data import Toy
+from synthetic_data import SyntheticData
 
 TRAIN = {f"t{i}": frames for i, frames in enumerate((60, 41, 100, 33, 20, 77))}
 VAL = {"v0": 50, "v1": 20, "v2": 61}
@@ -35,7 +35,7 @@ def spec(kind="lstm", **values):
 
 @pytest.fixture
 def toy(tmp_path):
-    return Toy(tmp_path / "data", {**TRAIN, **VAL})
+    return SyntheticData(tmp_path / "data", {**TRAIN, **VAL})
 
 
 def run(toy, work, chosen, train_samples=TRAIN, val_samples=VAL, seed=0, **rest):
@@ -255,7 +255,7 @@ def test_telling_what_is_absent_changes_no_bit_where_nothing_is(toy, tmp_path, k
 
 def test_what_stands_for_an_absent_modality_is_learnt(tmp_path):
     """Both labels rise with the voice's absence: only a model that is told of it can know."""
-    toy = Toy(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
+    toy = SyntheticData(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
     for k, name in enumerate(toy.labels):
         toy.labels[name] = toy.labels[name] / 8 + (0.6 if k % 2 else -0.6)
         zeros = np.zeros_like(toy.features["voice"][name])  # the voices that are there say nothing

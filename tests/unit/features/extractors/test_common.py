@@ -1,11 +1,8 @@
 """The audio extractors, with random stand-ins, and what all extractors refuse."""
 
 import math
-import warnings
-from pathlib import Path
 
 import numpy as np
-import opensmile
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -23,11 +20,14 @@ from circumplex.features.extractors import (
 from circumplex.features.sound import extract_audio_feature
 from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.media.wave import WaveFile
-from circumplex.networks.weights import Weights, build_network
-from waves import RATE, join, sound, write_wave
+from waves import join, sound, write_wave
 
 RANDOM = {"weights": "random:1"}
+
+
 SMALL = {"weights": "random:1", "size": "small"}
+
+
 AUDIO = [(egemaps, {}), (compare, {}), (vggish, RANDOM), (wav2vec2, SMALL)]
 
 
@@ -173,113 +173,3 @@ def test_other_chunks_of_a_wave_file_change_nothing(tmp_path, audio_extractor, e
         + content[36:]
     )
     assert np.array_equal(join(audio_extractor.rows(path)).values, plain.values)
-
-
-def smile_directly(path: Path, feature_set: str, level: str):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return opensmile.Smile(feature_set, level).process_file(str(path))
-
-
-def test_egemaps_equals_opensmile_called_directly(tmp_path) -> None:
-    path = write_wave(tmp_path / "a [b]; 'c'.wav", sound(20))  # more than its ring buffers hold
-    extractor = egemaps.build({})
-    rows = join(extractor.rows(path))
-    frame = smile_directly(path, "eGeMAPSv01b", "lld")
-    assert extractor.dimension == 23
-    assert list(extractor.columns) == list(frame.columns)
-    assert np.array_equal(rows.values, frame.to_numpy())
-    assert rows.values.std(0).min() > 0
-
-
-def test_compare_equals_opensmile_called_directly(tmp_path) -> None:
-    path = write_wave(tmp_path / "a.wav", sound(20))
-    extractor = compare.build({})
-    rows = join(extractor.rows(path))
-    values = smile_directly(path, "ComParE_2016", "lld")
-    deltas = smile_directly(path, "ComParE_2016", "lld_de")
-    assert extractor.dimension == 130
-    assert list(extractor.columns) == [*values.columns, *deltas.columns]
-    assert len(rows.values) == len(values) < len(deltas)
-    assert np.array_equal(rows.values[:, :65], values.to_numpy())
-    assert np.array_equal(rows.values[:, 65:], deltas.to_numpy()[: len(values)])
-
-
-def test_deltas_of_compare_belong_to_the_descriptors_of_their_row(tmp_path) -> None:
-    rows = join(compare.build({}).rows(write_wave(tmp_path / "a.wav", sound(3)))).values
-    centre = np.arange(2, len(rows) - 2)
-    descriptors, deltas = rows[:, 6:65].astype(float), rows[:, 71:]
-    slopes = sum(k * (descriptors[centre + k] - descriptors[centre - k]) for k in (1, 2)) / 10
-    error = np.abs(deltas[centre] - slopes).max(0) / np.abs(slopes).max(0)
-    assert error.max() < 1e-3
-
-
-def test_a_click_is_at_the_centre_of_its_row(tmp_path) -> None:
-    samples = np.random.default_rng(0).normal(0, 3, 2 * RATE)
-    samples[RATE - 8 : RATE + 8] += 16000  # at 1 s
-    path = write_wave(tmp_path / "a.wav", samples)
-    for extractor, name in (
-        (egemaps.build({}), "Loudness_sma3"),
-        (compare.build({}), "pcm_RMSenergy_sma"),
-    ):
-        rows = join(extractor.rows(path))
-        centre = (rows.start_s + rows.end_s) / 2
-        level = rows.values[:, extractor.columns.index(name)].astype(float)
-        level -= np.median(level)
-        level[np.abs(centre - 1) > 0.1] = 0
-        assert np.sum(centre * level) / np.sum(level) == pytest.approx(1, abs=0.006)
-
-
-def test_descriptors_of_long_sound_come_in_pieces(tmp_path) -> None:
-    path = write_wave(tmp_path / "a.wav", np.tile(sound(13), 5))
-    pieces = [len(rows.values) for rows in egemaps.build({}).rows(path)]
-    assert pieces == [6000, 496]
-
-
-@pytest.mark.slow
-def test_vggish_examples_start_every_hop(tmp_path) -> None:
-    samples = sound(4.2)
-    path = write_wave(tmp_path / "a.wav", samples)
-    rows = join(vggish.build(RANDOM).rows(path))
-    assert rows.start_s == pytest.approx(np.arange(4) * 0.96)
-    assert rows.end_s - rows.start_s == pytest.approx(np.full(4, 0.96))
-    fine = join(vggish.build({**RANDOM, "hop_s": 0.48, "batch_size": 3}).rows(path))
-    assert fine.start_s == pytest.approx(np.arange(7) * 0.48)
-    np.testing.assert_allclose(fine.values[::2], rows.values, rtol=1e-4, atol=1e-4)
-    network = build_network(vggish.vggish.VGGish, Weights(seed=1))
-    start = round(2.88 * RATE)
-    example = torch.from_numpy(samples[start : start + 15600] / 32768).float()[None]
-    with torch.inference_mode():
-        expected = network(vggish.vggish.LogMel()(example))
-    np.testing.assert_allclose(rows.values[3:], expected.numpy(), rtol=1e-4, atol=1e-4)
-
-
-def test_vggish_example_has_the_same_bits_in_any_batch(tmp_path) -> None:
-    samples = sound(4.2)
-    extractor = vggish.build({**RANDOM, "batch_size": 2})
-    rows = join(extractor.rows(write_wave(tmp_path / "a.wav", samples))).values
-    later = samples[round(0.96 * RATE) :]
-    moved = join(extractor.rows(write_wave(tmp_path / "b.wav", later))).values
-    assert np.array_equal(moved, rows[1:])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["release", "port", "port of arrays"])
-def test_vggish_quantises_with_the_published_matrix(tmp_path, kind) -> None:
-    pca = {"pca_eigen_vectors": np.eye(128)[::-1] * 0.3, "pca_means": np.full(128, 0.5)}
-    name = "pca.npz" if kind == "release" else "vggish_pca_params-970ea276.pth"
-    if kind == "release":
-        np.savez(tmp_path / name, **pca)
-    elif kind == "port":
-        means = torch.from_numpy(pca["pca_means"]).float()[:, None]
-        matrix = torch.from_numpy(pca["pca_eigen_vectors"].copy()).float()
-        torch.save({"pca_eigen_vectors": matrix, "pca_means": means}, tmp_path / name)
-    else:
-        torch.save({key: value.astype("f4") for key, value in pca.items()}, tmp_path / name)
-    path = write_wave(tmp_path / "a.wav", sound(2))
-    plain = join(vggish.build(RANDOM).rows(path)).values
-    options = {**RANDOM, "postprocess": "quantised", "pca": str(tmp_path / name)}
-    found = join(vggish.build(options).rows(path)).values
-    expected = np.round((np.clip((plain[:, ::-1] - 0.5) * 0.3, -2, 2) + 2) * 63.75)
-    assert np.abs(found - expected).max() <= 1
-    assert np.mean(found != expected) < 0.02

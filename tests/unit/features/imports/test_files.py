@@ -129,7 +129,7 @@ def test_every_form_gives_the_same_table(root, run, form):
     ("damage", "message"),
     [
         (lambda v: v[:-1], rf"{FRAMES - 1} rows of fau for {FRAMES} video frames"),
-        (lambda v: v[:, :2], "has 2 values a frame, expected 3 of fau"),
+        (lambda v: v[:, :2], "has 2 values per frame, expected 3 of fau"),
         (
             lambda v: np.where(np.arange(FRAMES)[:, None] == BLOCK + 2, np.nan, v),
             rf"fau of frame {BLOCK + 2} \(from 0\) is not a finite number",
@@ -229,7 +229,7 @@ def test_a_timeline_for_samples_without_video(root, tmp_path):
     np.testing.assert_array_equal(frame, np.arange(7))
     np.testing.assert_allclose(time_s, np.arange(7) * 0.04)
     np.save(root / "s.npy", VALUES[:0])
-    with pytest.raises(SampleError, match="not one row"):
+    with pytest.raises(SampleError, match="has no row"):
         write_timeline(
             open_feature(root, "fau", "s").rows, tmp_path / "t.parquet", fps=25.0, metadata={}
         )

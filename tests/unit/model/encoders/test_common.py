@@ -12,7 +12,7 @@ from circumplex.model.network import Network, carry
 from circumplex.targets import Target
 from circumplex.training.predict import Predictor
 from circumplex.training.train import Training, TrainingData
-from toy_data import Toy
+from synthetic_data import SyntheticData
 
 SMALL = {"hidden": 16, "heads": 2, "layers": 2, "regressor": [12]}
 
@@ -214,7 +214,7 @@ def test_drawn_segments_carry_no_state(kind):
 )
 def test_it_learns_and_predicts_the_same_from_its_file(tmp_path, kind, fusion, loss):
     lengths = {f"t{i}": n for i, n in enumerate((60, 41, 100, 33))} | {"v0": 50, "v1": 31}
-    toy = Toy(tmp_path / "data", lengths)
+    toy = SyntheticData(tmp_path / "data", lengths)
     toy.features["voice"]["t1"] = None
     reader, labels = toy.readers()
     encoder = {**small(kind), "fusion": fusion, "segment_length": 20, "stride": 20}
@@ -249,7 +249,7 @@ def test_it_learns_and_predicts_the_same_from_its_file(tmp_path, kind, fusion, l
 @pytest.mark.parametrize("fusion", ["concatenate", "cross_attention"])
 @pytest.mark.parametrize("kind", encoder_names())
 def test_every_network_trains_in_bfloat16(tmp_path, kind, fusion):
-    toy = Toy(tmp_path / "data", {"t0": 33, "t1": 50, "t2": 21, "v0": 40})
+    toy = SyntheticData(tmp_path / "data", {"t0": 33, "t1": 50, "t2": 21, "v0": 40})
     encoder = {**small(kind), "fusion": fusion, "segment_length": 20, "stride": 20}
     spec = TrainingSpec.read(
         {

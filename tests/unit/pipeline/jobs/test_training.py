@@ -9,7 +9,7 @@ from circumplex.pipeline.jobs.training import TrainingJob
 from circumplex.pipeline.requests import TrainingRequest
 from circumplex.pipeline.store import Entry, Status, write_index
 from running_jobs import running_job
-from toy_data import Toy
+from synthetic_data import SyntheticData
 
 LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
 
@@ -18,7 +18,7 @@ LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
 def start(tmp_path):
     """A training job on four samples: one has no voice, one failed in ``read_labels``."""
     threads = torch.get_num_threads()
-    toy = Toy(tmp_path / "results" / "x", LENGTHS)
+    toy = SyntheticData(tmp_path / "results" / "x", LENGTHS)
     toy.features["voice"]["deaf"] = None
     toy.readers()
     entries = {

@@ -1,1 +1,1 @@
-"""Annotations of valence and arousal, read and put on the frames of a sample."""
+"""Annotations of valence and arousal, one row per video frame."""

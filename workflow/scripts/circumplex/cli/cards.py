@@ -1,14 +1,17 @@
 """``circumplex cards``: write the feature cards of the documentation, docs/features.md."""
 
 import argparse
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from circumplex.cli.checkout import find_checkout
-from circumplex.config.features import FEATURES
-from circumplex.features.extractors import compare, egemaps, mfcc
+from circumplex.config.features import FEATURES, Feature
+from circumplex.config.root import read_config
 from circumplex.io.atomic import write_text
+from circumplex.io.yaml_files import read_small_yaml
+from circumplex.pipeline.jobs.extraction import PACKAGE
 from circumplex.pipeline.resources import needs
 from circumplex.report.feature_cards import make_card, render_markdown
 
@@ -19,23 +22,25 @@ MACHINE = "2 cores with AVX-512, float32, 30 frames/s, without start-up"
 
 def page() -> str:
     """The page as it should be."""
-    shipped = find_checkout() / "config.yaml"
-    config = yaml.safe_load(shipped.read_text(encoding="utf-8"))["features"]
-    columns = {
-        "egemaps": egemaps.build({}).columns,
-        "compare": compare.build({}).columns,
-        "mfcc": mfcc.build(config["mfcc"]).columns,
-    }
+    config = read_config(read_small_yaml(find_checkout() / "config.yaml"))["features"]
     cards = [
         make_card(
             feature,
             config[feature.name],
-            columns.get(feature.name, ()),
+            _columns(feature, config[feature.name]),
             f"{needs()[feature.stage].cpu_s:g} CPU seconds per second of video ({MACHINE})",
         )
         for feature in FEATURES.values()
     ]
     return render_markdown(cards)
+
+
+def _columns(feature: Feature, options: Mapping[str, Any]) -> Sequence[str]:
+    """Names of a feature's values; empty for a network's, which have none."""
+    if feature.deep:
+        return ()
+    columns: Sequence[str] = import_module(f"{PACKAGE}.{feature.name}").build(options).columns
+    return columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
     finally:
         sys.excepthook = sys.__excepthook__  # the script's own prints one line
     entry = read_index(folder / job.outputs[0])[options.sample]
-    print(f"{options.sample}: {entry.reason or folder / entry.file}")
+    made = folder / job.stage / f"{options.sample}{Path(entry.file).suffix}"
+    print(f"{options.sample}: {entry.reason or made}")
     return int(bool(entry.reason))
 
 

@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "tune": "measure settings of the deep extractors on this machine and recommend some",
     "clean": "remove stored files that no result refers to",
     "cards": "write the page of feature cards, docs/features.md",
+    "options": "write the page of options, docs/options.md, and the JSON schema of the config",
     "debug": "run one stage for one sample in this process, for a debugger",
 }
 EPILOG = """\
@@ -121,6 +122,10 @@ def load(name: str) -> Command:
             from circumplex.cli import cards
 
             return cards
+        case "options":
+            from circumplex.cli import options
+
+            return options
         case "debug":
             from circumplex.cli import debug
 

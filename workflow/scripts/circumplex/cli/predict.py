@@ -88,7 +88,10 @@ def run_snakemake(export: Path, output: Path, cores: int, presets: Sequence[Path
         *(["--configfile", *map(str, presets)] if presets else []),
         *("--config", *(f"{key}={json.dumps(str(path))}" for key, path in places.items())),
     ]
-    signal.signal(signal.SIGINT, lambda *_: None)
-    status = subprocess.run(command, check=False).returncode
+    handler = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        status = subprocess.run(command, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, handler)
     # Shells report a process that a signal ended in the same way.
     return status if status >= 0 else 128 - status

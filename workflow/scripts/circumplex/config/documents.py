@@ -1,19 +1,18 @@
 """Writes what follows from the models: the JSON schema of the config, and the page of its options.
 
-``python -m circumplex.config.documents`` writes both; a test compares them with the models.
+``circumplex options`` writes both files; a test compares them with the models.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from circumplex.config.option_tables import options_table
 from circumplex.config.root import Config
 from circumplex.config.slots import Slot, fields_of
-from circumplex.io.atomic import write_text
 
 SCHEMA = Path(__file__).with_name("schemas") / "config.schema.json"
 PAGE = Path("docs", "options.md")
@@ -22,9 +21,9 @@ HEAD = """\
 
 Every key of `config.yaml` and of the presets over it: what may stand there, what holds where it is
 left out, and what it means. Written from the models in `workflow/scripts/circumplex/config/`, by
-`python -m circumplex.config.documents`; a test compares them. A key that is not here is refused,
-and so is a value of another type or out of its range. `null` stands for leaving a key out, and
-removes an entry that a preset inherits. `<name>` is a name of your choice, `[]` an item of a list.
+`circumplex options`; a test compares them. A key that is not here is refused, and so is a value of
+another type or out of its range. `null` stands for leaving a key out, and removes an entry that a
+preset inherits. `<name>` is a name of your choice, `[]` an item of a list.
 The options of the extractors are on their cards, in [features.md](features.md).
 """
 
@@ -57,26 +56,48 @@ def _inside(slot: Slot, place: str) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def schema_text() -> str:
-    """The JSON schema of the config, in which an extractor's or encoder's section may have any key.
+    """The JSON schema of the config, in which the section of an extractor may have any key.
 
-    So a new one changes no file but its own; its keys are checked by its model.
+    So may that of an encoder: a new one changes its own files alone. Their keys are checked by
+    their models.
     """
     schema = Config.model_json_schema(by_alias=True)
-    for section in ("Features", "Encoders"):
-        schema["$defs"][section]["additionalProperties"] = {"type": "object"}
+    anything = {"type": "object", "additionalProperties": {"type": "object"}}
+    for name in ("Features", "Encoders"):
+        kept = {key: schema["$defs"][name][key] for key in ("title", "description")}
+        schema["$defs"][name] = {**kept, **anything}
+    _drop_unused(schema)
     full = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(full, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def options_page() -> str:
-    """The page docs/options.md: a table for each section but those of the extractors."""
+def _drop_unused(schema: dict[str, Any]) -> None:
+    """Remove definitions that nothing refers to any more."""
+    while True:
+        text = json.dumps(schema)
+        unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in text]
+        if not unused:
+            return
+        for name in unused:
+            del schema["$defs"][name]
+
+
+def options_page(encoders: Collection[str] | None = None) -> str:
+    """The page docs/options.md: a table for each section but those of the extractors.
+
+    Args:
+        encoders: those that it describes; all by default.
+    """
     parts = [HEAD]
     shown: dict[type[BaseModel], str] = {}
     for place, model in walk(Config):
-        if not (table := options_table(model)):
+        section, _, rest = place.partition(".")
+        left_out = encoders is not None and rest and rest.partition(".")[0] not in encoders
+        if (section == "encoders" and left_out) or not (table := options_table(model)):
             continue
         parts.append(f"## {f'`{place}`' if place else 'Top level'}\n\n{_summary(model)}\n")
-        parts.append(f"The keys of `{shown[model]}`.\n" if model in shown else table)
+        parts += [f"The keys of `{shown[model]}`."] if model in shown else table
+        parts.append("")
         shown.setdefault(model, place)
     return "\n".join(parts)
 
@@ -84,13 +105,3 @@ def options_page() -> str:
 def _summary(model: type[BaseModel]) -> str:
     lines = (model.__doc__ or "").partition("\n\n")[0].split("\n")
     return " ".join(line.strip() for line in lines).replace("``", "`")
-
-
-def main() -> None:
-    """Write both, the page into the working directory's ``docs/``."""
-    write_text(SCHEMA, schema_text())
-    write_text(PAGE, options_page())
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from circumplex.config.model_sections import EncoderChoice
+from circumplex.config.model_sections import WithEncoder
 from circumplex.config.section import Lax, Section, Seed, Text, Unique, defaults_of
 
 Ccc = Annotated[float, Field(ge=-1, le=1)]
@@ -26,7 +26,7 @@ class Strategy(StrEnum):
     TRAIN_VAL_MIX = "train_val_mix"
 
 
-class Experiment(EncoderChoice):
+class Experiment(WithEncoder):
     """A model to train, with several seeds or on several folds."""
 
     features: Names = Field(description="what the model reads, by name")
@@ -37,7 +37,11 @@ class Experiment(EncoderChoice):
 
 
 class Method(StrEnum):
-    """How predictions of an ensemble's models are combined."""
+    """How predictions of an ensemble's models are combined.
+
+    `MEAN`: of all models (the paper). `CCC_WEIGHTED`: mean weighted by held-out CCC.
+    `STACKED_RIDGE`: ridge regression on out-of-fold predictions.
+    """
 
     MEAN = "mean"
     CCC_WEIGHTED = "ccc_weighted"

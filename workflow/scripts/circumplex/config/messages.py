@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from circumplex.config.slots import Slot, choices_of, describe_type, fields_of
+from circumplex.config.slots import RefusedPart, Slot, choices_of, describe_type, fields_of
 from circumplex.config.validation import suggestion
 
 TOP = "top level"
@@ -35,6 +35,10 @@ def describe_errors(model: type[BaseModel], error: ValidationError, place: str) 
         parts, slot, around = _locate(model, problem["loc"])
         where = ".".join([*([place] if place else []), *parts])
         above = ".".join([*([place] if place else []), *parts[:-1]]) or TOP
+        refused = problem.get("ctx", {}).get("error")
+        if isinstance(refused, RefusedPart):
+            lines |= dict.fromkeys(describe_errors(refused.model, refused.error, where))
+            continue
         if problem["type"] == "missing" and isinstance(problem["loc"][-1], int):
             _, items, _ = _locate(model, problem["loc"][:-1])
             line = _describe({**problem, "type": "items"}, items, above)

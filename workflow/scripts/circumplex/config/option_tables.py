@@ -1,6 +1,6 @@
 """Markdown tables of options, from their models.
 
-Standard library and pydantic only.
+Standard library, pydantic and tabulate only.
 """
 
 import json
@@ -11,25 +11,22 @@ from pydantic.fields import FieldInfo
 
 from circumplex.config.section import Section
 from circumplex.config.slots import Slot, describe_type, fields_of
+from circumplex.io.markdown import markdown_table
 
 
-def options_table(model: type[BaseModel]) -> str:
-    """A row for each key that holds no section of its own; empty if there is none.
+def options_table(model: type[BaseModel]) -> list[str]:
+    """Lines of a table with a row for each key that holds no section of its own, if there is one.
 
     Columns: key, what may stand there, what holds where it is left out, meaning.
     """
     fields = fields_of(model).items()
     rows = [_row(key, field) for key, field in fields if not Slot.of_field(field).model]
-    if not rows:
-        return ""
-    return "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""])
+    return markdown_table(["key", "value", "default", "meaning"], rows) if rows else []
 
 
-def _row(key: str, field: FieldInfo) -> str:
-    slot = Slot.of_field(field)
+def _row(key: str, field: FieldInfo) -> list[str]:
     meaning = (field.description or "").replace("<", "&lt;")
-    cells = (f"`{key}`", describe_type(slot), _default(field), meaning)
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    return [f"`{key}`", describe_type(Slot.of_field(field)), _default(field), meaning]
 
 
 def _default(field: FieldInfo) -> str:

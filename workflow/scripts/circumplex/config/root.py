@@ -13,12 +13,12 @@ from circumplex.config.experiments import Ensemble, Experiment, Submission, Tabl
 from circumplex.config.faces import FaceOptions
 from circumplex.config.feature_options import ImportedFeature
 from circumplex.config.features import FEATURES, options_of
-from circumplex.config.model_sections import Encoders, encoders_model
+from circumplex.config.model_sections import Encoders
+from circumplex.config.preparation import Compute, Fill, Folds, Labels, Media, Packs
 from circumplex.config.recipes import Recipe
-from circumplex.config.search_options import Search
+from circumplex.config.search import Search
 from circumplex.config.section import Name, Section, Text, Unique, defaults_of
 from circumplex.config.smoothing import Smoothing
-from circumplex.config.stages import Compute, Fill, Folds, Labels, Media, Packs
 from circumplex.config.still_sets import AnyStillSet
 from circumplex.config.training import TrainingOptions
 from circumplex.config.values import without_nulls
@@ -87,7 +87,7 @@ class Config(Section):
     packs: Packs = defaults_of(Packs)
     folds: Folds = defaults_of(Folds)
     training: TrainingOptions = defaults_of(TrainingOptions)
-    encoders: Encoders = defaults_of(Encoders)
+    encoders: Encoders = defaults_of(Encoders)  # type: ignore[valid-type]
     experiments: dict[Name, Experiment] = Field(
         {}, description="models to train by name; only those that are asked for are trained"
     )
@@ -115,14 +115,13 @@ def features_model() -> type[Features]:
 
 @cache
 def config_model() -> type[Config]:
-    """The whole config, with the extractors and encoders that are there."""
-    features, encoders = features_model(), encoders_model()
+    """The whole config, with the extractors that are there."""
+    model = features_model()
     return create_model(
         "Config",
         __base__=Config,
         __doc__=Config.__doc__,
-        features=(features, Field(default_factory=features)),
-        encoders=(encoders, Field(default_factory=encoders)),
+        features=(model, Field(default_factory=model)),
     )
 
 

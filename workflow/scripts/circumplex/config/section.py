@@ -6,8 +6,17 @@ Imported while the workflow is parsed: standard library and pydantic only.
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+)
 
+from circumplex.config.slots import RefusedPart
 from circumplex.errors import RequestError
 
 T = TypeVar("T")
@@ -66,8 +75,6 @@ class Section(BaseModel):
         Raises:
             RequestError: a line for each problem, with the place, and what to write instead.
         """
-        from pydantic import ValidationError
-
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -79,6 +86,21 @@ class Section(BaseModel):
     def plain(self) -> dict[str, Any]:
         """The values, defaults filled in, as YAML or JSON would have them; without nulls."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+Part = TypeVar("Part", bound=Section)
+
+
+def check_part(model: type[Part], values: Mapping[str, Any]) -> Part:
+    """Check a value by a model that another key has chosen, within a validator.
+
+    Raises:
+        RefusedPart: from which messages are written as if the model stood in that place.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise RefusedPart(model, error) from error
 
 
 def defaults_of(section: type[Section], description: str | None = None) -> Any:

@@ -10,7 +10,7 @@ from inspect import get_annotations
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
@@ -155,3 +155,16 @@ def _range(bounds: Mapping[str, Any]) -> str:
     if "le" in bounds:
         return low + (f" to {bounds['le']}" if "ge" in bounds else f", at most {bounds['le']}")
     return low + (f", below {bounds['lt']}" if "lt" in bounds else "")
+
+
+class RefusedPart(ValueError):
+    """A model has refused a value that a validator of another one handed to it.
+
+    Attributes:
+        model: that refused it.
+        error: what it raised.
+    """
+
+    def __init__(self, model: type[BaseModel], error: ValidationError) -> None:
+        super().__init__(str(error))
+        self.model, self.error = model, error

@@ -1,1 +1,1 @@
-"""Sample sheets from the folders of corpora."""
+"""Sample sheets of corpora in several layouts."""

@@ -1,7 +1,4 @@
-"""Making the sample sheet: from Aff-Wild2 as its organisers hand it out, or from any videos.
-
-Standard library and pydantic only, so that a sheet is made before anything heavy is installed.
-"""
+"""Find the samples of Aff-Wild2 in the layout that its organisers distribute."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +17,7 @@ from circumplex.errors import RequestError
 from circumplex.targets import HEADER
 
 SPLIT_FOLDERS = {"trainset": Split.TRAIN, "validationset": Split.VAL}
-"""Names of the annotation folders, their letters alone and in lower case."""
+"""Split by the name of the annotation folder, reduced to its letters in lower case."""
 SIDES = ("left", "right")
 
 
@@ -30,74 +27,86 @@ def find_affwild2(
     crops: Sequence[Path] = (),
     test_list: Path | None = None,
 ) -> Corpus:
-    """Samples of the valence-arousal challenge in Aff-Wild2's layout.
+    """Find the samples of the valence-arousal challenge in Aff-Wild2's layout.
 
     A sample is an annotation text below ``Train_Set`` or ``Validation_Set``, or a line of the test
-    list. Its video is the one of its name; else ``<video>_left`` and ``<video>_right`` are the two
-    persons of ``<video>``. Samples of one video share a group.
+    list. Its video has the sample's name; otherwise ``<video>_left`` and ``<video>_right`` are the
+    two persons of ``<video>``. Samples of one video share a group.
 
     Args:
-        videos: folders of the videos, with any folders below.
-        annotations: folder that holds the split folders at any depth; those without any text
-            that begins with ``valence,arousal`` are another challenge's, and left out.
-        crops: folders that hold ``<sample>/00001.jpg``; none: faces are to be detected.
-        test_list: text with the name of a test sample a line.
+        videos: folders of the videos, searched recursively.
+        annotations: folder that holds the split folders at any depth; folders without any text
+            that begins with ``valence,arousal`` belong to another challenge and are ignored.
+        crops: folders that hold ``<sample>/00001.jpg``; none if faces are to be detected.
+        test_list: text with the name of one test sample per line.
 
     Raises:
-        RequestError: a missing folder, no annotation, no video or no crops at all, two folders
-            of a split, a sample of two splits, two videos or two folders of crops of one name.
+        RequestError: a folder is missing; there are no annotations, no videos or no crops at all;
+            a split has two folders, a sample two splits, or two videos or two folders of crops
+            have the same name.
     """
-    origins = _annotated(existing_folder(annotations))
-    for name in _listed(test_list):
+    origins = _find_annotations(existing_folder(annotations))
+    for name in _read_names(test_list):
         _add(origins, name, Split.TEST, None)
     media = find_media(videos, VIDEO_SUFFIXES)
-    crop_folders = [existing_folder(folder) for folder in crops]
-    samples = []
-    order = list(Split)
-    for name in sorted(origins, key=lambda name: (order.index(origins[name][0]), name)):
-        split, annotation = origins[name]
-        base, side = _sides(name)
-        stem, subject = (name, WHOLE_VIDEO) if name in media else (base, side)
-        samples.append(
-            Sample(
-                sample=name,
-                video=media.get(stem, existing_folder(videos[0]) / f"{stem}.mp4"),
-                subject=subject,
-                faces=_crops_of(name, crop_folders),
-                audio=None,
-                annotation=annotation,
-                split=split,
-                group=base,
-            )
-        )
-    found = set(media.values())
-    used = {s.video for s in samples} & found
+    samples = _make_samples(origins, media, existing_folder(videos[0]), crops)
+    existing = set(media.values())
+    used = {s.video for s in samples} & existing
     if not used:
         raise RequestError(
             f"{join_paths(videos)}: no video belongs to any of the {len(samples)} samples; a "
-            f"video is named like its sample, such as {samples[0].sample}.mp4"
+            f"video has the name of its sample, such as {samples[0].sample}.mp4"
         )
     without_crops = tuple(s.sample for s in samples if s.faces and not s.faces.is_dir())
     if crops and len(without_crops) == len(samples):
         raise RequestError(
-            f"{join_paths(crops)}: no crops of any sample; give the folder that holds "
+            f"{join_paths(crops)}: no crops of any sample; name the folder that holds "
             f"{samples[0].sample}/00001.jpg"
         )
     sided = {s.video for s in samples if s.subject in SIDES}
     return Corpus(
         samples=tuple(samples),
-        without_video=tuple(s.sample for s in samples if s.video not in found),
+        without_video=tuple(s.sample for s in samples if s.video not in existing),
         without_crops=without_crops,
         beside_another=tuple(
             s.sample
             for s in samples
             if s.subject == WHOLE_VIDEO and s.video in sided and not s.faces
         ),
-        unused_videos=len(found - used),
+        unused_videos=len(existing - used),
     )
 
 
-def _annotated(annotations: Path) -> dict[str, tuple[Split, Path | None]]:
+def _make_samples(
+    origins: dict[str, tuple[Split, Path | None]],
+    media: dict[str, Path],
+    default_folder: Path,
+    crops: Sequence[Path],
+) -> list[Sample]:
+    """The samples in the sheet's order; a missing video is expected in the default folder."""
+    crop_folders = [existing_folder(folder) for folder in crops]
+    order = list(Split)
+    samples = []
+    for name in sorted(origins, key=lambda name: (order.index(origins[name][0]), name)):
+        split, annotation = origins[name]
+        base, side = _split_side(name)
+        stem, subject = (name, WHOLE_VIDEO) if name in media else (base, side)
+        samples.append(
+            Sample(
+                sample=name,
+                video=media.get(stem, default_folder / f"{stem}.mp4"),
+                subject=subject,
+                faces=_find_crops(name, crop_folders),
+                audio=None,
+                annotation=annotation,
+                split=split,
+                group=base,
+            )
+        )
+    return samples
+
+
+def _find_annotations(annotations: Path) -> dict[str, tuple[Split, Path | None]]:
     """Split and annotation by sample."""
     texts: dict[Split, dict[Path, list[Path]]] = {}
     for path in walk_files([annotations]):
@@ -106,24 +115,24 @@ def _annotated(annotations: Path) -> dict[str, tuple[Split, Path | None]]:
             texts.setdefault(split, {}).setdefault(path.parent, []).append(path)
     origins: dict[str, tuple[Split, Path | None]] = {}
     for split, folders in texts.items():
-        meant = [folder for folder in folders if any(map(_is_valence_arousal, folders[folder]))]
-        if len(meant) > 1:
+        own = [folder for folder in folders if any(map(_is_valence_arousal, folders[folder]))]
+        if len(own) > 1:
             raise RequestError(
-                f"{len(meant)} folders hold annotations of split {split}: {join_paths(meant)}; "
-                "name the one that is meant with --annotations"
+                f"{len(own)} folders hold annotations of split {split}: {join_paths(own)}; "
+                "choose one of them with --annotations"
             )
-        for path in (path for folder in meant for path in folders[folder]):
+        for path in (path for folder in own for path in folders[folder]):
             _add(origins, path.stem, split, path)
     if not origins:
         raise RequestError(
             f"{annotations}: no annotation: expected Train_Set/<sample>.txt or "
-            f"Validation_Set/<sample>.txt, at any depth, that begin with {HEADER!r}"
+            f"Validation_Set/<sample>.txt, at any depth, beginning with {HEADER!r}"
         )
     return origins
 
 
 def _is_valence_arousal(path: Path) -> bool:
-    """Whether a text begins as this challenge's do; one that does not open fails in the run."""
+    """Whether a text has this challenge's header; an unreadable text fails its sample later."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             header = file.readline(200)
@@ -132,7 +141,7 @@ def _is_valence_arousal(path: Path) -> bool:
     return header.strip().lower().replace(" ", "") == HEADER
 
 
-def _listed(test_list: Path | None) -> list[str]:
+def _read_names(test_list: Path | None) -> list[str]:
     if test_list is None:
         return []
     try:
@@ -141,12 +150,12 @@ def _listed(test_list: Path | None) -> list[str]:
         raise RequestError(f"test list {test_list} cannot be read: {error}") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise RequestError(f"test list {test_list} is empty: write the name of a sample a line")
+        raise RequestError(f"test list {test_list} is empty: write one sample's name per line")
     for name in names:
         if re.search(r"[/\\,\t]", name):
             raise RequestError(
-                f"test list {test_list}: {name[:60]!r} is no sample's name; write one a line, "
-                "without folder, suffix or other columns"
+                f"test list {test_list}: {name[:60]!r} is not the name of a sample; write one name "
+                "per line, without folder, suffix or other columns"
             )
     return names
 
@@ -157,19 +166,21 @@ def _add(
     if name in origins:
         raise RequestError(
             f"sample {name!r} is in split {origins[name][0]} and again in split {split}; "
-            "a sample belongs to one split, once"
+            "a sample belongs to exactly one split"
         )
     origins[name] = (split, path)
 
 
-def _sides(name: str) -> tuple[str, str]:
-    """``<video>_left`` is the left person of ``<video>``."""
+def _split_side(name: str) -> tuple[str, str]:
+    """Video and subject of a sample: ``<video>_left`` is the left person of ``<video>``."""
     base, _, side = name.rpartition("_")
     return (base, side) if base and side in SIDES else (name, WHOLE_VIDEO)
 
 
-def _crops_of(name: str, folders: Sequence[Path]) -> Path | None:
-    found = [folder / name for folder in folders if (folder / name).is_dir()]
-    if len(found) > 1:
-        raise RequestError(f"two folders hold crops of sample {name!r}: {found[0]} and {found[1]}")
-    return next(iter([*found, *(folder / name for folder in folders)]), None)
+def _find_crops(name: str, folders: Sequence[Path]) -> Path | None:
+    paths = [folder / name for folder in folders if (folder / name).is_dir()]
+    if len(paths) > 1:
+        raise RequestError(
+            f"two folders hold crops of sample {name!r}: {paths[0]} and {paths[1]}; remove one"
+        )
+    return next(iter([*paths, *(folder / name for folder in folders)]), None)

@@ -1,8 +1,8 @@
-"""The data folder of the published training code as a sample sheet: no video, features imported.
+"""Find the samples in the data folder of the published training code: features without videos.
 
-``targets/<set>_valid_targets.h5`` holds ``<video>/valence``, ``/arousal`` and ``/length``, of the
-test set ``length`` alone; the sets are ``train``, ``val`` and ``test``. Its z-scores
-(``features/mean_std_on_trn``) are not read: training computes its own, from its own training part.
+``targets/<set>_valid_targets.h5`` holds ``<video>/valence``, ``/arousal`` and ``/length``; for the
+test set only ``length``. The sets are ``train``, ``val`` and ``test``. The means and deviations in
+``features/mean_std_on_trn`` are not read: training computes its own on its training samples.
 """
 
 import re
@@ -22,24 +22,24 @@ SETS = (Split.TRAIN, Split.VAL, Split.TEST)
 
 
 def find_published(root: Path, annotations: Path) -> Corpus:
-    """Samples of the folder; their annotations are written as Aff-Wild2's texts.
+    """Find the samples of the folder and write their annotations as Aff-Wild2's texts.
 
     Args:
         root: folder with ``features`` and ``targets``.
         annotations: folder to write ``<set>/<video>.txt`` into.
 
     Raises:
-        RequestError: no targets there, or a file that is not of this layout.
+        RequestError: the folder has no targets, or a file has another layout.
     """
-    samples = [sample for split in SETS for sample in _samples(root, split, annotations)]
+    samples = [sample for split in SETS for sample in _read_set(root, split, annotations)]
     if not samples:
         raise RequestError(
-            f"{root}: no targets/<set>_valid_targets.h5, set being train, val or test"
+            f"{root}: no targets/<set>_valid_targets.h5, where <set> is train, val or test"
         )
     return Corpus(tuple(samples))
 
 
-def _samples(root: Path, split: Split, annotations: Path) -> Iterator[Sample]:
+def _read_set(root: Path, split: Split, annotations: Path) -> Iterator[Sample]:
     path = root / "targets" / f"{split}_valid_targets.h5"
     if not path.is_file():
         return

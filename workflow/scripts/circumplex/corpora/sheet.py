@@ -18,14 +18,14 @@ WHOLE_VIDEO = "largest"
 
 @dataclass(frozen=True)
 class Corpus:
-    """What was found.
+    """Samples of a corpus, and what is missing or doubtful.
 
     Attributes:
-        samples: in the sheet's order: by split, then by name.
-        without_video: samples whose video is not there; their path is where it was expected.
-        without_crops: the same for the folder of crops.
-        beside_another: samples without side in their name, whose faces are to be detected in a
-            video that also has a sample of a side: the largest face may be the other's.
+        samples: samples in the sheet's order: by split, then by name.
+        without_video: samples whose video is missing; their path is where it was expected.
+        without_crops: samples whose folder of crops is missing.
+        beside_another: samples without a side in their name whose faces are to be detected in a
+            video that also has a left or right sample: the largest face may be the other person's.
         unused_videos: number of videos that belong to no sample.
     """
 
@@ -37,23 +37,23 @@ class Corpus:
 
     @property
     def counts(self) -> dict[Split, int]:
-        """Samples a split, for the splits that have any."""
-        found = Counter(sample.split for sample in self.samples)
-        return {split: found[split] for split in Split if found[split]}
+        """Samples per split, without the splits that have none."""
+        counts = Counter(sample.split for sample in self.samples)
+        return {split: counts[split] for split in Split if counts[split]}
 
 
 def write_sheet(samples: Iterable[Sample], sheet: Path, *, force: bool = False) -> None:
     """Write the sample sheet, atomically, and read it back.
 
-    Paths are written relative to the sheet, unless they share nothing with it but the root.
+    Paths are written relative to the sheet, unless they only share the root folder with it.
 
     Args:
-        samples: rows, in order.
-        sheet: file to write; its folder is made where it is missing.
-        force: replace a sheet that is there.
+        samples: samples in the order of the rows.
+        sheet: file to write; its folder is created if it is missing.
+        force: whether to replace an existing sheet.
 
     Raises:
-        RequestError: the sheet exists, a name or path that a sheet cannot hold.
+        RequestError: the sheet exists, or a name or path cannot be written in a sheet.
     """
     if os.path.lexists(sheet) and not force:
         raise RequestError(f"{sheet} exists: name another file, or replace it with --force")
@@ -68,7 +68,7 @@ def write_sheet(samples: Iterable[Sample], sheet: Path, *, force: bool = False) 
 
 
 def absolute_path(path: Path) -> Path:
-    """Without ``..``, whose meaning after a link depends on who reads it."""
+    """Absolute path without ``..``, whose meaning after a symbolic link is ambiguous."""
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
@@ -78,7 +78,7 @@ def _cells(sample: Sample, folder: Path) -> tuple[str, ...]:
             return ""
         if path.is_relative_to(folder):
             return str(path.relative_to(folder))
-        # Upwards only from the real folder: the system resolves links before it goes up.
+        # Relative to the resolved folder: the system resolves links before it applies `..`.
         relative = Path(os.path.relpath(path, folder.resolve()))
         reaches_root = relative.parts.count("..") >= len(folder.resolve().parts) - 1
         return str(path if reaches_root else relative)
@@ -98,8 +98,10 @@ def _cells(sample: Sample, folder: Path) -> tuple[str, ...]:
 def _line(cells: Sequence[str]) -> bytes:
     for cell in cells:
         if re.search(r"[\t\r\n]", cell):
-            raise RequestError(f"{cell!r} has a tab or line break, which a sheet cannot hold")
+            raise RequestError(
+                f"{cell!r} has a tab or line break, which a sheet cannot hold: rename it"
+            )
     try:
         return ("\t".join(cells) + "\n").encode()
     except UnicodeEncodeError as error:
-        raise RequestError(f"{error.object!r} is not UTF-8, rename it") from error
+        raise RequestError(f"{error.object!r} is not UTF-8: rename it") from error

@@ -1,4 +1,4 @@
-"""Find videos and sound files in a folder."""
+"""Find videos and sound files in folders."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".
 
 
 def find_videos(folders: Sequence[Path], *, sound: bool = False) -> Corpus:
-    """A sample of split predict for each video below the folders, named like its file.
+    """Make a sample of split predict for each video below the folders, with its file's name.
 
     Args:
-        folders: of the videos, with any folders below.
-        sound: take files of sound without picture too.
+        folders: folders of the videos, searched recursively.
+        sound: whether to include sound files.
 
     Raises:
-        RequestError: a missing folder, no video, or two of one name.
+        RequestError: a folder is missing, there is no video, or two have the same name.
     """
     suffixes = VIDEO_SUFFIXES | SOUND_SUFFIXES if sound else VIDEO_SUFFIXES
     media = find_media(folders, suffixes)
@@ -36,30 +36,35 @@ def find_videos(folders: Sequence[Path], *, sound: bool = False) -> Corpus:
 
 
 def find_media(folders: Sequence[Path], suffixes: frozenset[str]) -> dict[str, Path]:
-    """Media files below the folders by their name without suffix; hidden files are left out.
+    """Find media files below the folders, by name without suffix; hidden files are ignored.
 
     Raises:
-        RequestError: a missing or unreadable folder, no file, or two of one name.
+        RequestError: a folder is missing or unreadable, there is no file, or two have the same
+            name.
     """
-    found: dict[str, Path] = {}
+    media: dict[str, Path] = {}
     for path in walk_files(folders):
         if path.suffix.lower() not in suffixes:
             continue
-        other = found.setdefault(path.stem, path)
+        other = media.setdefault(path.stem, path)
         if other.resolve() != path.resolve():
             raise RequestError(
-                f"two videos are named {path.stem!r}: {other} and {path}; a sample is named like "
-                "its video, so rename one, or name only the folders that are meant"
+                f"two videos are named {path.stem!r}: {other} and {path}; a sample has the name of "
+                "its video, so rename one of them, or name fewer folders"
             )
-    if not found:
+    if not media:
         raise RequestError(f"{join_paths(folders)}: no video ({' '.join(sorted(suffixes))})")
-    return found
+    return media
 
 
 def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
-    """Files below the folders in a fixed order, without hidden ones; links are followed once.
+    """Yield the files below the folders in a fixed order.
 
-    A file among the folders is taken as it is.
+    A file among the folders is taken as it is. Hidden files and folders are skipped. Links are
+    followed, but no folder is visited twice.
+
+    Raises:
+        RequestError: a folder is missing or cannot be listed.
     """
 
     def refuse(error: OSError) -> None:
@@ -82,10 +87,10 @@ def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def existing_folder(folder: Path) -> Path:
-    """The absolute path of a folder.
+    """Absolute path of a folder that must exist.
 
     Raises:
-        RequestError: it is no folder.
+        RequestError: the path is not a folder.
     """
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder: correct its path")
@@ -93,5 +98,5 @@ def existing_folder(folder: Path) -> Path:
 
 
 def join_paths(folders: Sequence[Path]) -> str:
-    """Paths as a message lists them."""
+    """Join paths for a message."""
     return ", ".join(map(str, folders))

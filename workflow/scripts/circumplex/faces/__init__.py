@@ -1,1 +1,1 @@
-"""Faces: detection, alignment, the choice of the subject, and filling of gaps."""
+"""Faces: detection, alignment, choice of the subject, and filling of gaps."""

@@ -1,10 +1,10 @@
-"""Faces of a video: every detection, the subject's track, aligned crops.
+"""Find the faces of a video: every detection, the subject's track, and aligned crops.
 
-Detection is MTCNN (Zhang et al., "Joint Face Detection and Alignment using Multitask Cascaded
-Convolutional Networks") with facenet-pytorch's networks, weights and box arithmetic. The cascade
-around them is our own, since there the time goes: facenet-pytorch resizes with an adaptive
-pooling that takes longer than its networks. Here OpenCV shrinks each scale from the one before,
-and the networks run over batches in channels-last order.
+Faces are detected with MTCNN (Zhang et al., "Joint Face Detection and Alignment using Multitask
+Cascaded Convolutional Networks"), with facenet-pytorch's networks, weights and box arithmetic. The
+cascade around them is reimplemented for speed: facenet-pytorch resizes by an adaptive pooling that
+takes longer than its networks. Here OpenCV computes each scale from the previous one, and the
+networks run on batches in channels-last order.
 """
 
 import logging
@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from circumplex.config.faces import CropFormat, FaceOptions
-from circumplex.faces.appearance import look
+from circumplex.faces.appearance import describe_face
 from circumplex.faces.detector import UNTRACKED, FaceDetector, Faces
 from circumplex.faces.similarity import crop_face
 from circumplex.faces.subjects import Subject, Tracker
@@ -45,12 +45,19 @@ def align_faces(
 ) -> None:
     """Write the table of faces (`circumplex.faces.table`) of a video.
 
-    The subject is chosen once all frames are seen: until then, detections with their crops wait
-    in a temporary table beside the output, so that memory does not grow and nothing is decoded
-    twice.
+    The subject is chosen after the last frame. Until then, detections and crops are kept in a
+    temporary table beside the output, so that memory does not grow and nothing is decoded twice.
+
+    Args:
+        video: media file.
+        output: table to write.
+        options: options of detection and of the crops.
+        subject: which person of the video is the subject.
+        metadata: how the table is made.
+        detector: face detector with the same options.
 
     Raises:
-        SampleError: unreadable file, or no frame decodes.
+        SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has no video stream.
     """
     tracker = Tracker(subject)
@@ -73,17 +80,19 @@ def align_faces(
                     tracks=[row.tracks],
                     crops=[row.crops],
                 )
-        _choose(spool, output, tracker.chosen(), metadata)
+        _write_subject(spool, output, tracker.choose(), metadata)
 
 
-def _choose(spool: Path, output: Path, tracks: frozenset[int], metadata: Mapping[str, Any]) -> None:
-    """Write the final table from the spooled one, given the subject's tracks."""
+def _write_subject(
+    spool: Path, output: Path, tracks: frozenset[int], metadata: Mapping[str, Any]
+) -> None:
+    """Write the final table from the temporary one, given the subject's tracks."""
     before: int | None = None
     names = ["frame", "time_s", "interpolated", "detections", "tracks", "crops"]
     with TableWriter(output, face_schema(), metadata) as writer:
         for batch in iter_batches(spool, names, rows=ROWS_AT_ONCE):
             rows = batch.to_pylist()
-            chosen = [_index_of(row["tracks"], tracks) for row in rows]
+            chosen = [_find_first(row["tracks"], tracks) for row in rows]
             switches = []
             for row, index in zip(rows, chosen, strict=True):
                 track = None if index is None else row["tracks"][index]
@@ -106,13 +115,14 @@ def _choose(spool: Path, output: Path, tracks: frozenset[int], metadata: Mapping
             )
 
 
-def _index_of(found: list[int], wanted: frozenset[int]) -> int | None:
-    return next((i for i, track in enumerate(found) if track in wanted), None)
+def _find_first(tracks: list[int], wanted: frozenset[int]) -> int | None:
+    """Position of the first wanted track, None if there is none."""
+    return next((i for i, track in enumerate(tracks) if track in wanted), None)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A frame's faces; ``tracks`` and ``crops`` are parallel to them."""
+    """A frame's faces; ``tracks`` and ``crops`` have one entry per face."""
 
     frame: int
     time_s: float
@@ -133,20 +143,20 @@ def _detect(
     tracker: Tracker,
     detector: FaceDetector,
 ) -> Iterator[_Row]:
-    """Rows of all frames in order. One batch of pictures is worked on while the next is decoded."""
+    """Yield the rows of all frames in order; the next batch is decoded during detection."""
     for batch in prefetch(_batches(timeline, options), ahead=1):
         pictures = [item for item in batch if isinstance(item, VideoFrame)]
         keys = _key_frames(len(pictures), options.detect_every)
         images = [pictures[k].image for k in keys]
-        found = dict(zip(keys, detector.detect(images), strict=True)) if images else {}
+        detected = dict(zip(keys, detector.detect(images), strict=True)) if images else {}
         rows: dict[int, _Row] = {}
-        for k, faces in found.items():
+        for k, faces in detected.items():
             rows[pictures[k].frame] = _follow(pictures[k], faces, tracker, options)
         for k, picture in enumerate(pictures):
-            if k not in found:
+            if k not in detected:
                 last = max(key for key in keys if key < k)
                 following = min(key for key in keys if key > k)
-                rows[picture.frame] = _between(
+                rows[picture.frame] = _interpolate(
                     picture, rows[pictures[last].frame], rows[pictures[following].frame], options
                 )
         for item in batch:
@@ -156,8 +166,9 @@ def _detect(
 def _batches(
     timeline: Iterator[VideoFrame | FailedFrame], options: FaceOptions
 ) -> Iterator[list[VideoFrame | FailedFrame]]:
-    """Runs of frames of one size, of no more than `BATCH_PIXELS` (at least one frame, and at
-    least one interval of detection).
+    """Group consecutive frames of one size into batches of at most `BATCH_PIXELS`.
+
+    A batch has at least one frame, and at least one interval of ``detect_every`` frames.
     """
     batch: list[VideoFrame | FailedFrame] = []
     shape: tuple[int, ...] | None = None
@@ -180,29 +191,32 @@ def _batch_size(shape: tuple[int, ...], options: FaceOptions) -> int:
 
 
 def _key_frames(count: int, every: int) -> list[int]:
-    """Frames of a batch to detect in: every n-th, and the last."""
+    """Positions of the frames in which to detect faces: every n-th and the last of a batch."""
     return sorted({*range(0, count, every), *([count - 1] if count else [])})
 
 
 def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions) -> _Row:
-    """Hand the valid faces of a frame to the tracker; crop them."""
+    """Track and crop the valid faces of a frame."""
     tracks = [UNTRACKED] * len(faces)
     encoded: list[bytes | None] = [None] * len(faces)
     valid = np.flatnonzero(faces.probabilities >= options.min_probability)
     crops = [crop_face(picture.image, faces.landmarks[i]) for i in valid]
     if len(valid):
-        looks = np.stack(
-            [look(picture.image, c, faces.boxes[i]) for i, c in zip(valid, crops, strict=True)]
+        appearances = np.stack(
+            [
+                describe_face(picture.image, crop, faces.boxes[i])
+                for i, crop in zip(valid, crops, strict=True)
+            ]
         )
         width = picture.image.shape[1]
-        found = tracker.update(picture.time_s, width, faces.boxes[valid], looks)
-        for i, track, crop in zip(valid, found, crops, strict=True):
+        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances)
+        for i, track, crop in zip(valid, assigned, crops, strict=True):
             tracks[i], encoded[i] = track, _encode(crop, options)
     return _Row(picture.frame, picture.time_s, faces, tracks, encoded)
 
 
-def _between(picture: VideoFrame, last: _Row, following: _Row, options: FaceOptions) -> _Row:
-    """Faces of the tracks seen both before and after a frame, at their place in between."""
+def _interpolate(picture: VideoFrame, last: _Row, following: _Row, options: FaceOptions) -> _Row:
+    """Faces of the tracks seen both before and after a frame, interpolated linearly in time."""
     shared = [t for t in last.tracks if t != UNTRACKED and t in following.tracks]
     if not shared:
         return _Row(picture.frame, picture.time_s, NO_FACES, [], [], interpolated=True)
@@ -225,7 +239,7 @@ def _encode(crop: NDArray[np.uint8], options: FaceOptions) -> bytes:
     pixels = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
     if options.crop_format is CropFormat.PNG:
         return bytes(cv2.imencode(".png", pixels)[1])
-    # Full colour resolution: at 112 pixels the usual halving costs more than the bytes it saves.
+    # Full colour resolution: at 112 pixels, halving it loses more quality than it saves in size.
     settings = [
         *(cv2.IMWRITE_JPEG_QUALITY, options.jpeg_quality),
         *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),

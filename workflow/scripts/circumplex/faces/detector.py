@@ -20,7 +20,7 @@ from torchvision.ops.boxes import batched_nms
 from circumplex.config.faces import FaceOptions
 
 SMALLEST_INPUT = 12
-"""Side of P-Net's window in pixels: the smallest face it sees at full scale."""
+"""Side of P-Net's window in pixels: the smallest face it detects at full scale."""
 UNTRACKED = -1
 PIECES_PER_CALL = 512
 
@@ -30,9 +30,9 @@ class Faces:
     """The faces of a frame, the most probable first.
 
     Attributes:
-        boxes: (faces, 4) float32, x0, y0, x1, y1 in pixels; may reach beyond the picture.
-        landmarks: (faces, 10) float32, x and y of left eye, right eye, nose, left and right
-            corner of the mouth, as seen in the picture.
+        boxes: (faces, 4) float32, x0, y0, x1, y1 in pixels; may extend beyond the picture.
+        landmarks: (faces, 10) float32, x and y in pixels of left eye, right eye, nose, left and
+            right corner of the mouth; left and right as seen in the picture.
         probabilities: (faces,) float32 in [0, 1].
     """
 
@@ -45,11 +45,11 @@ class Faces:
 
 
 class FaceDetector:
-    """MTCNN over batches of frames of one size; build it once a process.
+    """MTCNN on batches of frames of one size; build it once per process.
 
     Args:
-        options: thresholds, scales and smallest size.
-        device: where the networks run.
+        options: thresholds, scales and smallest face size.
+        device: PyTorch's name of the device that the networks run on.
     """
 
     def __init__(self, options: FaceOptions, device: str = "cpu") -> None:
@@ -61,17 +61,17 @@ class FaceDetector:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        """Faces of each of the (height, width, 3) RGB uint8 pictures, which are of one size."""
+        """Detect the faces in (height, width, 3) RGB uint8 pictures, all of the same size."""
         boxes, owners = self._propose(images)
         boxes, owners = self._refine(images, boxes, owners)
         boxes, owners, landmarks = self._locate(images, boxes, owners)
         return [
-            _by_probability(boxes[owners == i].numpy(), landmarks[owners == i].numpy())
+            _sort_by_probability(boxes[owners == i].numpy(), landmarks[owners == i].numpy())
             for i in range(len(images))
         ]
 
     def _propose(self, images: Sequence[NDArray[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """P-Net over the pyramid: square candidates (n, 5) and the image of each."""
+        """Run P-Net on the image pyramid; give square candidates (n, 5) and the image of each."""
         height, width = images[0].shape[:2]
         scale = SMALLEST_INPUT / self._options.min_face_size
         all_boxes, all_owners = [torch.zeros(0, 9)], [torch.zeros(0, dtype=torch.int64)]
@@ -79,7 +79,7 @@ class FaceDetector:
         while min(height, width) * scale >= SMALLEST_INPUT:
             size = (int(width * scale + 1), int(height * scale + 1))
             pictures = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
-            offsets, probabilities = self._pnet(self._normalised(np.stack(pictures)))
+            offsets, probabilities = self._pnet(self._normalise(np.stack(pictures)))
             boxes, owners = generateBoundingBox(
                 offsets.cpu(), probabilities[:, 1].cpu(), scale, self._options.thresholds[0]
             )
@@ -97,7 +97,7 @@ class FaceDetector:
     def _refine(
         self, images: Sequence[NDArray[np.uint8]], boxes: torch.Tensor, owners: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """R-Net on the candidates: fewer, better squares."""
+        """Run R-Net on the candidates; give fewer and more accurate squares."""
         pieces, boxes, owners = self._cut(images, boxes, owners, 24)
         offsets, probabilities = self._call(self._rnet, pieces, (4, 2))
         passed = probabilities[:, 1] > self._options.thresholds[1]
@@ -109,7 +109,7 @@ class FaceDetector:
     def _locate(
         self, images: Sequence[NDArray[np.uint8]], boxes: torch.Tensor, owners: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """O-Net on what is left: final boxes (n, 5), their images, landmarks (n, 10)."""
+        """Run O-Net on the rest; give boxes (n, 5), the image of each, and landmarks (n, 10)."""
         pieces, boxes, owners = self._cut(images, boxes, owners, 48)
         offsets, points, probabilities = self._call(self._onet, pieces, (4, 10, 2))
         passed = probabilities[:, 1] > self._options.thresholds[2]
@@ -129,7 +129,7 @@ class FaceDetector:
         owners: torch.Tensor,
         side: int,
     ) -> tuple[NDArray[np.uint8], torch.Tensor, torch.Tensor]:
-        """The pictures under the boxes, resized; a box wholly outside its picture is dropped."""
+        """Cut out and resize the boxes; a box entirely outside its picture is dropped."""
         height, width = images[0].shape[:2]
         y0, y1, x0, x1 = pad(boxes, width, height)
         inside = (y1 >= y0) & (x1 >= x0)
@@ -143,18 +143,18 @@ class FaceDetector:
     def _call(
         self, network: torch.nn.Module, pieces: NDArray[np.uint8], widths: tuple[int, ...]
     ) -> list[torch.Tensor]:
-        """Outputs of a network, a bounded number of pieces at a time; of no rows for none."""
+        """Run a network on `PIECES_PER_CALL` pieces at a time; no pieces give arrays of no rows."""
         parts = [[torch.zeros(0, width) for width in widths]]
         for start in range(0, len(pieces), PIECES_PER_CALL):
-            outputs = network(self._normalised(pieces[start : start + PIECES_PER_CALL]))
+            outputs = network(self._normalise(pieces[start : start + PIECES_PER_CALL]))
             parts.append([output.cpu() for output in outputs])
         return [torch.cat(column) for column in zip(*parts, strict=True)]
 
-    def _normalised(self, pictures: NDArray[np.uint8]) -> torch.Tensor:
+    def _normalise(self, pictures: NDArray[np.uint8]) -> torch.Tensor:
         tensor = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float()
         return tensor.sub_(127.5).mul_(1 / 128)
 
 
-def _by_probability(boxes: NDArray[np.float32], landmarks: NDArray[np.float32]) -> Faces:
+def _sort_by_probability(boxes: NDArray[np.float32], landmarks: NDArray[np.float32]) -> Faces:
     order = np.argsort(-boxes[:, 4], kind="stable")
     return Faces(boxes[order, :4], landmarks[order], boxes[order, 4])

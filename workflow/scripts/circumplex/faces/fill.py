@@ -1,4 +1,4 @@
-"""Which frame's face stands for each frame: its own, or the nearest valid one."""
+"""Fill frames without a valid face with the face of the nearest valid frame."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -14,20 +14,20 @@ from circumplex.io.parquet import TableWriter, frame_schema, read_columns
 
 
 class NoValid(StrEnum):
-    """What becomes of a sample without any valid face: it fails, or it lacks the modality."""
+    """Handling of a sample without any valid face: it fails, or the modality is absent."""
 
     FAIL = "fail"
     ZEROS = "zeros"
 
 
 def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Index of the nearest valid frame of each frame, the earlier one on a tie.
+    """Index of the nearest valid frame of each frame; on a tie, the earlier one.
 
     Args:
-        valid: (frames,) whether the frame has a valid face; at least one has.
+        valid: (frames,) whether the frame has a valid face; at least one frame has.
 
     Returns:
-        (frames,) non-decreasing indices.
+        Non-decreasing indices, (frames,).
     """
     sources = np.flatnonzero(valid)
     frames = np.arange(len(valid))
@@ -42,19 +42,20 @@ def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
 def fill_frames(
     faces: Path, output: Path, *, no_valid: NoValid, metadata: Mapping[str, Any]
 ) -> None:
-    """Write ``source_frame`` for each frame: the frame whose face stands for it (paper, "A frame
-    without a valid face takes the nearest valid frame").
+    """Write ``source_frame`` for each frame: the frame whose face it uses.
+
+    Paper: "A frame without a valid face takes the nearest valid frame".
 
     Args:
-        faces: table with ``valid``.
+        faces: table of faces, with ``frame``, ``time_s`` and ``valid``.
         output: table to write.
-        no_valid: of a sample without any valid face.
+        no_valid: handling of a sample without any valid face.
         metadata: how the table is made.
 
     Raises:
-        SampleError: no frame has a valid face, and `no_valid` is `NoValid.FAIL`.
-        ModalityAbsent: the same, with `NoValid.ZEROS`: zeros that are not marked as absent would
-            look like extreme features once they are scaled.
+        SampleError: no frame has a valid face, and ``no_valid`` is `NoValid.FAIL`.
+        ModalityAbsent: no frame has a valid face, and ``no_valid`` is `NoValid.ZEROS`. Zeros that
+            are not marked as absent would become extreme features after standardisation.
     """
     frame, time_s, valid = read_columns(faces, ["frame", "time_s", "valid"])
     if not valid.any():

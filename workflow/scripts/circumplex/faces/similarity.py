@@ -1,4 +1,4 @@
-"""Similarity alignment of a face by five points, as the ArcFace networks expect it."""
+"""Align a face by a similarity transform of five landmarks, as ArcFace networks expect it."""
 
 import cv2
 import numpy as np
@@ -14,30 +14,28 @@ ARCFACE_TEMPLATE = np.array(
         [70.7299, 92.2041],
     ]
 )
-"""Left eye, right eye, nose, left and right corner of the mouth, as seen in the picture; pixels
-of a 112x112 crop (Deng et al., "ArcFace", reference implementation)."""
-
-
+"""Left eye, right eye, nose, left and right corner of the mouth, as seen in the picture: x and y
+in pixels of a 112x112 crop (Deng et al., "ArcFace", reference implementation)."""
 ARCFACE_TEMPLATE.setflags(write=False)
 
 
 def similarity(
     landmarks: NDArray[np.floating], template: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Least-squares similarity (rotation, one scale, shift; no mirroring) onto the template.
+    """Fit the similarity (rotation, scale, shift; no mirroring) from landmarks to the template.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
-    eq. 40-42.
+    eq. 40-42, by least squares.
 
     Args:
-        landmarks: (points, 2), x and y in pixels.
-        template: (points, 2), where they should go.
+        landmarks: (points, 2) x and y in pixels.
+        template: (points, 2) target positions in pixels.
 
     Returns:
-        (2, 3) matrix M with ``template ~ M[:, :2] @ landmark + M[:, 2]``.
+        Matrix M (2, 3) with ``template ~ M[:, :2] @ landmark + M[:, 2]``.
 
     Raises:
-        ValueError: all landmarks are one point.
+        ValueError: all landmarks are the same point.
     """
     source = np.asarray(landmarks, np.float64)
     target = np.asarray(template, np.float64)
@@ -45,7 +43,7 @@ def similarity(
     source, target = source - source_mean, target - target_mean
     spread = (source**2).sum()
     if spread == 0:
-        raise ValueError("all landmarks are one point")
+        raise ValueError("all landmarks are the same point")
     u, singular, vt = np.linalg.svd(target.T @ source)
     signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     linear = (u * signs) @ vt * (singular @ signs / spread)
@@ -55,7 +53,7 @@ def similarity(
 def crop_face(
     image: NDArray[np.uint8], landmarks: NDArray[np.floating], size: int = CROP_SIZE
 ) -> NDArray[np.uint8]:
-    """Aligned crop (size, size, 3) of an (height, width, 3) picture; black beyond its edges."""
+    """Cut an aligned crop (size, size, 3) from a (height, width, 3) picture, black beyond it."""
     points = np.asarray(landmarks, np.float64).reshape(5, 2)
     matrix = similarity(points, ARCFACE_TEMPLATE * (size / CROP_SIZE))
     return np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)

@@ -1,11 +1,11 @@
-"""Who is the subject: detections become tracks, tracks become persons, one person is chosen.
+"""Choose the subject: detections become tracks, tracks become persons, one person is chosen.
 
-Boxes alone cannot tell whether the face after a cut is the same person's, and a network for
-face recognition would be one more weight to fetch. So each detection carries a *look*
-(`circumplex.faces.appearance`). A detection continues a track only when it is near it and looks
-alike, the more so the shorter ago the track was seen; tracks that were never on screen together and
-look alike are one person. The choice is made once the whole video is seen, so it depends on no
-single frame.
+Boxes alone do not show whether the face after a cut belongs to the same person, and a network for
+face recognition would need further weights. Each detection therefore has an appearance vector
+(`circumplex.faces.appearance`). A detection continues a track only if it is near the track's last
+one and similar to it; the required likeness is higher on the next frame. Tracks that are similar
+and never visible at the same time belong to one person. The subject is chosen after the last
+frame, so that the choice depends on no single frame. The method and its thresholds are our choice.
 """
 
 from collections import Counter
@@ -20,25 +20,25 @@ from scipy.optimize import linear_sum_assignment
 from circumplex.errors import RequestError
 
 LONGEST_GAP_S = 1.0
-"""A face unseen for longer starts a new track."""
+"""A face that is not detected for longer starts a new track."""
 FARTHEST_STEP = 1.0
-"""Between two detections of a track: distance of centres, in widths of the face."""
+"""Maximum distance between the centres of two detections of a track, in widths of the face."""
 LARGEST_RATIO = 2.0
-"""Between two detections of a track: ratio of their sides."""
+"""Maximum ratio between the sides of two detections of a track."""
 NEXT_FRAME_S = 0.1
 ALIKE_NEXT_FRAME = 0.88
-"""Least likeness of two detections of a track that are at most `NEXT_FRAME_S` apart. On real clips
-over 99% of faces are as like themselves one frame on, unless the colour of the light changes."""
+"""Minimum likeness of two detections of a track at most `NEXT_FRAME_S` apart. On real clips, over
+99% of faces reach it from one frame to the next, unless the colour of the light changes."""
 ALIKE = 0.8
-"""Least likeness of two detections of a track that are farther apart, and of two tracks of a
+"""Minimum likeness of two detections of a track that are further apart, and of two tracks of a
 person."""
 SECOND_PERSON = 0.05
-"""Accumulated area of a second person, as a share of the first's, to count as one."""
+"""Minimum accumulated area of a second person, relative to that of the first."""
 FORBIDDEN = 1e6
 
 
 class Choice(StrEnum):
-    """Which person of a video is the subject."""
+    """Rule that chooses the subject among the persons of a video."""
 
     LARGEST = "largest"
     LEFT = "left"
@@ -48,11 +48,11 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject as the sample sheet names it.
+    """The subject as the sample sheet defines it.
 
     Attributes:
-        choice: the rule.
-        box: ``(x0, y0, x1, y1)`` in pixels of the picture as shown, for `Choice.BOX`.
+        choice: rule that chooses the subject.
+        box: for `Choice.BOX`, ``(x0, y0, x1, y1)`` in pixels of the picture as shown.
     """
 
     choice: Choice
@@ -60,10 +60,10 @@ class Subject:
 
     @classmethod
     def parse(cls, text: str) -> "Subject":
-        """Read ``largest``, ``left``, ``right`` or ``x0,y0,x1,y1``.
+        """Parse ``largest``, ``left``, ``right`` or ``x0,y0,x1,y1``.
 
         Raises:
-            RequestError: anything else.
+            RequestError: the text is none of these.
         """
         if text in (Choice.LARGEST, Choice.LEFT, Choice.RIGHT):
             return cls(Choice(text))
@@ -81,12 +81,12 @@ class Subject:
 
 @dataclass
 class _Track:
-    """Running sums over the detections of one track; of fixed size but for a few looks."""
+    """Running sums over the detections of a track, its last detection and a few appearances."""
 
     box: NDArray[np.float64]
     time_s: float
-    look: NDArray[np.float32]
-    looks: list[NDArray[np.float32]] = field(default_factory=list)
+    appearance: NDArray[np.float32]
+    appearances: list[NDArray[np.float32]] = field(default_factory=list)
     count: int = 0
     area: float = 0.0
     centre: float = 0.0
@@ -94,7 +94,7 @@ class _Track:
 
 
 class Tracker:
-    """Follows every face through a video, one frame at a time, and chooses the subject."""
+    """Track every face of a video, frame by frame, and choose the subject."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -103,32 +103,40 @@ class Tracker:
         self._left_of: Counter[tuple[int, int]] = Counter()
 
     def update(
-        self, time_s: float, width: int, boxes: NDArray[np.floating], looks: NDArray[np.float32]
+        self,
+        time_s: float,
+        width: int,
+        boxes: NDArray[np.floating],
+        appearances: NDArray[np.float32],
     ) -> list[int]:
-        """Track of each detection of the next frame.
+        """Assign each detection of the next frame to a track.
 
         Args:
-            time_s: time of the frame.
-            width: of the picture in pixels.
+            time_s: time of the frame in seconds.
+            width: width of the picture in pixels.
             boxes: (faces, 4), x0, y0, x1, y1 in pixels.
-            looks: (faces, d) from `circumplex.faces.appearance.look`.
+            appearances: (faces, d) from `circumplex.faces.appearance.describe_face`.
+
+        Returns:
+            Number of each detection's track, from 0.
         """
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         self._active = [t for t in self._active if time_s - self._tracks[t].time_s <= LONGEST_GAP_S]
-        found = self._assign(time_s, boxes, looks)
+        tracks = self._assign(time_s, boxes, appearances)
         for detection, box in enumerate(boxes):
-            if found[detection] < 0:
-                found[detection] = len(self._tracks)
-                self._active.append(found[detection])
-                self._tracks.append(_Track(box, time_s, looks[detection]))
-            self._record(self._tracks[found[detection]], time_s, width, box, looks[detection])
+            appearance = appearances[detection]
+            if tracks[detection] < 0:
+                tracks[detection] = len(self._tracks)
+                self._active.append(tracks[detection])
+                self._tracks.append(_Track(box, time_s, appearance))
+            self._record(self._tracks[tracks[detection]], time_s, width, box, appearance)
         centres = (boxes[:, 0] + boxes[:, 2]) / 2
-        order = [found[i] for i in np.argsort(centres)]
+        order = [tracks[i] for i in np.argsort(centres)]
         self._left_of.update((a, b) for i, a in enumerate(order) for b in order[i + 1 :])
-        return found
+        return tracks
 
-    def chosen(self) -> frozenset[int]:
-        """The subject's tracks, given all frames so far; empty if the subject is never seen."""
+    def choose(self) -> frozenset[int]:
+        """Choose the subject's tracks from all frames so far; empty if the subject is not found."""
         persons = self._persons()
         if not persons:
             return frozenset()
@@ -141,18 +149,19 @@ class Tracker:
         return self._on_side(persons)
 
     def _assign(
-        self, time_s: float, boxes: NDArray[np.float64], looks: NDArray[np.float32]
+        self, time_s: float, boxes: NDArray[np.float64], appearances: NDArray[np.float32]
     ) -> list[int]:
-        found = [-1] * len(boxes)
+        """Active track of each detection, -1 for none: the assignment of minimum total cost."""
+        tracks = [-1] * len(boxes)
         if not self._active or not len(boxes):
-            return found
+            return tracks
         last = np.stack([self._tracks[t].box for t in self._active])
-        last_looks = np.stack([self._tracks[t].look for t in self._active])
+        last_appearances = np.stack([self._tracks[t].appearance for t in self._active])
         sides, last_sides = _sides(boxes), _sides(last)
         ratio = np.abs(np.log(sides[None] / last_sides[:, None]))
         offset = _centres(boxes)[None] - _centres(last)[:, None]
         step = np.hypot(offset[..., 0], offset[..., 1]) / np.sqrt(sides[None] * last_sides[:, None])
-        alike = last_looks @ looks.T
+        alike = last_appearances @ appearances.T
         cost = step + ratio + (1 - alike)
         ago = time_s - np.array([self._tracks[t].time_s for t in self._active])
         least = np.where(ago <= NEXT_FRAME_S, ALIKE_NEXT_FRAME, ALIKE)[:, None]
@@ -160,8 +169,8 @@ class Tracker:
         cost[refused] = FORBIDDEN
         for row, column in zip(*linear_sum_assignment(cost), strict=True):
             if cost[row, column] < FORBIDDEN:
-                found[column] = self._active[row]
-        return found
+                tracks[column] = self._active[row]
+        return tracks
 
     def _record(
         self,
@@ -169,12 +178,12 @@ class Tracker:
         time_s: float,
         width: int,
         box: NDArray[np.float64],
-        look_now: NDArray[np.float32],
+        appearance: NDArray[np.float32],
     ) -> None:
         track.count += 1
-        if track.count & (track.count - 1) == 0:  # looks at 1, 2, 4, 8 ...: few, yet spread
-            track.looks.append(look_now)
-        track.box, track.time_s, track.look = box, time_s, look_now
+        if track.count & (track.count - 1) == 0:  # detections 1, 2, 4, 8, ...: few, but spread out
+            track.appearances.append(appearance)
+        track.box, track.time_s, track.appearance = box, time_s, appearance
         track.area += float((box[2] - box[0]) * (box[3] - box[1]))
         track.centre += float(box[0] + box[2]) / 2 / width
         if self._subject.box is not None:
@@ -184,7 +193,7 @@ class Tracker:
         return (one, other) in self._left_of or (other, one) in self._left_of
 
     def _persons(self) -> list[list[int]]:
-        """Tracks grouped by look, the person with the greatest accumulated area first."""
+        """Tracks grouped by appearance, the person with the largest accumulated area first."""
         persons: list[list[int]] = []
         for t in sorted(range(len(self._tracks)), key=lambda t: (-self._tracks[t].area, t)):
             likeness = [
@@ -198,21 +207,24 @@ class Tracker:
         return sorted(persons, key=lambda person: -self._area(person))
 
     def _alike(self, track: int, person: Iterable[int]) -> float:
-        own = np.stack([*self._tracks[track].looks, self._tracks[track].look])
-        theirs = np.stack(
-            [x for t in person for x in (*self._tracks[t].looks, self._tracks[t].look)]
-        )
+        """Largest likeness of a track to the tracks of a person."""
+
+        def collect(t: int) -> list[NDArray[np.float32]]:
+            return [*self._tracks[t].appearances, self._tracks[t].appearance]
+
+        own = np.stack(collect(track))
+        theirs = np.stack([appearance for t in person for appearance in collect(t)])
         return float((own @ theirs.T).max())
 
     def _area(self, person: Iterable[int]) -> float:
         return sum(self._tracks[t].area for t in person)
 
     def _on_side(self, persons: list[list[int]]) -> frozenset[int]:
-        """The left or right one of the two main persons.
+        """Tracks of the left or right one of the two main persons.
 
-        Their order is the one seen while both were on screen, else that of their mean places. A
-        person alone is on the side of the picture's half. A track that resembles neither belongs
-        to the one whose side it took beside the other.
+        Their order is the one observed while both are visible, else that of their mean positions.
+        A person alone is left or right by the half of the picture. A track that resembles neither
+        of them belongs to the subject if it is on the subject's side of the other person.
         """
         wants_left = self._subject.choice is Choice.LEFT
         first, second = persons[0], persons[1] if len(persons) > 1 else []
@@ -237,13 +249,13 @@ class Tracker:
         return sum(self._left_of[a, b] for a in one for b in other if (a, b) in self._left_of)
 
     def _place(self, person: Iterable[int]) -> float:
-        """Mean centre as a share of the picture's width."""
+        """Mean horizontal centre, relative to the picture's width."""
         tracks = [self._tracks[t] for t in person]
         return sum(t.centre for t in tracks) / sum(t.count for t in tracks)
 
 
 def intersection_over_union(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Of two boxes x0, y0, x1, y1; in [0, 1]."""
+    """Intersection over union of two boxes x0, y0, x1, y1, in [0, 1]."""
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     shared = float(np.prod(sides.clip(min=0)))
     union = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared
@@ -251,7 +263,7 @@ def intersection_over_union(one: NDArray[np.floating], other: NDArray[np.floatin
 
 
 def _sides(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Side of the square of equal area, at least a pixel."""
+    """Side of the square of equal area, at least one pixel."""
     extents = (boxes[:, 2:] - boxes[:, :2]).clip(min=1)
     return np.asarray(np.sqrt(extents[:, 0] * extents[:, 1]), np.float64)
 

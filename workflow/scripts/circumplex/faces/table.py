@@ -1,4 +1,4 @@
-"""Layout of the table of faces, whether they were detected or handed out."""
+"""Layout of the table of faces, for detected and for imported faces."""
 
 import pyarrow as pa
 
@@ -16,11 +16,12 @@ DETECTION = pa.struct(
 def face_schema() -> pa.Schema:
     """Columns of the table of faces.
 
-    ``valid``: the subject's face is there. ``probability``, ``box`` (x0, y0, x1, y1), ``landmarks``
-    (five x, y pairs) and ``crop`` (encoded, 112x112) are the subject's, null without one.
-    ``subject_switch``: the face belongs to another track than the subject's face before it.
-    ``detections``: every face. ``interpolated``: nothing was detected in this frame, its faces lie
-    between those of two others.
+    ``valid``: whether the frame has a face of the subject. ``probability``, ``box`` (x0, y0, x1, y1
+    in pixels), ``landmarks`` (five x, y pairs in pixels) and ``crop`` (encoded image of 112x112
+    pixels) describe the subject's face and are null without one. ``subject_switch``: whether the
+    face belongs to another track than the subject's previous face. ``detections``: every face.
+    ``interpolated``: whether faces were not detected in this frame, but interpolated between two
+    others.
     """
     return frame_schema(
         pa.field("valid", pa.bool_(), nullable=False),

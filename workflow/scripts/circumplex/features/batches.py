@@ -1,4 +1,4 @@
-"""Extraction of many samples in one stream: a reading thread, full batches, tables in order."""
+"""Extract many samples in one stream: a reading thread, full batches, and tables in order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ NOTHING = np.empty(0)
 
 
 class BatchExtractor(Protocol):
-    """Embeds items, one by one, in batches of one size.
+    """Extractor that embeds independent items in batches of one size.
 
     Attributes:
-        name: of the feature, and of its column.
-        dimension: values an item.
-        batch_size: items a batch; fixed, so that an item has the same bits in any batch.
+        name: name of the feature and of its column.
+        dimension: values per item.
+        batch_size: items per batch; fixed, so that an item has the same bits in any batch.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Piece:
 def extract_in_batches(
     items: Sequence[Item], extractor: BatchExtractor, read: Read[Item], write: Write[Item]
 ) -> Iterator[tuple[Item, Problem | None]]:
-    """Write the tables of many samples; each is given back once its table is written or failed.
+    """Write the tables of many samples; yield each one when its table is written or has failed.
 
     Reading runs ahead in a thread of its own while the network computes, and batches are filled
     across samples. Memory depends on neither the samples' length nor their number.
@@ -106,5 +106,5 @@ def _rows(
         if piece.problem is not None:
             raise piece.problem
         if piece.rows is None:
-            return  # not a piece further: that would be the next sample's
+            return  # the next piece belongs to the next sample
         yield piece.rows, values

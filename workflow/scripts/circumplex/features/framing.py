@@ -1,6 +1,6 @@
-"""Which interval of sound belongs to a video frame: audio features on the frame's clock.
+"""Assign rows of audio features to video frames.
 
-The paper is silent here; this is our choice. Frame j stands for the interval [t_j, t_{j+1}) of
+The paper does not specify this; it is our choice. Frame j covers the interval [t_j, t_{j+1}) of
 presentation times; the last frame lasts as long as the median frame.
 
 - Descriptors (eGeMAPS, ComParE) and wav2vec 2.0 tokens: the mean of the rows whose centre lies in

@@ -12,12 +12,12 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
 
 BLOCK = 1024
-"""Frames read at a time where a whole sample is passed over: few enough for the CPU's caches."""
+"""Frames read at a time when a whole sample is scanned: few enough for the CPU's caches."""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a sample lies in a pack."""
+    """Position of a sample in a pack."""
 
     pack: int
     start: int
@@ -27,16 +27,16 @@ class _Place:
 
 
 class PackReader:
-    """Reads packs: an array of a shard's frames and a JSON index beside it (see `packs`).
+    """Read packs: an array of a shard's frames and a JSON index beside it (see `packs`).
 
-    The arrays are memory-mapped and opened when first read, so a reader costs what its indexes
-    cost, however many frames there are.
+    The arrays are memory-mapped and opened on first use, so that the cost of a reader does not
+    depend on the number of frames.
 
     Args:
-        index_paths: indexes of the shards, by feature; the array has the same name, ``.npy``.
+        index_paths: indexes of the shards by feature; arrays have the same name with ``.npy``.
 
     Raises:
-        RequestError: packs of one feature that differ in dimension, a sample in two shards.
+        RequestError: packs of a feature differ in dimension, or a sample is in two shards.
     """
 
     def __init__(self, index_paths: Mapping[str, Sequence[Path]]) -> None:
@@ -66,7 +66,7 @@ class PackReader:
                 self._arrays.append(path.with_suffix(".npy"))
 
     def dimension(self, feature: str) -> int:
-        """Values a frame.
+        """Values per frame.
 
         Raises:
             RequestError: no pack of the feature.

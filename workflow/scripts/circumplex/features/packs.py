@@ -1,9 +1,8 @@
-"""Packs: the features of a shard's samples on the frame's clock, in one memory-mapped array.
+"""Write packs: the features of a shard's samples, one row per frame, in a memory-mapped array.
 
-A pack is one file for a shard and a feature, so that a new video rewrites one shard: ``.npy``,
-(frames of all samples, dimension), with a JSON index beside it that says where each sample lies
-and what its rows digest to. A sample that lacks the modality has rows of zeros and ``present``
-false.
+A pack is one file per shard and feature, so that a new video rewrites one shard: an array ``.npy``
+(frames of all samples, dimension), and a JSON index with the position and the digest of each
+sample's rows. A sample without the modality has rows of zeros and ``present`` false.
 """
 
 import hashlib
@@ -39,8 +38,8 @@ class PackedSample:
     """A sample to pack.
 
     Attributes:
-        timeline: its table from ``extract_frames``.
-        features: its table from the extractor, or none where the modality is absent.
+        timeline: table of the sample from ``extract_frames``.
+        features: table of the sample from the extractor; None if the modality is absent.
     """
 
     timeline: Path
@@ -48,7 +47,7 @@ class PackedSample:
 
 
 def frame_blocks(path: Path, feature: str) -> Iterator[NDArray[np.float32]]:
-    """Vectors of a visual feature table, (rows, dimension) at a time: one row a frame already."""
+    """Read a table of visual features, which has one row per frame, as (rows, dimension) blocks."""
     for batch in iter_batches(path, [feature]):
         yield to_numpy(batch.column(0))
 
@@ -89,10 +88,10 @@ def pack_features(
     Args:
         samples: by name.
         feature: name of the feature's column.
-        framing: how audio rows become frames; none for a visual feature, one row a frame already.
-        array: ``.npy`` to write, (frames of all samples, dimension).
-        index: JSON to write.
-        dimension: values a frame.
+        framing: how audio rows become frames; None for a feature with one row per frame.
+        array: ``.npy`` file to write, (frames of all samples, dimension).
+        index: JSON file to write.
+        dimension: values per frame.
         dtype: ``float32`` or ``float16``.
 
     Raises:
@@ -117,8 +116,8 @@ def pack_features(
                 if not np.isfinite(block).all():
                     raise ValueError(f"{name}: {feature} holds values that are not finite")
                 if block.shape[1] != dimension:
-                    found = f"{feature} has {block.shape[1]} values a frame"
-                    raise ValueError(f"{name}: {found}, expected {dimension}")
+                    size = f"{feature} has {block.shape[1]} values per frame"
+                    raise ValueError(f"{name}: {size}, expected {dimension}")
                 if np.abs(block).max(initial=0) > np.finfo(dtype).max:
                     raise ValueError(f"{name}: {feature} exceeds {dtype}; use packs.dtype: float32")
                 data = block.astype(dtype).tobytes()

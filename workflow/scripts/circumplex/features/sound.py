@@ -1,4 +1,4 @@
-"""From a wave file to a table of features at the extractor's own rate (section 3.2.2)."""
+"""Extract audio features: from a wave file to rows at the extractor's own rate (section 3.2.2)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,12 +12,12 @@ from circumplex.io.parquet import TableWriter, interval_schema, vector_field
 
 
 class Intervals(NamedTuple):
-    """Which sound consecutive rows of a feature are of.
+    """Intervals of sound that consecutive rows of a feature describe.
 
     Attributes:
         start_s: (rows,) seconds on the video's clock; the centre of a row is the mean of its
             start and its end.
-        end_s: (rows,) seconds.
+        end_s: (rows,) seconds on the video's clock.
     """
 
     start_s: NDArray[np.float64]
@@ -39,12 +39,12 @@ class AudioRows(NamedTuple):
 
 
 class AudioExtractor(Protocol):
-    """Describes sound at its own rate.
+    """Extractor that describes sound at its own rate.
 
     Attributes:
-        name: of the feature, and of its column.
-        dimension: values a row.
-        columns: names of the values; empty where they have none.
+        name: name of the feature and of its column.
+        dimension: values per row.
+        columns: names of the values; empty if they have none.
     """
 
     name: str
@@ -62,7 +62,7 @@ class AudioExtractor(Protocol):
 
 
 class ExampleExtractor(AudioExtractor, BatchExtractor, Protocol):
-    """Embeds examples of sound of one length, in batches that samples share."""
+    """Extractor that embeds examples of sound of one length, in batches that samples share."""
 
     def read(self, wave: Path) -> Iterator[tuple[Intervals, NDArray[np.float32]]]:
         """The examples of a wave file in order, in pieces; at least one example.

@@ -1,4 +1,4 @@
-"""Measures an extractor's settings on this machine: speed, and agreement with float32."""
+"""Measure an extractor's settings on this machine: speed, and agreement with float32."""
 
 import math
 import time
@@ -44,16 +44,16 @@ MakeInputs = Callable[[Any], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting, measured.
+    """Measurements of a setting.
 
     Attributes:
-        settings: of the extractor's options.
-        seconds: of a batch in the network alone, the median.
-        load_s: seconds to load.
-        first_s: seconds of the first batch, compilation included.
-        cosine: least, of any item, to float32.
+        settings: options of the extractor that were set.
+        seconds: median time of a batch in the network alone, in seconds.
+        load_s: seconds to load the extractor.
+        first_s: seconds of the first batch, including compilation.
+        cosine: smallest cosine of any item's features to those in float32.
         error: largest relative error of any item: norm of the difference over norm.
-        same_bits: whether items have the same bits at other positions of the batch.
+        same_bits: whether an item's features are bit-identical at any position in the batch.
     """
 
     settings: Mapping[str, Any]
@@ -66,7 +66,7 @@ class Trial:
 
     @property
     def offered(self) -> bool:
-        """Whether features made so may stand in for those of float32."""
+        """Whether features with these settings may replace those of float32."""
         return self.cosine >= LEAST_COSINE and self.same_bits
 
 
@@ -75,7 +75,7 @@ def compare(found: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple
     rows = found.reshape(-1, found.shape[-1]).astype(np.float64)
     wanted = reference.reshape(rows.shape).astype(np.float64)
     norms = np.linalg.norm(wanted, axis=1)
-    silent = (norms == 0) & ~rows.any(axis=1)  # a network of ReLUs may say nothing
+    silent = (norms == 0) & ~rows.any(axis=1)  # a network of ReLUs may output only zeros
     rows, wanted, norms = rows[~silent], wanted[~silent], norms[~silent]
     cosine = (rows * wanted).sum(axis=1) / (norms * np.linalg.norm(rows, axis=1))
     error = np.linalg.norm(rows - wanted, axis=1) / norms
@@ -84,14 +84,14 @@ def compare(found: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple
 
 @dataclass(frozen=True)
 class Tuner:
-    """Tries an extractor's settings.
+    """Measure an extractor's settings.
 
     Attributes:
-        build: makes the extractor.
-        options: of the extractor.
-        device: PyTorch's name of it.
-        make_inputs: gives one full batch for an extractor.
-        clock: tells seconds.
+        build: function that builds the extractor.
+        options: options of the extractor.
+        device: PyTorch's name of the device.
+        make_inputs: function that makes one full batch for an extractor.
+        clock: function that gives the time in seconds.
     """
 
     build: Build
@@ -103,9 +103,9 @@ class Tuner:
     def trials(self) -> Iterator[Trial]:
         """Measure the settings worth trying, the plain one first.
 
-        Eager in all precisions and layouts; compiled in both layouts of the precision that was
-        fastest, since compiling takes minutes. A processor without bfloat16 imitates it, tens of
-        times as slowly: then one batch is measured, and nothing more of that precision.
+        All precisions and layouts are tried without compilation. Only the fastest precision is
+        compiled, in both layouts, since compiling takes minutes. A processor without bfloat16
+        emulates it, tens of times slower: then one batch is measured, and no further layout.
         """
         plain, reference = self._try(self._settings(), None)
         yield plain
@@ -139,7 +139,7 @@ class Tuner:
         reference: NDArray[np.float32] | None,
         limit: float = math.inf,
     ) -> tuple[Trial, NDArray[np.float32]]:
-        """Measure a setting; of one that takes more than ``limit`` seconds a batch, one batch."""
+        """Measure a setting; only one batch if it takes more than ``limit`` seconds per batch."""
         begin = self.clock()
         extractor = self.build({**self.options, **settings}, self.device)
         load_s = self.clock() - begin

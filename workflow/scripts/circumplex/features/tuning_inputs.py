@@ -1,4 +1,4 @@
-"""Inputs to measure extractors by: a run's own crops and sounds, or made ones."""
+"""Benchmark inputs: crops and sound of a finished run, or synthetic ones."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from circumplex.features.visual import CROP_SIZE, decode_crop
 from circumplex.io.parquet import iter_batches
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
 
-SPREAD = 997  # rows between crops that are taken: neighbours look alike
+SPREAD = 997  # rows between crops that are used, since neighbours are similar
 
 
-def made_crops(count: int) -> NDArray[np.uint8]:
+def synthesise_crops(count: int) -> NDArray[np.uint8]:
     """Pictures (count, 112, 112, 3) of smooth patches with some grain."""
     rng = np.random.default_rng(0)
     size = (CROP_SIZE, CROP_SIZE)
@@ -26,7 +26,7 @@ def made_crops(count: int) -> NDArray[np.uint8]:
     return np.clip(np.rint(crops), 0, 255).astype(np.uint8)
 
 
-def made_sound(samples: int) -> NDArray[np.float32]:
+def synthesise_sound(samples: int) -> NDArray[np.float32]:
     """A gliding, interrupted harmonic tone with noise, in [-1, 1]."""
     rng = np.random.default_rng(0)
     time = np.arange(samples) / SAMPLE_RATE
@@ -35,8 +35,8 @@ def made_sound(samples: int) -> NDArray[np.float32]:
     return np.asarray(0.1 * tone + 0.01 * rng.normal(size=samples), np.float32)
 
 
-def crops_of(results: Path, count: int) -> NDArray[np.uint8]:
-    """Face crops of a run, from all its samples; made ones where it has too few."""
+def read_crops(results: Path, count: int) -> NDArray[np.uint8]:
+    """Face crops of a run, from all its samples; synthetic ones if it has too few."""
     found: list[NDArray[np.uint8]] = []
     for path in sorted((results / "align_faces").glob("*.parquet")):
         row = 0
@@ -45,28 +45,28 @@ def crops_of(results: Path, count: int) -> NDArray[np.uint8]:
                 if row % SPREAD == 0 and crop.is_valid and len(found) < count:
                     found.append(decode_crop(crop.as_py(), row))
                 row += 1
-    return np.stack([*found, *made_crops(count)][:count])
+    return np.stack([*found, *synthesise_crops(count)][:count])
 
 
-def sound_of(results: Path, samples: int) -> NDArray[np.float32]:
-    """The beginnings of a run's sounds, joined; made sound where there is too little."""
+def read_sound(results: Path, samples: int) -> NDArray[np.float32]:
+    """The first seconds of a run's sounds, concatenated; synthetic sound if there is too little."""
     parts: list[NDArray[np.float32]] = []
     for path in sorted((results / "extract_audio").glob("*.wav")):
         with WaveFile(path) as file:
             parts.append(file.read(0, min(file.samples, 10 * SAMPLE_RATE)))
         if sum(map(len, parts)) >= samples:
             break
-    return np.concatenate([*parts, made_sound(samples)])[:samples]
+    return np.concatenate([*parts, synthesise_sound(samples)])[:samples]
 
 
 def inputs_of(extractor: Any, results: Path) -> NDArray[Any]:
     """One full batch for a deep extractor of any kind."""
     if hasattr(extractor, "prepare"):
-        crops = crops_of(results, extractor.batch_size)
+        crops = read_crops(results, extractor.batch_size)
         return np.stack([extractor.prepare(crop) for crop in crops])
     samples = extractor.samples
     if hasattr(extractor, "batch_size"):
-        sound = sound_of(results, extractor.batch_size * samples)
+        sound = read_sound(results, extractor.batch_size * samples)
         return sound.reshape(extractor.batch_size, samples)
-    sound = sound_of(results, samples)
+    sound = read_sound(results, samples)
     return np.asarray(((sound - sound.mean()) / sound.std())[None])

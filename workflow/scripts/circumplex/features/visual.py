@@ -1,4 +1,4 @@
-"""From a table of face crops to a table of features, one row a frame (section 3.2.1)."""
+"""Extract visual features: from face crops to one row per frame (section 3.2.1)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ Prepare = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 class FrameExtractor(BatchExtractor, Protocol):
-    """Embeds face crops."""
+    """Extractor that embeds face crops."""
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3) as one of the inputs; runs in the reading thread."""
@@ -31,11 +31,13 @@ def decode_crop(encoded: bytes, frame: int) -> NDArray[np.uint8]:
     """An encoded image as RGB (112, 112, 3).
 
     Raises:
-        SampleError: it is no image, or of another size.
+        SampleError: it is not an image, or has another size.
     """
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
     if image is None:
-        raise SampleError(f"the face crop of frame {frame} is no readable image: make it again")
+        raise SampleError(
+            f"the face crop of frame {frame} is not a readable image: create the crops again"
+        )
     if image.shape != (CROP_SIZE, CROP_SIZE, 3):
         size = f"{image.shape[1]}x{image.shape[0]}"
         raise SampleError(
@@ -73,9 +75,9 @@ class CropReader:
 def read_frames(
     faces: Path, fill: Path, prepare: Prepare
 ) -> Iterator[tuple[pa.RecordBatch, NDArray[np.uint8]]]:
-    """Pieces of ``fill``, each with the prepared crops of the source frames new in it.
+    """Yield pieces of ``fill``, each with the prepared crops of its new source frames.
 
-    Each source frame is read once, however many frames it stands in for.
+    Each source frame is read once, however many frames use its face.
 
     Args:
         faces: table with ``frame`` and ``crop`` (encoded image, null without a face).
@@ -105,13 +107,13 @@ def write_frames(
     pieces: Iterable[tuple[pa.RecordBatch, NDArray[np.float32]]],
     metadata: Mapping[str, Any],
 ) -> None:
-    """Write ``frame, time_s, source_frame`` and the feature, one row a frame of the fill.
+    """Write ``frame, time_s, source_frame`` and the feature, one row per frame of the fill.
 
     Args:
-        output: the table to write.
-        name: of the feature.
-        dimension: values a frame.
-        pieces: of `read_frames`, each with the features of its new source frames.
+        output: table to write.
+        name: name of the feature.
+        dimension: values per frame.
+        pieces: pieces from `read_frames`, each with the features of its new source frames.
         metadata: how the table is made.
     """
     source_field = pa.field("source_frame", pa.int32(), nullable=False)

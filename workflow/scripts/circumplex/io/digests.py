@@ -38,12 +38,12 @@ class DigestCache:
     that was replaced by an older one of the same name is noticed.
 
     Args:
-        path: JSON file that stores the cache between runs.
+        path: JSON file that stores the cache between runs; a damaged one counts as empty.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._entries: dict[str, list[Any]] = read_json(path) if path.is_file() else {}
+        self._entries = _read_cache(path)
         self._changed = False
 
     def digest(self, path: Path) -> str:
@@ -79,3 +79,13 @@ class DigestCache:
         if self._changed:
             write_json(self._path, self._entries)
             self._changed = False
+
+
+def _read_cache(path: Path) -> dict[str, list[Any]]:
+    """Entries of a cache that are what `DigestCache` writes."""
+    try:
+        entries = read_json(path)
+    except (FileNotFoundError, ValueError):
+        return {}
+    found = entries if isinstance(entries, dict) else {}
+    return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}

@@ -1,8 +1,8 @@
-"""Sound on the video's clock: 16 kHz mono whose sample 0 is time 0 of the sample.
+"""Extract sound on the video's clock: 16 kHz mono whose sample 0 is time 0 of the sample.
 
 A sample's clock starts with its first video frame (`circumplex.media.video`), so the frame at time
-t hears sample ``16000 t``. Sound that starts later is preceded by silence, sound that starts
-earlier is cut, and a gap in the timestamps becomes silence of its length.
+t corresponds to audio sample ``16000 t``. Sound that starts later is preceded by silence, sound
+that starts earlier is cut, and a gap in the timestamps becomes silence of the same length.
 """
 
 import logging
@@ -23,7 +23,7 @@ from circumplex.media.video import (
     LONGEST_GAP_S,
     check_decodable,
     demux,
-    jump_message,
+    describe_jump,
     open_media,
     reraise_out_of_memory,
     seconds,
@@ -31,26 +31,27 @@ from circumplex.media.video import (
 from circumplex.media.wave import SAMPLE_RATE
 
 LOG = logging.getLogger(__name__)
-# Containers round timestamps to 1 ms or so; only what departs further is a gap or an overlap.
-# Half of the 10 ms within which sound and picture must agree.
+# Containers round timestamps to about 1 ms: only larger deviations are gaps or overlaps. This is
+# half of the 10 ms within which sound and picture must agree.
 TOLERANCE_S = 0.005
 
 
 def extract_audio(media: Path, output: Path, *, clock: Path | None) -> None:
-    """Write the sound of a media file as a 16-bit mono WAV of 16 kHz on the sample's clock.
+    """Write the sound of a media file as a 16-bit mono WAV file at 16 kHz on the sample's clock.
 
-    Channels are mixed down by FFmpeg's own matrix. The file ends where the sound ends, which may
-    be before or after the last frame.
+    Channels are mixed down with FFmpeg's matrix. The file ends where the sound ends, which may be
+    before or after the last video frame.
 
     Args:
-        media: media file; its first audio stream is taken.
+        media: media file; its first audio stream is used.
         output: WAV file to write.
-        clock: timeline of the same file, from `extract_frames`; none where the sound
-            has its own file, or no video: then sample 0 is the first audio sample.
+        clock: timeline of the same file, from `extract_frames`; None if the sound has its own
+            file, or no video: then sample 0 is the first audio sample.
 
     Raises:
-        ModalityAbsent: no audio stream, or sound that ends before the first frame.
-        SampleError: unreadable file, no sound decodes, or a gap of more than an hour.
+        ModalityAbsent: there is no audio stream, or the sound ends before the first frame.
+        SampleError: the file is unreadable, no sound decodes, or there is a gap of more than an
+            hour.
     """
     start_s = None if clock is None else read_metadata(clock).get("video", {}).get("video_start_s")
     with open_media(media) as container:
@@ -61,16 +62,16 @@ def extract_audio(media: Path, output: Path, *, clock: Path | None) -> None:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(SAMPLE_RATE)
-            line = _Line(file, start_s)
+            writer = _ClockedWriter(file, start_s)
             for block in _decode(container, container.streams.audio[0]):
-                line.add(block)
-            line.end_segment()
-            if not line.started:
+                writer.add(block)
+            writer.end_segment()
+            if not writer.started:
                 raise SampleError(
-                    "nothing of the sound decodes: the audio stream is damaged; copy the file "
+                    "no part of the sound decodes: the audio stream is damaged; copy the file "
                     "again, or remove the stream with `ffmpeg -i FILE -an -c copy NEW_FILE`"
                 )
-            if line.written == 0:
+            if writer.written == 0:
                 raise ModalityAbsent("the sound ends before the first frame of the video")
 
 
@@ -85,14 +86,14 @@ def _decode(container: Any, stream: Any) -> Iterator[AudioFrame]:
             continue
         yield from blocks
     if errors:
-        LOG.warning("%d audio packets failed to decode; they are silent", errors)
+        LOG.warning("%d audio packets failed to decode; they become silence", errors)
 
 
-class _Line:
-    """Puts decoded blocks at their place on the sample's clock.
+class _ClockedWriter:
+    """Write decoded blocks at their position on the sample's clock.
 
-    Within a segment (one format, timestamps that agree with the count of samples) one resampler
-    runs on; a new segment starts at the place its first timestamp says.
+    A segment is a run of blocks of one format whose timestamps agree with the count of audio
+    samples. Each segment has one resampler and starts where its first timestamp says.
     """
 
     def __init__(self, file: wave.Wave_write, start_s: float | None) -> None:
@@ -115,7 +116,7 @@ class _Line:
             self._start_s = first_s if self._start_s is None else self._start_s
             self._end_s = first_s
         if stamp_s is not None and self.started and stamp_s < self._end_s - JUMP_BACK_S:
-            # Joined recordings: go on without a gap, as the timeline of the video does.
+            # Concatenated recordings: continue without a gap, as the timeline of the video does.
             self._shift_s += self._end_s - stamp_s
             stamp_s = self._end_s
         stamp_s = self._end_s if stamp_s is None else stamp_s
@@ -126,11 +127,11 @@ class _Line:
             self._format = kind
         self.started = True
         self._end_s += block.samples / block.sample_rate
-        block.pts = None  # the resampler counts samples; it must not act on timestamps itself
+        block.pts = None  # the resampler counts samples and must ignore timestamps
         self._write(self._resampler.resample(block) if self._resampler else [])
 
     def end_segment(self) -> None:
-        """Write what the resampler holds back."""
+        """Write the samples that the resampler still buffers."""
         if self._resampler is not None:
             self._write(self._resampler.resample(None))
         self._resampler = None
@@ -139,7 +140,7 @@ class _Line:
         place = round((stamp_s - (self._start_s or 0.0)) * SAMPLE_RATE)
         gap = place - self.written
         if gap > LONGEST_GAP_S * SAMPLE_RATE:
-            raise SampleError(jump_message(gap / SAMPLE_RATE))
+            raise SampleError(describe_jump(gap / SAMPLE_RATE))
         for start in range(0, max(gap, 0), SAMPLE_RATE):
             self._file.writeframes(bytes(2 * min(SAMPLE_RATE, gap - start)))
         self.written += max(gap, 0)

@@ -1,4 +1,4 @@
-"""The timeline of a sample: the time of every frame."""
+"""Write the timeline of a sample: the time of every frame."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -25,7 +25,7 @@ from circumplex.media.video import (
     check_decodable,
     decode_pictures,
     demux,
-    jump_message,
+    describe_jump,
     open_media,
     read_facts,
     reraise_out_of_memory,
@@ -35,19 +35,19 @@ from circumplex.media.video import (
 
 
 def write_timeline(frames: int, output: Path, *, fps: float, metadata: Any) -> None:
-    """Write the timeline of a sample without video: frames at equal distances.
+    """Write the timeline of a sample without video: frames at equal intervals.
 
     Args:
         frames: number of frames.
         output: Parquet file to write.
         fps: frames per second.
-        metadata: to write in the table.
+        metadata: metadata to write into the table.
 
     Raises:
-        SampleError: no frame.
+        SampleError: there are no frames.
     """
     if frames < 1:
-        raise SampleError("there is not one row, and so no frame")
+        raise SampleError("the file has no row, so the sample has no frame: write one per frame")
     frame = np.arange(frames, dtype=np.int32)
     schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
     with TableWriter(output, schema, metadata) as table:
@@ -64,7 +64,7 @@ def extract_frames(
 ) -> None:
     """Write the timeline of a video: ``frame``, ``time_s``, ``decoded``.
 
-    A file with sound alone gets a regular timeline, ``decoded`` false throughout, and no
+    A file with sound only gets a regular timeline, with ``decoded`` false throughout and no
     ``video`` in its metadata.
 
     Args:
@@ -72,11 +72,11 @@ def extract_frames(
         output: table to write.
         metadata: how the table is made; the `VideoFacts` are added under ``video``.
         images: folder for the pictures as ``00001.jpg`` (from 1, as Aff-Wild2 numbers them), or
-            none: they take hundreds of GB for a large data set.
-        audio_only_fps: frames a second of the timeline of a file without video.
+            None to write none: they take hundreds of GB for a large data set.
+        audio_only_fps: frames per second of the timeline of a file without video.
 
     Raises:
-        SampleError: unreadable file, or no frame decodes.
+        SampleError: the file is unreadable, or no frame decodes.
     """
     schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
     with open_media(video) as container:
@@ -90,7 +90,7 @@ def extract_frames(
         items = decode_pictures(container, stream)
         first = next(items)
         if first.picture is None:
-            raise AssertionError("the first frame is by definition one that decodes")
+            raise AssertionError("by definition, the first frame decodes")
         display = Display(stream)
         facts = asdict(read_facts(container, stream, first.picture, display))
         failed = 0
@@ -107,9 +107,11 @@ def extract_frames(
 
 
 def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]:
-    """Regular times from 0 over the sound, counted by decoding it: headers lie."""
+    """Regular times from 0 to the end of the sound, which is decoded since headers may be wrong."""
     if not container.streams.audio:
-        raise SampleError("the file holds neither video nor sound: give a media file")
+        raise SampleError(
+            "the file holds neither video nor sound: name a media file in the sample sheet"
+        )
     stream = container.streams.audio[0]
     check_decodable(stream)
     frame, end_s = 0, 0.0
@@ -125,14 +127,14 @@ def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]
             if stamp_s is not None:
                 start_s = stamp_s if start_s is None else start_s
                 if stamp_s - start_s > end_s + LONGEST_GAP_S:
-                    raise SampleError(jump_message(stamp_s - start_s - end_s))
+                    raise SampleError(describe_jump(stamp_s - start_s - end_s))
                 end_s = max(end_s, stamp_s - start_s)
             end_s += block.samples / block.sample_rate
             while frame / rate < end_s - 1e-9:
                 yield frame / rate
                 frame += 1
     if frame == 0:
-        raise SampleError("nothing of the sound decodes: the file is damaged; copy it again")
+        raise SampleError("no part of the sound decodes: the file is damaged; copy it again")
 
 
 def _write_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -1,16 +1,17 @@
-"""Video as people have it: one decode loop gives the timeline and the pictures.
+"""Decode videos: one loop yields the timeline and the pictures of any video file.
 
-Every reader of a video goes through one loop, so that frame ``k`` is the same picture in every
-stage. Times are presentation timestamps, never ``frame / rate``:
+Every reader of a video uses the same loop, so that frame ``k`` is the same picture in every stage.
+Times are presentation timestamps, never ``frame / rate``:
 
 - time 0 is the first frame that decodes; packets before it (an open group of pictures at a cut)
   belong to no frame;
-- a frame that fails to decode keeps its number and its time, with no picture;
-- a missing timestamp is the one before plus the nominal frame duration;
-- a timestamp that does not increase becomes the one before plus 1 ms; a jump back of more than a
-  second (joined recordings) shifts everything after it, to go on one nominal duration later.
+- a frame that fails to decode keeps its number and its time, but has no picture;
+- a missing timestamp becomes the previous one plus the nominal frame duration;
+- a timestamp that does not increase becomes the previous one plus 1 ms; a jump back of more than
+  one second (concatenated recordings) shifts all later timestamps, so that the video continues
+  after one nominal frame duration.
 
-Pictures are as a player shows them: turned and mirrored by the display matrix, with square
+Pictures are as a player shows them: rotated and mirrored by the display matrix, with square
 pixels. Interlaced video is not deinterlaced: its two fields are one frame.
 """
 
@@ -52,10 +53,10 @@ PICTURES_THAT_ARE_NO_VIDEO = (
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """A picture of the video.
+    """A decoded frame of the video.
 
     Attributes:
-        frame: number, from 0; numbers of frames that failed to decode are skipped.
+        frame: frame number, from 0; numbers of frames that failed to decode are skipped.
         time_s: seconds since the first frame.
         image: (height, width, 3) uint8, RGB, as a player shows it.
     """
@@ -67,7 +68,7 @@ class VideoFrame:
 
 @dataclass(frozen=True)
 class FailedFrame:
-    """A frame that failed to decode: it has its number and its time, but no picture."""
+    """A frame that failed to decode: it has a number and a time in seconds, but no picture."""
 
     frame: int
     time_s: float
@@ -75,15 +76,15 @@ class FailedFrame:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What the first frame and the header say; kept in the timeline's metadata as ``video``.
+    """Facts from the first frame and the header; the timeline's metadata has them as ``video``.
 
     Attributes:
-        width, height: pixels of the first picture as shown.
-        rotation: degrees counter-clockwise by which the stored picture is turned.
-        container_start_s: earliest timestamp of any stream, on the container's clock.
-        video_start_s: presentation time of frame 0, on the container's clock.
-        average_rate: frames a second by the header, which may lie; nothing is computed from it
-            where timestamps are there.
+        width, height: size of the first picture as shown, in pixels.
+        rotation: counter-clockwise rotation of the stored picture, in degrees.
+        container_start_s: earliest timestamp of any stream, in seconds on the container's clock.
+        video_start_s: presentation time of frame 0, in seconds on the container's clock.
+        average_rate: frames per second as the header states, which may be wrong; it is only used
+            where timestamps are missing.
         codec: name of the decoder.
     """
 
@@ -98,7 +99,7 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """One frame of the timeline; ``picture`` is absent where it failed to decode."""
+    """One frame of the timeline; ``picture`` is None if it failed to decode."""
 
     time_s: float
     picture: AvFrame | None
@@ -112,37 +113,37 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
 
     Raises:
-        SampleError: missing, empty, not a media file, or without any video or audio stream.
+        SampleError: the file is missing, empty, not a media file, or has no video or audio stream.
     """
     if not path.is_file():
         raise SampleError("the media file is missing: correct its path in the sample sheet")
     if path.stat().st_size == 0:
         raise SampleError("the media file is empty (0 bytes): copy or download it again")
     try:
-        # The explicit protocol takes names with a colon or a leading dash as they are, and the
-        # whitelist keeps a playlist in disguise from opening the network.
+        # With the explicit protocol, names may contain a colon or start with a dash. The whitelist
+        # prevents a disguised playlist from opening network addresses.
         options = {"protocol_whitelist": "file"}
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except FFmpegError as error:
         reraise_out_of_memory(error)
         raise SampleError(
-            f"the media file cannot be opened ({error.strerror}): it is cut off, damaged or no "
-            "video at all; copy it again, or mend it with `ffmpeg -i FILE -c copy NEW_FILE`"
+            f"the media file cannot be opened ({error.strerror}): it is truncated, damaged or not "
+            "a video; copy it again, or repair it with `ffmpeg -i FILE -c copy NEW_FILE`"
         ) from error
     with container:
         if not (container.streams.video or container.streams.audio):
             raise SampleError(
-                f"the file (format {container.format.name}) holds neither video nor sound: give "
-                "a media file"
+                f"the file (format {container.format.name}) holds neither video nor sound: name a "
+                "media file in the sample sheet"
             )
         yield container
 
 
 def iter_timeline(video: Path) -> Iterator[VideoFrame | FailedFrame]:
-    """Every frame of the video in order, those that failed to decode included.
+    """Yield every frame of the video in order, including those that failed to decode.
 
     Raises:
-        SampleError: unreadable file, or no frame decodes.
+        SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has no video stream.
     """
     with open_media(video) as container:
@@ -156,10 +157,10 @@ def iter_timeline(video: Path) -> Iterator[VideoFrame | FailedFrame]:
 
 
 def iter_frames(video: Path) -> Iterator[VideoFrame]:
-    """Every readable picture of the video in order, numbered as in the timeline.
+    """Yield every decodable frame of the video in order, numbered as in the timeline.
 
     Raises:
-        SampleError: unreadable file, or no frame decodes.
+        SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has no video stream.
     """
     for item in iter_timeline(video):
@@ -168,23 +169,23 @@ def iter_frames(video: Path) -> Iterator[VideoFrame]:
 
 
 class Display:
-    """Turns decoded pictures of a stream into RGB arrays as a player shows them."""
+    """Convert decoded pictures of a stream to RGB arrays as a player shows them."""
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
-        self._reformatter = VideoReformatter()  # a new one a frame costs more than the conversion
+        self._reformatter = VideoReformatter()  # creating one costs more than a conversion
         self._matrices: dict[int, _Matrix | None] = {}
 
     def image(self, picture: AvFrame) -> NDArray[np.uint8]:
-        """Picture with square pixels, turned and mirrored by the display matrix.
+        """Convert to (height, width, 3) uint8 RGB, with square pixels and the display matrix.
 
-        A pixel aspect beyond 5 or under 1/5 is a damaged header and not applied.
+        A pixel aspect ratio above 5 or below 1/5 is a damaged header and is ignored.
         """
         aspect = float(self._stream.sample_aspect_ratio or 1)
         width = round(picture.width * aspect) if 0.2 < aspect < 5 else picture.width
         image = self._reformatter.reformat(picture, width, picture.height, "rgb24").to_ndarray()
-        # PyAV's side data and its frame refer to each other: read for every frame, they would
-        # hold hundreds of pictures until the garbage collector runs.
+        # PyAV's side data and its frame refer to each other: if it were read for every frame,
+        # hundreds of pictures would stay in memory until the garbage collector runs.
         if picture.rotation not in self._matrices:
             self._matrices[picture.rotation] = _display_matrix(picture)
         matrix = self._matrices[picture.rotation]
@@ -201,8 +202,8 @@ class Display:
 
 
 def _display_matrix(picture: AvFrame) -> _Matrix | None:
-    """The linear part of the display matrix, or none where the picture is stored upright."""
-    container: Any = picture.side_data  # its stub knows motion vectors only
+    """The linear part of the display matrix; None if the picture is stored upright."""
+    container: Any = picture.side_data  # its type stub has motion vectors only
     try:
         side = container[Type.DISPLAYMATRIX]
     except KeyError:
@@ -212,11 +213,11 @@ def _display_matrix(picture: AvFrame) -> _Matrix | None:
 
 
 def select_video_stream(container: InputContainer) -> VideoStream:
-    """The first stream of pictures that is a video and not a cover picture.
+    """Select the first video stream that is not a cover picture.
 
     Raises:
-        ModalityAbsent: there is none.
-        SampleError: there is no decoder for it.
+        ModalityAbsent: the file has no such stream.
+        SampleError: FFmpeg has no decoder for it.
     """
     for stream in container.streams.video:
         if not stream.disposition & PICTURES_THAT_ARE_NO_VIDEO:
@@ -226,14 +227,14 @@ def select_video_stream(container: InputContainer) -> VideoStream:
 
 
 def check_decodable(stream: Any) -> None:
-    """Refuse a stream in a format that FFmpeg has no decoder for.
+    """Check that FFmpeg has a decoder for a stream.
 
     Raises:
-        SampleError: there is no decoder.
+        SampleError: it has none.
     """
     if stream.codec_context is None:
         raise SampleError(
-            f"nothing here decodes the format of the {stream.type}: convert the file with "
+            f"there is no decoder for the format of the {stream.type}: convert the file with "
             "`ffmpeg -i FILE NEW_FILE`, or copy it again if it is damaged"
         )
 
@@ -241,7 +242,7 @@ def check_decodable(stream: Any) -> None:
 def read_facts(
     container: InputContainer, stream: VideoStream, picture: AvFrame, display: Display
 ) -> VideoFacts:
-    """What the table of a video records of its file."""
+    """Read the facts that the timeline records about a video file."""
     height, width = display.image(picture).shape[:2]
     start = container.start_time
     video_start = seconds(_stamp_of(container)(picture), stream.time_base) or 0.0
@@ -257,11 +258,14 @@ def read_facts(
 
 
 def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[_Decoded]:
-    """The frames of a stream in presentation order, the failed ones included.
+    """Decode the frames of a stream in presentation order, including the failed ones.
 
-    A packet whose timestamp no decoded frame takes up by the time a later frame comes out has
-    failed. That holds for any decoder delay and number of threads, whereas an error surfaces
-    some packets late, or not at all.
+    A packet has failed if a later frame is output before any frame with the packet's timestamp.
+    This holds for any decoder delay and any number of threads, whereas decoders report errors some
+    packets late, or not at all.
+
+    Raises:
+        SampleError: no frame decodes.
     """
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = DECODER_THREADS
@@ -270,7 +274,7 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
     stamp_of = _stamp_of(container)
     awaited: list[int] = []
     errors = 0
-    found = False
+    started = False
     for packet in demux(container, stream):
         stamp = stamp_of(packet)
         if stamp is not None and not packet.is_discard and packet.size:
@@ -284,17 +288,17 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
         for picture in pictures:
             stamp = stamp_of(picture)
             lost = _lost_before(awaited, stamp)
-            if picture.is_corrupt and not found:
+            if picture.is_corrupt and not started:
                 continue
-            for pts in lost if found else []:
+            for pts in lost if started else []:
                 yield _Decoded(times.next(seconds(pts, stream.time_base)), None)
             time_s = times.next(seconds(stamp, stream.time_base))
-            found = True
+            started = True
             yield _Decoded(time_s, None if picture.is_corrupt else picture)
-    if not found:
+    if not started:
         raise SampleError(
             f"no frame of the video decodes ({errors} errors): the file is damaged; copy it "
-            "again, or leave the sample out"
+            "again, or remove the sample from the sheet"
         )
     if errors:
         LOG.warning("the decoder reported %d errors", errors)
@@ -303,7 +307,7 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
 
 
 def demux(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """Packets of a stream and the final flush; a file cut off in the middle ends early."""
+    """Yield the packets of a stream and the final flush; a truncated file ends early."""
     packets = container.demux(stream)
     while True:
         try:
@@ -319,14 +323,16 @@ def demux(container: InputContainer, stream: Any) -> Iterator[Any]:
 
 
 def _stamp_of(container: InputContainer) -> Callable[[Any], int | None]:
-    """The timestamp to go by: AVI has none of presentation, what libavformat makes up is wrong
-    with B-frames, and its decoding timestamps come out in order.
+    """Function that gives the trustworthy timestamp of a packet or frame.
+
+    AVI stores no presentation timestamps, and those that libavformat invents are wrong with
+    B-frames, so that decoding timestamps are used; they are output in order.
     """
     return attrgetter("dts" if container.format.name == "avi" else "pts")
 
 
 def _lost_before(awaited: list[int], pts: int | None) -> list[int]:
-    """Take the timestamps up to ``pts`` off the heap; those before it were lost."""
+    """Pop the timestamps up to ``pts`` from the heap; return those before it, which were lost."""
     lost: list[int] = []
     while pts is not None and awaited and awaited[0] <= pts:
         earliest = heapq.heappop(awaited)
@@ -336,12 +342,12 @@ def _lost_before(awaited: list[int], pts: int | None) -> list[int]:
 
 
 def seconds(pts: int | None, time_base: Fraction | None) -> float | None:
-    """A timestamp in seconds, on the container's clock."""
+    """Convert a timestamp to seconds on the container's clock."""
     return None if pts is None or time_base is None else float(pts * time_base)
 
 
 class _Times:
-    """Strictly increasing times from 0, by the repairs in the module's description."""
+    """Strictly increasing times from 0, repaired as the module's docstring describes."""
 
     def __init__(self, nominal_s: float) -> None:
         self._nominal_s = nominal_s
@@ -363,18 +369,19 @@ class _Times:
         return self._last_s
 
 
-def jump_message(gap_s: float) -> str:
-    """What to say of timestamps of the sound that leave so large a gap."""
+def describe_jump(gap_s: float) -> str:
+    """Error message for too large a gap in the timestamps of the sound."""
     return (
-        f"the timestamps of the sound jump by {gap_s:.0f} s: mend them with "
+        f"the timestamps of the sound jump by {gap_s:.0f} s: fix them with "
         "`ffmpeg -i FILE -af aresample=async=1 NEW_FILE`"
     )
 
 
 def reraise_out_of_memory(error: FFmpegError) -> None:
-    """A lack of memory is no defect of the input and must fail the job.
+    """Raise the error again if memory has run out, which must fail the job, not the sample.
 
-    A damaged header that asks for more than any machine has is one: there is memory left then.
+    A damaged header that requests more memory than any machine has is a defect of the input
+    instead: a moderate amount of memory can still be allocated then.
     """
     if isinstance(error, MemoryError):
         try:

@@ -1,4 +1,4 @@
-"""DenseNet-BC, with 100 layers the network of the ``densenet`` expression feature.
+"""DenseNet-BC; with 100 layers, it is the network of the ``densenet`` expression feature.
 
 Section 3.2.1 of the paper; Huang et al., "Densely Connected Convolutional Networks".
 """
@@ -53,7 +53,7 @@ class DenseNetBC(nn.Module):
 
 
 def grey_image(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An RGB crop as the network's 64x64 grey image, rounded to whole values as in training."""
+    """Convert an RGB crop to the network's grey input (64, 64) uint8, rounded as in training."""
     size = (INPUT_SIZE, INPUT_SIZE)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,9 +1,9 @@
-"""Fetching published weights into a cache that projects share: resumed, checked, atomic.
+"""Download published weights into a cache that projects share: resumed, verified, atomic.
 
-A file appears under its name only when its size and digest are right. What is fetched goes to a
-partial file first, which a later attempt, or a later run, goes on with where the server can
-(``Range``). The first digest of a file whose publisher states none is recorded in the cache's lock
-and enforced afterwards.
+A file appears under its name only if its size and digest are correct. Downloads go to a partial
+file, which a later attempt or run continues if the server supports ``Range``. If the publisher
+states no digest, the digest of the first download is recorded in the cache's lock file and
+enforced from then on.
 """
 
 import hashlib
@@ -31,20 +31,20 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 
 logger = logging.getLogger(__name__)
-BLOCK = 1 << 16  # bytes; what is in hand when a connection breaks is lost
+BLOCK = 1 << 16  # bytes; a block that is incomplete when the connection breaks is lost
 PARTIAL = ".partial"
 SPARE = 64 << 20  # bytes of disk left free
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to put up with a server.
+    """Limits on waiting for a server.
 
     Attributes:
-        attempts: without one more byte, before giving up.
-        pause_s: after a failed attempt; doubled after each further one.
-        connect_s: until the server answers.
-        read_s: between two pieces.
+        attempts: number of consecutive attempts without progress before giving up.
+        pause_s: seconds to wait after a failed attempt; doubled after each further one.
+        connect_s: seconds to wait until the server answers.
+        read_s: seconds to wait for the next piece.
     """
 
     attempts: int = 5
@@ -54,28 +54,28 @@ class Patience:
 
 
 class _Refused(Exception):
-    """The server's answer makes another attempt senseless."""
+    """Another attempt would not help."""
 
 
 def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> dict[str, str]:
-    """Bring an entry of the catalogue into a cache; several processes may do so at once.
+    """Download an entry of the catalogue into a cache; several processes may do so concurrently.
 
     Args:
-        entry: of the catalogue.
-        cache: folder; made if it is not there.
-        patience: with the server.
+        entry: entry of the catalogue.
+        cache: folder of the cache; created if it is missing.
+        patience: limits on waiting for the server; None for the defaults.
 
     Returns:
         SHA-256 by file name.
 
     Raises:
-        RequestError: no network, a server that does not give the file that the catalogue states,
-            or a file in the cache that is not it; the message says what to put where.
+        RequestError: there is no network, the server sends another file than the catalogue
+            states, or the cache holds another file; the message says what to do.
     """
-    if found := _all_there(entry, cache):
-        return found  # touches nothing: a shared cache may be another's, and read-only
+    if digests := _read_digests(entry, cache):
+        return digests  # writes nothing: a shared cache may be read-only
     cache.mkdir(parents=True, exist_ok=True)
-    digests: dict[str, str] = {}
+    digests = {}
     with FileLock(cache / ".fetching.lock"):
         for file in entry.files:
             path = cache / file.name
@@ -84,17 +84,17 @@ def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> di
                 sha256 = digest_of(path)
                 if wrong := misfit(file, sha256, lock):
                     raise RequestError(f"weights {path}: {wrong}; remove it and fetch again")
-                logger.info("%s is there", path)
+                logger.info("%s is already in the cache", path)
             else:
-                sha256 = _bring(file, cache, lock, patience or Patience())
+                sha256 = _fetch_file(file, cache, lock, patience or Patience())
             if lock.get(file.name) != sha256:
                 write_json(cache / LOCK_NAME, {**lock, file.name: sha256})
             digests[file.name] = sha256
     return digests
 
 
-def _all_there(entry: Published, cache: Path) -> dict[str, str] | None:
-    """Digests of an entry that was fetched or recorded before; none if any file is yet to do."""
+def _read_digests(entry: Published, cache: Path) -> dict[str, str] | None:
+    """Digests of an entry that is complete in the cache; None if any file is missing or new."""
     lock = read_lock(cache)
     if not all(file.name in lock and (cache / file.name).is_file() for file in entry.files):
         return None
@@ -108,8 +108,8 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _bring(file: PublishedFile, cache: Path, lock: dict[str, str], patience: Patience) -> str:
-    """Fetch, check and place one file; returns its digest."""
+def _fetch_file(file: PublishedFile, cache: Path, lock: dict[str, str], patience: Patience) -> str:
+    """Download one file, verify it and move it into the cache; return its digest."""
     partial = cache / PARTIAL / file.name.replace("/", "--")
     partial.parent.mkdir(exist_ok=True)
     try:
@@ -144,7 +144,7 @@ def _archive_misfit(file: PublishedFile, archive: Path) -> str | None:
 
 
 def _check(partial: Path, size: int | None, wrong: str | None) -> None:
-    """Remove a partial file that is not the one stated: the next attempt starts anew."""
+    """Remove a partial file that is not the expected one, so that the next attempt restarts."""
     found = partial.stat().st_size
     if size is not None and found != size:
         wrong = f"it has {found} bytes, the catalogue states {size}"
@@ -167,16 +167,16 @@ def _extract(archive: Path, member: str, target: Path) -> None:
 
 
 def download(address: str, partial: Path, size: int | None, patience: Patience) -> None:
-    """Fetch an address into a partial file, going on where it ends.
+    """Download an address to a partial file, continuing at its end.
 
     Args:
-        address: http or https.
-        partial: may hold the beginning already.
-        size: of the whole in bytes, where it is known.
-        patience: with the server.
+        address: http or https address.
+        partial: file to write, which may already hold the beginning.
+        size: total size in bytes; None if it is unknown.
+        patience: limits on waiting for the server.
 
     Raises:
-        _Refused: after as many attempts as patience has, or an answer that none can mend.
+        _Refused: all attempts failed, or the server's answer is final.
     """
     failures, most = 0, _bytes_of(partial)
     while True:
@@ -202,14 +202,14 @@ def _bytes_of(partial: Path) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause: requests wraps it three deep."""
+    """The innermost cause, since requests wraps it several times."""
     while isinstance(error.args[0] if error.args else None, BaseException):
         error = error.args[0]
     return str(getattr(error, "reason", None) or error)
 
 
 def _attempt(address: str, partial: Path, size: int | None, patience: Patience) -> bool:
-    """One request; returns whether the file is whole."""
+    """Send one request; return whether the file is complete."""
     start = _bytes_of(partial)
     headers = {"Accept-Encoding": "identity"}
     if start:
@@ -219,7 +219,7 @@ def _attempt(address: str, partial: Path, size: int | None, patience: Patience) 
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
             if answer.headers.get("Content-Range") == f"bytes */{start}":
                 return True
-            partial.unlink()  # longer than what the server has: another file's
+            partial.unlink()  # longer than the server's file: it belongs to another file
             return False
         if answer.status_code >= 500:
             raise requests.HTTPError(f"status {answer.status_code}")
@@ -251,7 +251,7 @@ def _first_byte(answer: requests.Response) -> int | None:
 def _copy(
     answer: requests.Response, file: BinaryIO, name: str, start: int, total: int | None
 ) -> int:
-    """Write an answer's body, with a progress bar; returns its bytes."""
+    """Write the body of an answer, with a progress bar; return its size in bytes."""
     written = 0
     with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name) as bar:
         for block in answer.iter_content(BLOCK):

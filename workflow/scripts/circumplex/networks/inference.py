@@ -1,4 +1,4 @@
-"""Runs a feature network on batches of one shape: its arithmetic, memory layout, compilation."""
+"""Run a feature network on batches of one shape: arithmetic, memory layout and compilation."""
 
 import ctypes
 import os
@@ -16,10 +16,10 @@ from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
 
 
 def require_compiler() -> None:
-    """Check for the C++ compiler that PyTorch's compilation runs.
+    """Check that the C++ compiler which PyTorch's compilation needs is available.
 
     Raises:
-        RequestError: there is none.
+        RequestError: there is no compiler.
     """
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
@@ -30,17 +30,17 @@ def require_compiler() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what a network frees for its next batch.
+    """Make the C library keep the memory that a network frees, for its next batch.
 
-    glibc gives large blocks back to the system at once, which then has to clear them anew for
-    every batch. On 2 cores, three runs with and without: DenseNet 1.1 to 1.5 times as fast,
-    IResNet100 1.0 to 1.4 times; a process holds up to a tenth more at its peak. Does nothing where
-    there is another C library.
+    glibc returns large blocks to the system at once, which then has to clear them for every batch.
+    On 2 cores, three runs with and without: DenseNet 1.1 to 1.5 times as fast, IResNet100 1.0 to
+    1.4 times; the peak memory of a process grows by up to a tenth. With another C library, this
+    function does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)  # no block of its own mapping
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)  # and the heap is not cut
+        mallopt(M_MMAP_MAX, 0)  # no block has a mapping of its own
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)  # the heap is never trimmed
 
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
@@ -55,17 +55,17 @@ class Exact(torch.nn.Module):
         self._part = part
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The part, without autocast."""
+        """Run the part without autocast."""
         with torch.autocast(inputs.device.type, enabled=False):
             result: torch.Tensor = self._part(inputs)
         return result
 
 
 def use_bfloat16(network: torch.nn.Module) -> None:
-    """Keep the weights of products in bfloat16, and what is made of their results in float32.
+    """Compute products in bfloat16, and everything else in float32.
 
-    Autocast alone would let norms and residual sums pass on bfloat16: after the 49 units of an
-    IResNet100 the cosine to float32 is 0.99987 then, and 0.99997 so.
+    With autocast alone, norms and residual sums would output bfloat16: after the 49 units of an
+    IResNet100, the cosine to float32 would be 0.99987 instead of 0.99997.
     """
     if isinstance(network, PRODUCTS):
         if not is_parametrized(network):
@@ -77,17 +77,17 @@ def use_bfloat16(network: torch.nn.Module) -> None:
 
 
 class Inference:
-    """A network as a function of batches, float32 out.
+    """A network as a function from batches to float32 tensors.
 
-    Compilation folds constant weights and norms together, which changes the last bits.
+    Compilation folds norms into weights, which changes the last bits of the result.
 
     Args:
-        network: takes one batch, returns one tensor; in evaluation mode, on the device.
-        arithmetic: how to run it.
-        device: PyTorch's name of it.
+        network: network from one tensor to one tensor, in evaluation mode and on the device.
+        arithmetic: precision, memory layout and compilation.
+        device: PyTorch's name of the device.
 
     Raises:
-        RequestError: compilation without a C++ compiler.
+        RequestError: the network is to be compiled, but there is no C++ compiler.
     """
 
     def __init__(self, network: torch.nn.Module, arithmetic: Arithmetic, device: str) -> None:
@@ -105,14 +105,14 @@ class Inference:
             self._network = torch.compile(network, dynamic=False, options={"freezing": True})
 
     def upload(self, inputs: NDArray[Any]) -> torch.Tensor:
-        """A batch on the device; copied from pinned memory where the device is a GPU."""
+        """Copy a batch to the device; to a GPU, from pinned memory."""
         batch = torch.from_numpy(inputs)
         if self._device.type == "cuda":
             batch = batch.pin_memory()
         return batch.to(self._device, non_blocking=True)
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """The network's output in float32, on the device."""
+        """Run the network on a batch; the result is float32 and on the device."""
         if batch.ndim == 4:
             batch = batch.contiguous(memory_format=self._layout)
         with (

@@ -1,4 +1,4 @@
-"""ArcFace's improved residual network, of the ``iresnet`` and ``fau`` features.
+"""ArcFace's improved residual network, used by the ``iresnet`` and ``fau`` features.
 
 Section 3.2.1 of the paper; Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face
 Recognition". Parameters and buffers are named as in the ArcFace reference implementation, so that
@@ -101,7 +101,7 @@ class IResNet(nn.Module):
 
 
 def iresnet18(channels: int = CHANNELS) -> IResNet:
-    """18 layers; for trials."""
+    """18 layers, for trials."""
     return IResNet((2, 2, 2, 2), channels)
 
 
@@ -116,7 +116,7 @@ def iresnet50(channels: int = CHANNELS) -> IResNet:
 
 
 def iresnet100(channels: int = CHANNELS) -> IResNet:
-    """100 layers; with 64 channels 65.2 M parameters: the paper's."""
+    """100 layers, the paper's network; it has 65.2 M parameters with 64 channels."""
     return IResNet((3, 13, 30, 3), channels)
 
 

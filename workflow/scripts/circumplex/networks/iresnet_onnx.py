@@ -1,10 +1,10 @@
-"""An ArcFace network's state dict out of an ONNX file, such as InsightFace's Glint360K R100.
+"""Read an ArcFace network's state dict from an ONNX file, such as InsightFace's Glint360K R100.
 
-The published files come from PyTorch's exporter, which folds a norm that follows a convolution
-into its weights and gives these a number for a name. So names say nothing: the graph is followed
-from its input to its output, in step with the network, and every node, shape, stride and constant
-must be what the network's arithmetic needs. A folded norm becomes the norm that adds the
-convolution's bias and does nothing else: the same function, with other numbers in the state dict.
+The published files come from PyTorch's exporter, which folds a norm after a convolution into the
+convolution's weights and names these by numbers. Since names carry no information, the graph is
+followed from its input to its output together with the network, and every node, shape, stride and
+constant must match the network's arithmetic. A folded norm becomes a norm that only adds the
+convolution's bias: the same function, with other numbers in the state dict.
 """
 
 from collections import defaultdict
@@ -26,19 +26,19 @@ from circumplex.networks.weights import load_state
 
 Array = NDArray[np.float32]
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
-PASSING = ("Identity", "Dropout")  # give on their first input
+PASSING = ("Identity", "Dropout")  # nodes that output their first input
 
 
 def read_iresnet(path: Path, network: nn.Module) -> dict[str, torch.Tensor]:
-    """State dict for a network, from an ONNX file of the same one.
+    """Read the state dict of a network from an ONNX file of the same architecture.
 
     Args:
-        path: of the ONNX file.
-        network: an `IResNet`, whose values do not count.
+        path: path of the ONNX file.
+        network: an `IResNet`, of which only the architecture is used.
 
     Raises:
-        RequestError: the file cannot be read, or its graph is not that of the network; the message
-            names the place in the network and what the graph has there.
+        RequestError: the file cannot be read, or its graph has another architecture; the message
+            names the module of the network and what the graph has in its place.
     """
     if not isinstance(network, IResNet):
         raise TypeError(f"{type(network).__name__} is no IResNet")
@@ -60,7 +60,7 @@ def read_iresnet(path: Path, network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 class _Walk:
-    """Follows a graph node by node and gathers the state dict."""
+    """Follow a graph node by node and collect the state dict."""
 
     def __init__(self, path: Path, graph: onnx.GraphProto) -> None:
         self.state: dict[str, NDArray[Any]] = {}
@@ -82,14 +82,14 @@ class _Walk:
                     self._users[name].append(node)
 
     def source(self) -> str:
-        """Name of the one input that is no constant."""
+        """Name of the only input that is not a constant."""
         names = [i.name for i in self._graph.input if i.name not in self._constants]
         if len(names) != 1:
             raise self._misfit("input", f"expected one input, the graph has {len(names)}")
         return str(names[0])
 
     def unit(self, x: str, place: str, unit: Unit) -> str:
-        """A residual unit; returns the name of its sum."""
+        """Follow a residual unit; return the name of its sum."""
         y = self.norm(x, f"{place}.bn1", unit.bn1)
         y = self.conv(y, f"{place}.conv1", unit.conv1, f"{place}.bn2", unit.bn2)
         y = self.prelu(y, f"{place}.prelu", unit.prelu)
@@ -104,7 +104,7 @@ class _Walk:
         return self._take(node)
 
     def conv(self, x: str, place: str, conv: nn.Conv2d, norm_place: str, norm: Norm) -> str:
-        """A convolution and the norm after it, which may be folded into it."""
+        """Follow a convolution and its norm, which may be folded into it; return the output."""
         node = self._user(x, "Conv", place)
         padding, stride = list(conv.padding), list(conv.stride)
         expected = {"strides": stride, "pads": [*padding, *padding], "group": 1}
@@ -128,7 +128,7 @@ class _Walk:
         return y
 
     def norm(self, x: str, place: str, norm: Norm) -> str:
-        """A batch norm of its own."""
+        """Follow a batch norm that is not folded; return the name of its output."""
         node = self._user(x, "BatchNormalization", place)
         names = ("weight", "bias", "running_mean", "running_var")
         for name, source in zip(names, node.input[1:], strict=True):
@@ -141,19 +141,19 @@ class _Walk:
         return self._take(node)
 
     def prelu(self, x: str, place: str, prelu: nn.PReLU) -> str:
-        """A PReLU with a slope a channel."""
+        """Follow a PReLU with one slope per channel; return the name of its output."""
         node = self._user(x, "PRelu", place)
         slope = self._array(node.input[1], f"{place}.weight")
         self._set(f"{place}.weight", slope.reshape(-1), prelu.weight)
         return self._take(node)
 
     def flatten(self, x: str) -> str:
-        """From maps to a vector."""
+        """Follow the flattening of maps to vectors; return the name of its output."""
         kinds = {user.op_type for user in self._users[x]}
         return self._take(self._user(x, "Reshape" if "Reshape" in kinds else "Flatten", "fc input"))
 
     def linear(self, x: str, place: str, linear: nn.Linear) -> str:
-        """A linear layer, as one node or as a product and a sum."""
+        """Follow a linear layer, one node or a product and a sum; return the name of its output."""
         if any(user.op_type == "MatMul" for user in self._users[x]):
             product = self._user(x, "MatMul", place)
             weight = self._array(product.input[1], f"{place}.weight").T
@@ -175,11 +175,11 @@ class _Walk:
         return self._take(node)
 
     def finish(self, x: str) -> None:
-        """The network ends here: so must the graph."""
+        """Check that the graph ends where the network does."""
         outputs = [self._resolve(output.name) for output in self._graph.output]
         if outputs != [x] or self._left:
             more = ", ".join(f"{n.op_type} {n.name or n.output[0]}" for n in self._left.values())
-            raise self._misfit("the end", f"the graph goes on with {more or outputs}")
+            raise self._misfit("the end", f"the graph continues with {more or outputs}")
 
     def _resolve(self, name: str) -> str:
         while name in self._aliases:
@@ -226,9 +226,9 @@ class _Walk:
 
 
 def read_state(path: Path, network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """State dict of a checkpoint, or of an ONNX file as InsightFace publishes it.
+    """Read the state dict from a checkpoint, or from an ONNX file as InsightFace publishes it.
 
     Raises:
-        RequestError: it cannot be read, or is an ONNX file of another network.
+        RequestError: the file cannot be read, or is an ONNX file of another network.
     """
     return read_iresnet(path, network) if path.suffix == ".onnx" else load_state(path)

@@ -1,4 +1,4 @@
-"""Models and their input handling from folders in the format of Hugging Face's transformers."""
+"""Load models and their preprocessing from folders in the format of Hugging Face transformers."""
 
 import json
 from pathlib import Path
@@ -23,19 +23,19 @@ def load_pretrained(
     foreign: tuple[str, ...],
     example: str,
 ) -> PreTrainedModel:
-    """A model for inference in float32 from a folder with ``config.json`` and the weights.
+    """Load a model for inference in float32 from a folder with ``config.json`` and the weights.
 
-    Every key must fit, save those named; no code of the folder is run.
+    All keys must match, except for ``optional`` and ``foreign`` ones; no code in the folder is run.
 
     Args:
-        weights: whose file is the folder.
-        model_class: of transformers, or one of its Auto classes.
-        optional: beginnings of the keys that may be missing, since nothing here uses them.
-        foreign: beginnings of the keys that may be there and are left out: heads.
-        example: a published model, for the message.
+        weights: weights whose file is the folder.
+        model_class: model class of transformers, or one of its Auto classes.
+        optional: prefixes of keys that may be missing, since they are not used.
+        foreign: prefixes of further keys that are ignored, such as heads.
+        example: name of a published model, for error messages.
 
     Raises:
-        RequestError: the folder is missing, incomplete, of another model, or does not fit.
+        RequestError: the folder is missing or incomplete, or holds another model.
     """
     folder = weights.checked_file()
     safe = (folder / "model.safetensors").is_file()
@@ -73,10 +73,10 @@ def load_pretrained(
 
 
 def read_preprocessor(folder: Path) -> dict[str, Any]:
-    """How the model of a folder wants its input.
+    """Read the options of the preprocessing from a model's folder.
 
     Raises:
-        RequestError: the folder does not say.
+        RequestError: the folder has no readable options.
     """
     path = folder / PREPROCESSOR
     try:
@@ -84,7 +84,7 @@ def read_preprocessor(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RequestError(
             f"weights {folder}: {PREPROCESSOR}, which says how the input is normalised, cannot be "
-            f"read ({error}); get it from where the model came from"
+            f"read ({error}); download it from the source of the model"
         ) from error
 
 
@@ -102,6 +102,6 @@ def check_dimension(feature: str, declared: int, found: int) -> None:
 
 
 def module_of(model: PreTrainedModel, device: str) -> torch.nn.Module:
-    """A model on a device, as a plain module."""
+    """Move a model to a device; returns it with the type of a plain module."""
     module: torch.nn.Module = model
     return module.to(device)

@@ -23,7 +23,7 @@ def hertz_to_mel(hertz: torch.Tensor) -> torch.Tensor:
 
 
 def mel_matrix() -> torch.Tensor:
-    """Weights (257, 64) from magnitudes to bands: triangles in mel; float64."""
+    """Weights (257, 64) from magnitudes to mel bands, triangular on the mel scale; float64."""
     bins = hertz_to_mel(torch.linspace(0, SAMPLE_RATE / 2, FFT // 2 + 1, dtype=torch.float64))
     limits = hertz_to_mel(torch.tensor([LOWEST_HZ, HIGHEST_HZ], dtype=torch.float64))
     edges = torch.linspace(limits[0].item(), limits[1].item(), BANDS + 2, dtype=torch.float64)
@@ -42,7 +42,7 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         window = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
-        # Zeros up to the transform's length: the frames need no padding of their own then.
+        # Padded to the length of the transform, so that frames need no padding.
         window = nn.functional.pad(window, (0, FFT - WINDOW))
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("weights", mel_matrix().float(), persistent=False)
@@ -62,7 +62,7 @@ class LogMel(nn.Module):
 
 
 class VGGish(nn.Module):
-    """Embeds log-mel examples (batch, 1, 96, 64) as (batch, 128), all values >= 0."""
+    """Embed log-mel examples (batch, 1, 96, 64) as (batch, 128), all values >= 0."""
 
     def __init__(self) -> None:
         super().__init__()

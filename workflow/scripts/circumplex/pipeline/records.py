@@ -120,7 +120,7 @@ class Records:
         self._settled: dict[tuple[str, str], bool] = {}
         self._current: dict[tuple[str, str], bool] = {}
         self._digests: dict[str, str | None] = {}
-        self._outputs: dict[str, Mapping[str, Any]] = {}
+        self._recorded: dict[str, tuple[str, Any]] = {}  # digest and fingerprint by output
 
     def mark(self) -> None:
         """Write the marker anew, so that it is newer than every result that stands."""
@@ -151,13 +151,15 @@ class Records:
     def _compare(self, job: Job) -> bool:
         try:
             record = read_json(record_file(self._results, job.stage, job.unit))
-            self._outputs.update(record["outputs"])
+            outputs = record["outputs"].items()
+            # Whole or not at all: a damaged record must not make another job's look damaged.
+            self._recorded |= {path: (o["digest"], o["fingerprint"]) for path, o in outputs}
             current = (
                 record["format"] == FORMAT
                 and record["request"] == job.request.digest
                 and record["outputs"].keys() == set(job.outputs)
                 and record["inputs"] == {path: self._digest(path) for path in job.input_paths}
-                and all(self._digest(p) == o["digest"] for p, o in record["outputs"].items())
+                and all(self._digest(path) == output["digest"] for path, output in outputs)
                 and not self._find_damage(job)
             )
             if current:
@@ -190,9 +192,9 @@ class Records:
         file = self._results / path
         if not file.is_file():
             return None
-        recorded = self._outputs.get(path)
-        if recorded is not None and recorded["fingerprint"] == fingerprint(file):
-            return str(recorded["digest"])
+        digest, recorded = self._recorded.get(path, ("", None))
+        if recorded == fingerprint(file):
+            return digest
         try:
             return content_digest(path, file)
         except (ValueError, KeyError, TypeError, AttributeError):

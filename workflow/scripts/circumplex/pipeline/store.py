@@ -145,15 +145,16 @@ def intact_digest(stored: Path) -> str | None:
         return None
     try:
         known = read_json(record)
-    except ValueError:
+        sha256, then = known["sha256"], known["fingerprint"]
+    except (ValueError, KeyError, TypeError):
         return None
     now = fingerprint(stored)
-    if known["fingerprint"] != now:
-        if file_digest(stored) != known["sha256"]:
+    if then != now:
+        if file_digest(stored) != sha256:
             return None
         # Copied or touched, but whole: spare the next reader the reading.
-        write_json(record, {**known, "fingerprint": now})
-    return str(known["sha256"])
+        write_json(record, {"sha256": sha256, "fingerprint": now})
+    return str(sha256)
 
 
 def run_shard(stage: Stage, index: Path, requests: Iterable[SampleRequest], make: Make) -> None:

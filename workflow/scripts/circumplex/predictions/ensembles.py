@@ -1,13 +1,12 @@
-"""Ensembles: predictions of several models combined, apart for valence and arousal (section 3.5).
+"""Ensembles: combine the predictions of several models, separately per target (section 3.5).
 
-The paper averages. Two other methods weigh experiments, each first averaged over its seeds and
-folds, by what they predicted of samples that they were not trained on.
+The paper averages. Two further methods, our choice, weight experiments by their predictions of
+samples that they were not trained on; an experiment is first averaged over its seeds and folds.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,22 +16,11 @@ from numpy.typing import NDArray
 
 from circumplex.annotations.labels import read_labels_table
 from circumplex.ccc import CccAccumulator
+from circumplex.config.experiments import Method
 from circumplex.predictions.table import PredictionTable
 
 Columns = Mapping[str, NDArray[np.floating]]
 """Predictions of one target for one sample, (frames,), by experiment."""
-
-
-class Method(StrEnum):
-    """How predictions are combined.
-
-    `MEAN`: of all models (the paper). `CCC_WEIGHTED`: mean weighted by held-out CCC.
-    `STACKED_RIDGE`: ridge regression on out-of-fold predictions.
-    """
-
-    MEAN = "mean"
-    CCC_WEIGHTED = "ccc_weighted"
-    STACKED_RIDGE = "stacked_ridge"
 
 
 @dataclass(frozen=True)
@@ -40,69 +28,73 @@ class Combination:
     """A linear combination of experiments.
 
     Attributes:
-        weights: by experiment.
-        intercept: added to the sum.
+        weights: weights by experiment.
+        intercept: constant added to the weighted sum.
     """
 
     weights: Mapping[str, float]
     intercept: float = 0.0
 
     def apply(self, columns: Columns) -> NDArray[np.float32]:
-        """Combine, (frames,) in [-1, 1].
+        """Combine the experiments' predictions of a sample.
+
+        Returns:
+            Combined prediction, (frames,) in [-1, 1].
 
         Raises:
-            ValueError: an experiment that has no prediction, or one of another length.
+            ValueError: an experiment has no prediction, or one of another length.
         """
         absent = [name for name in self.weights if name not in columns]
         if absent:
             raise ValueError(f"no prediction of {', '.join(absent)}")
-        arrays = _of_one_shape([columns[name] for name in self.weights])
+        arrays = [columns[name] for name in self.weights]
+        _check_shapes(arrays)
         total = np.full(arrays[0].shape, self.intercept, dtype=np.float64)
         for array, weight in zip(arrays, self.weights.values(), strict=True):
             total += weight * array
         return total.clip(-1, 1).astype(np.float32)
 
     def record(self) -> dict[str, Any]:
-        """As plain values, fit for metadata and `read_combination`."""
+        """Convert to JSON-serialisable values for the metadata; inverse of `read_combination`."""
         return {"weights": dict(self.weights), "intercept": self.intercept}
 
 
 def read_combination(record: Mapping[str, Any]) -> Combination:
-    """The reverse of `Combination.record`."""
+    """Read a combination from the metadata; inverse of `Combination.record`."""
     return Combination(dict(record["weights"]), float(record["intercept"]))
 
 
 def mean_prediction(arrays: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
-    """Mean of arrays of one shape.
+    """Mean of arrays of the same shape.
 
     Raises:
-        ValueError: no array, or unequal shapes.
+        ValueError: there is no array, or the shapes differ.
     """
-    total = np.zeros(_of_one_shape(arrays)[0].shape, dtype=np.float64)
+    _check_shapes(arrays)
+    total = np.zeros(arrays[0].shape, dtype=np.float64)
     for array in arrays:
         total += array
     return (total / len(arrays)).astype(np.float32)
 
 
-def _of_one_shape(arrays: Sequence[NDArray[np.floating]]) -> Sequence[NDArray[np.floating]]:
+def _check_shapes(arrays: Sequence[NDArray[np.floating]]) -> None:
     if len({array.shape for array in arrays}) != 1:
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise ValueError(f"predictions to combine must have one shape, got {shapes or 'none'}")
-    return arrays
 
 
 def weigh_by_ccc(
     names: Sequence[str], held_out: Iterable[tuple[Columns, NDArray[np.floating]]]
 ) -> Combination:
-    """Weights proportional to CCC; an experiment with a CCC below 0 has none.
+    """Weight experiments in proportion to their CCC; a CCC below 0 counts as 0.
 
     Args:
-        names: experiments.
-        held_out: a sample's predictions, of the experiments that were not trained on it, and its
-            annotation (frames,), NaN where there is none, at a time.
+        names: names of the experiments.
+        held_out: for each sample the predictions of the experiments that were not trained on it,
+            and its annotation (frames,), NaN where a frame is not annotated.
 
     Returns:
-        weights that sum to 1; equal ones where no experiment is above 0.
+        Weights that sum to 1; equal ones if no experiment has a CCC above 0.
     """
     moments = {name: CccAccumulator() for name in names}
     for columns, annotation in held_out:
@@ -118,15 +110,15 @@ def weigh_by_ccc(
 
 @dataclass
 class StackingMoments:
-    """Sums that ridge regression needs; those of a fold can be taken away from those of all.
+    """Sums for a ridge regression, such that those of one fold can be subtracted from the total.
 
-    Values lie in [-1, 1], so that plain float64 sums over millions of frames lose nothing.
+    Values lie in [-1, 1], so that float64 sums over millions of frames are accurate enough.
 
     Attributes:
-        names: experiments, in the order of the columns.
-        count: frames.
-        total: (experiments + 1,) sums, of the annotation last.
-        products: (experiments + 1, experiments + 1) sums of products.
+        names: experiments in the order of the columns.
+        count: number of frames.
+        total: (experiments + 1,) sums of the predictions, then of the annotation.
+        products: (experiments + 1, experiments + 1) sums of products of these.
     """
 
     names: tuple[str, ...]
@@ -139,7 +131,7 @@ class StackingMoments:
         self.total, self.products = np.zeros(size), np.zeros((size, size))
 
     def update(self, columns: Columns, annotation: NDArray[np.floating]) -> Self:
-        """Add the annotated frames of a sample that every experiment predicted held out."""
+        """Add the annotated frames of a held-out sample that every experiment has predicted."""
         values = np.stack([*(columns[name] for name in self.names), annotation], axis=1)
         values = values[~np.isnan(annotation)].astype(np.float64)
         self.count += len(values)
@@ -148,21 +140,21 @@ class StackingMoments:
         return self
 
     def plus(self, other: "StackingMoments", sign: int = 1) -> "StackingMoments":
-        """With the frames of another, or with ``sign`` -1 without them."""
-        made = StackingMoments(self.names)
-        made.count = self.count + sign * other.count
-        made.total = self.total + sign * other.total
-        made.products = self.products + sign * other.products
-        return made
+        """Sums with the frames of another one added, or subtracted with ``sign`` -1."""
+        result = StackingMoments(self.names)
+        result.count = self.count + sign * other.count
+        result.total = self.total + sign * other.total
+        result.products = self.products + sign * other.products
+        return result
 
     def fit(self, alpha: float) -> Combination:
-        """Ridge regression of the annotation on the predictions, intercept not penalised.
+        """Fit a ridge regression of the annotation on the predictions; the intercept is free.
 
-        Minimises the mean squared error plus ``alpha`` times the squared distance of the weights
-        from the plain mean's: with little data or a large ``alpha``, stacking averages.
+        It minimises the mean squared error plus ``alpha`` times the squared distance of the weights
+        from equal weights: with little data or a large ``alpha``, stacking becomes the mean.
 
         Args:
-            alpha: above 0, in the unit of the predictions' variance.
+            alpha: strength of the penalty, above 0, in units of the predictions' variance.
         """
         size = len(self.names)
         equal = np.full(size, 1 / size)
@@ -181,9 +173,9 @@ class Member:
     """A model of an ensemble.
 
     Attributes:
-        experiment: of the model.
-        fold: that it left out, or ``official`` or ``mix``.
-        table: its predictions, of samples that it was not trained on.
+        experiment: experiment of the model.
+        fold: fold that it held out, or ``official`` or ``mix``.
+        table: its predictions of samples that it was not trained on.
     """
 
     experiment: str
@@ -196,13 +188,13 @@ class TargetEnsemble:
     """An ensemble for one target.
 
     Attributes:
-        column: of the target.
-        members: models.
-        method: see `Method`.
-        alpha: of the ridge regression.
-        labels: labels tables of the samples that weights may be fitted on: of training and
-            validation, never of the test set.
-        given: a combination fitted before, as an export has it.
+        column: column of the target in the predictions, 0 for valence and 1 for arousal.
+        members: models of the ensemble.
+        method: method of combination.
+        alpha: penalty of the ridge regression.
+        labels: tables of labels of the samples that weights may be fitted on: training and
+            validation samples, never test samples.
+        given: a combination that was fitted before, from an export; None to fit one.
     """
 
     column: int
@@ -214,43 +206,45 @@ class TargetEnsemble:
 
     @cached_property
     def experiments(self) -> tuple[str, ...]:
-        """Experiments, each once."""
+        """Names of the experiments, without duplicates."""
         return tuple(dict.fromkeys(member.experiment for member in self.members))
 
     def predict(self, sample: str) -> NDArray[np.float32] | None:
-        """(frames,) of a sample; none unless a model of every experiment predicted it."""
+        """Predict a sample, (frames,); None unless a model of every experiment predicted it."""
         if self.method is Method.MEAN:
-            having = [member for member in self.members if sample in member.table]
-            if {member.experiment for member in having} != set(self.experiments):
+            members = [member for member in self.members if sample in member.table]
+            if {member.experiment for member in members} != set(self.experiments):
                 return None
-            return mean_prediction([m.table.values(sample)[:, self.column] for m in having])
+            return mean_prediction([m.table.values(sample)[:, self.column] for m in members])
         columns = self._columns(sample)
         if columns.keys() != set(self.experiments):
             return None
         return self._combination(sample).apply(columns)
 
     def record(self) -> dict[str, Any]:
-        """What was fitted, for the metadata; empty for the plain mean."""
-        return {} if self.method is Method.MEAN else self._fitted.record()
+        """The fitted combination for the metadata; empty for the plain mean."""
+        return {} if self.method is Method.MEAN else self._overall.record()
 
     def _columns(self, sample: str) -> dict[str, NDArray[np.float32]]:
-        found = defaultdict(list)
+        """Mean prediction of a sample by experiment, for the experiments that predicted it."""
+        predictions = defaultdict(list)
         for member in self.members:
             if sample in member.table:
-                found[member.experiment].append(member.table.values(sample)[:, self.column])
-        return {experiment: mean_prediction(arrays) for experiment, arrays in found.items()}
+                predictions[member.experiment].append(member.table.values(sample)[:, self.column])
+        return {experiment: mean_prediction(arrays) for experiment, arrays in predictions.items()}
 
     def _combination(self, sample: str) -> Combination:
-        """What a sample is combined by: under stacking, fitted on the other folds alone."""
+        """Combination for a sample; with stacking, it is fitted on the other folds only."""
         if self.given is None and self.method is Method.STACKED_RIDGE and sample in self.labels:
             return self._without_fold[self._fold(sample)]
-        return self._fitted
+        return self._overall
 
     def _fold(self, sample: str) -> str:
         return next(member.fold for member in self.members if sample in member.table)
 
     @cached_property
-    def _fitted(self) -> Combination:
+    def _overall(self) -> Combination:
+        """Combination fitted on all held-out samples, or given."""
         if self.given is not None:
             return read_combination(self.given)
         if self.method is Method.STACKED_RIDGE:
@@ -261,7 +255,7 @@ class TargetEnsemble:
     def _held_out(
         self,
     ) -> Iterator[tuple[str, dict[str, NDArray[np.float32]], NDArray[np.float32]]]:
-        """Sample, predictions and annotation of what may be fitted on, a sample at a time."""
+        """Yield name, predictions and annotation of each sample that weights may be fitted on."""
         predicted = {sample for member in self.members for sample in member.table.samples}
         for sample in sorted(predicted & self.labels.keys()):
             annotation = read_labels_table(self.labels[sample])[:, self.column]

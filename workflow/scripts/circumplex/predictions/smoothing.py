@@ -1,4 +1,4 @@
-"""Post-processing of predictions: clip to [-1, 1] and smooth over time (section 3.5)."""
+"""Post-process predictions: clip to [-1, 1] and smooth over time (section 3.5)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,13 @@ from circumplex.targets import Target
 
 @dataclass(frozen=True)
 class SmoothingSpec:
-    """How predictions are smoothed.
+    """Options of the smoothing.
 
     Attributes:
-        convention: see `Convention`.
-        valence: window w in frames; 0 means none. The paper has 20, the published code 50.
-        arousal: the same; the paper has 50, the published code 20.
+        convention: order and reach of the smoothing.
+        valence: window w of valence in frames; 0 disables smoothing. The paper has 20, the
+            published code 50.
+        arousal: window w of arousal in frames; the paper has 50, the published code 20.
     """
 
     convention: Convention = Convention.PAPER
@@ -28,29 +29,29 @@ class SmoothingSpec:
 
     def __post_init__(self) -> None:
         if min(self.valence, self.arousal) < 0:
-            raise RequestError("smoothing windows are numbers of frames, 0 or more")
+            raise RequestError("smoothing windows must be numbers of frames, 0 or more")
 
     def with_windows(self, windows: Mapping[str, int]) -> "SmoothingSpec":
-        """With other windows for the targets named."""
+        """Copy with other windows for some targets, in frames by name of the target."""
         valence, arousal = (windows.get(t, w) for t, w in zip(Target, self.windows, strict=True))
         return replace(self, valence=valence, arousal=arousal)
 
     @property
     def windows(self) -> tuple[int, int]:
-        """Of valence and arousal."""
+        """Windows of valence and arousal in frames."""
         return self.valence, self.arousal
 
     def reach(self, window: int) -> int:
-        """Frames on either side that enter the mean."""
+        """Number of frames on either side that a window averages."""
         return (window + 1) // 2 if self.convention is Convention.PAPER else window
 
 
 def moving_mean(values: NDArray[np.floating], reach: int) -> NDArray[np.float64]:
-    """Mean over {j - reach ... j + reach}, cut at the ends, in time linear in the frames.
+    """Mean over frames j - reach to j + reach, truncated at the ends; linear in the frames.
 
     Args:
-        values: (frames,) finite.
-        reach: frames on either side; 0 changes nothing.
+        values: (frames,) finite values.
+        reach: number of frames on either side; 0 changes nothing.
     """
     frames = len(values)
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
@@ -61,12 +62,12 @@ def moving_mean(values: NDArray[np.floating], reach: int) -> NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WindowSearch:
-    """What a search over windows came to.
+    """Result of a search over smoothing windows.
 
     Attributes:
-        spec: the convention with the best windows.
-        scores: CCC by target and window, on the samples searched.
-        samples: that were searched: of the model's validation.
+        spec: options with the best windows.
+        scores: CCC by target and window, on the searched samples.
+        samples: annotated validation samples of the model, on which windows were compared.
     """
 
     spec: SmoothingSpec
@@ -79,13 +80,13 @@ def search_windows(
     candidates: Mapping[str, Sequence[int]],
     held_out: Iterable[tuple[str, NDArray[np.floating], NDArray[np.floating]]],
 ) -> WindowSearch:
-    """Choose each target's window by CCC; of equal ones the first named.
+    """Choose each target's window by CCC; on a tie, the first of the candidates.
 
     Args:
         spec: convention, and the windows of targets that have no candidates.
-        candidates: windows by target.
-        held_out: name, raw predictions and annotation of a sample, both (frames, 2), at a time;
-            without any annotated frame the windows stay the spec's.
+        candidates: windows to compare, in frames by target.
+        held_out: for each sample its name, raw predictions (frames, 2) and annotation (frames, 2);
+            without any annotated frame, the windows stay those of ``spec``.
     """
     moments = {t: {w: CccAccumulator() for w in windows} for t, windows in candidates.items()}
     samples = []
@@ -95,8 +96,8 @@ def search_windows(
             samples.append(sample)
         for column, target in enumerate(Target):
             for window, of in moments.get(target, {}).items():
-                tried = smooth(predictions, spec.with_windows({target.value: window}))
-                of.update(tried[:, column], annotation[:, column], valid)
+                smoothed = smooth(predictions, spec.with_windows({target.value: window}))
+                of.update(smoothed[:, column], annotation[:, column], valid)
     scores = {
         target: {window: of.ccc() for window, of in by_window.items() if of.count}
         for target, by_window in moments.items()
@@ -113,10 +114,10 @@ def smooth(predictions: NDArray[np.floating], spec: SmoothingSpec) -> NDArray[np
         spec: convention and windows.
 
     Returns:
-        (frames, 2) in [-1, 1].
+        Smoothed predictions, (frames, 2) in [-1, 1].
 
     Raises:
-        ValueError: a prediction that is not finite.
+        ValueError: a prediction is not finite.
     """
     if not np.isfinite(predictions).all():
         raise ValueError("a prediction is not finite")

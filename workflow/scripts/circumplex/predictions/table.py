@@ -1,7 +1,7 @@
-"""Tables of predictions: all samples of a model or ensemble in one file, a row group a sample.
+"""Tables of predictions: all samples of a model or ensemble in one file, one row group each.
 
-Keyed by ``sample``, ``frame`` and ``time_s``; values ``valence`` and ``arousal``. One row group a
-sample lets a reader take any sample without reading the others.
+Keys are ``sample``, ``frame`` and ``time_s``; values are ``valence`` and ``arousal``. With one row
+group per sample, a reader gets any sample without reading the others.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ from circumplex.targets import TARGETS
 
 
 class PredictionWriter:
-    """Writes predictions, a sample at a time, atomically.
+    """Write predictions sample by sample, atomically.
 
     Args:
         path: table to write.
-        metadata: how the predictions came about.
+        metadata: how the predictions were made.
     """
 
     def __init__(self, path: Path, metadata: Mapping[str, Any]) -> None:
@@ -36,7 +36,11 @@ class PredictionWriter:
         return self
 
     def write(self, sample: str, time_s: NDArray[np.float64], values: NDArray[np.floating]) -> None:
-        """Append a sample: times (frames,) in seconds and predictions (frames, 2)."""
+        """Append a sample: times (frames,) in seconds and predictions (frames, 2).
+
+        Raises:
+            ValueError: the numbers of times and predictions differ.
+        """
         if values.shape != (len(time_s), len(TARGETS)):
             raise ValueError(f"{sample}: predictions {values.shape} for {len(time_s)} frames")
         self._table.write(
@@ -58,7 +62,7 @@ class PredictionWriter:
 
 
 class PredictionTable:
-    """Reads predictions by sample.
+    """Read predictions by sample.
 
     Args:
         path: table written by `PredictionWriter`.
@@ -74,22 +78,22 @@ class PredictionTable:
 
     @property
     def samples(self) -> list[str]:
-        """Names, in the table's order."""
+        """Names of the samples in the table's order."""
         return list(self._groups)
 
     def __contains__(self, sample: str) -> bool:
         return sample in self._groups
 
     def frames(self, sample: str) -> int:
-        """Frames of a sample, without reading them."""
+        """Number of frames of a sample, without reading them."""
         return int(self._file.metadata.row_group(self._groups[sample]).num_rows)
 
     def time_s(self, sample: str) -> NDArray[np.float64]:
-        """Presentation times (frames,) in seconds."""
+        """Presentation times of a sample in seconds, (frames,)."""
         return to_numpy(self._read(sample, ["time_s"])["time_s"])
 
     def values(self, sample: str) -> NDArray[np.float32]:
-        """Predictions (frames, 2): valence, arousal."""
+        """Valence and arousal of a sample, (frames, 2) in [-1, 1]."""
         table = self._read(sample, list(TARGETS))
         return np.stack([to_numpy(table[name]) for name in TARGETS], axis=1)
 

@@ -1,4 +1,4 @@
-"""The corpus in the report: what the run has of each sample, and what makes one suspicious."""
+"""The corpus in the report: the tables of each sample, and warnings about suspicious ones."""
 
 import base64
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ LOW_FACE_SHARE = 0.8
 SILENT_DBFS = -60.0
 SILENT_SHARE = 0.5
 SMALL_FACE_PX = 40
-SWITCHES_A_MINUTE = 6.0
+SWITCHES_PER_MINUTE = 6.0
 LOST_SHARE = 0.01
 FAR_FACE_S = 1.0
 
 
 @dataclass(frozen=True)
 class ReportSample:
-    """What the run has of one sample.
+    """Tables and problems of a sample in a run.
 
     Attributes:
-        name: of the sample.
+        name: name of the sample.
         split: train, val, test or predict.
-        subject: whose face in the video.
-        group: never split over folds.
+        subject: rule that chooses the subject's face in the video.
+        group: group of samples that is never split over folds.
         faces: table of ``align_faces``.
         fill: table of ``fill_frames``.
         labels: table of ``read_labels``.
         quality: table of ``summarise_quality``.
-        failures: stage and reason, each.
-        absent: what the sample has not, as ``audio: no audio stream``.
+        failures: stage and reason of each failure.
+        absent: missing modalities with the reason, such as ``audio: no audio stream``.
     """
 
     name: str
@@ -52,11 +52,11 @@ class CorpusRow:
     """A sample in the corpus table.
 
     Attributes:
-        sample: what the run has of it.
-        quality: its faces and sound; none where it failed before.
-        annotated: frames with annotation.
-        warnings: what makes the sample suspicious.
-        notes: what else to know.
+        sample: tables and problems of the sample.
+        quality: statistics of its faces and sound; None if it failed before.
+        annotated: number of annotated frames; None without labels.
+        warnings: reasons why the sample is suspicious.
+        notes: further remarks.
     """
 
     sample: ReportSample
@@ -67,28 +67,28 @@ class CorpusRow:
 
     @property
     def suspicion(self) -> tuple[bool, int, float]:
-        """Order of looking at samples: failed, many warnings, few faces and much silence."""
-        known = self.quality
+        """Sort key: failed samples first, then many warnings, then few faces and much silence."""
+        quality = self.quality
         badness = 0.0
-        if known is not None:
-            badness = 1 - (known.valid_share or 0.0) + (known.silent_share or 0.0)
+        if quality is not None:
+            badness = 1 - (quality.valid_share or 0.0) + (quality.silent_share or 0.0)
         return not self.sample.failures, -len(self.warnings), -badness
 
     @property
     def sheet(self) -> str | None:
-        """The contact sheet as a data URI, read when it is asked for."""
+        """The contact sheet as a data URI, read on each access; None if there is none."""
         content = None if self.sample.quality is None else read_sheet(self.sample.quality)
         if content is None:
             return None
         return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
-def corpus_row(sample: ReportSample, *, audio_expected: bool) -> CorpusRow:
-    """Judge one sample.
+def make_row(sample: ReportSample, *, audio_expected: bool) -> CorpusRow:
+    """Make the row of a sample, with its warnings and notes.
 
     Args:
-        sample: what the run has of it.
-        audio_expected: a sample without sound is suspicious; not where no sample has any.
+        sample: tables and problems of the sample.
+        audio_expected: whether a sample without sound is suspicious; false if no sample has sound.
     """
     quality = None if sample.quality is None else read_quality(sample.quality)
     warnings = [f"failed in {stage}" for stage, _ in sample.failures]
@@ -117,11 +117,11 @@ def _face_warnings(quality: Quality) -> list[str]:
         found.append(f"face in {quality.valid_share:.1%} of the frames")
     if quality.face_px is not None and quality.face_px < SMALL_FACE_PX:
         found.append(f"small face: {quality.face_px} px")
-    # Two switches are one look away; a minute's worth of a short clip would be less.
+    # Two switches are one turn of the head; in a short clip, the limit would be below that.
     switches = quality.switches or 0
-    if switches > max(2.0, SWITCHES_A_MINUTE * quality.duration_s / 60):
+    if switches > max(2.0, SWITCHES_PER_MINUTE * quality.duration_s / 60):
         found.append(f"{switches} switches of the tracker")
-    # Sound alone has no picture in any frame, and nothing is lost.
+    # A sample with sound only has no picture in any frame, which is no failure.
     if 0 < quality.decoded_share < 1 - LOST_SHARE:
         found.append(f"{1 - quality.decoded_share:.1%} of the frames failed to decode")
     return found
@@ -157,5 +157,5 @@ def _fill_notes(fill: Path) -> list[str]:
 
 
 def plural(number: int, noun: str) -> str:
-    """A counted noun."""
+    """A number with a noun in the singular or plural."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

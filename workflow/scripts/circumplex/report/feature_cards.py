@@ -150,12 +150,12 @@ def describe_cost(cost: Cost | None) -> str:
 
 
 def render_markdown(cards: Iterable[Card]) -> str:
-    """Render the cards as a page of the documentation, each with its options."""
+    """Render the cards as a page of the documentation, each with the options of its feature."""
     parts = [HEADER]
     for card in cards:
         table = "\n".join(markdown_table(["", ""], _rows(card).items()))
         parts.append(f"## `{card.name}`\n\n{table}\n")
-        parts.append(options_table(options_of(card.name)))
+        parts += [*options_table(options_of(card.name)), ""]
         parts.append(_render_columns(card))
     return "\n".join(parts)
 
@@ -192,7 +192,7 @@ def _render_columns(card: Card) -> str:
 HEADER = """\
 # Feature cards
 
-Written by `make cards` from the code, `config.yaml`, and `config/extractors/` and
+Written by `circumplex cards` from the code, `config.yaml`, and `config/extractors/` and
 `config/weights.yaml` of the package; a test compares them. The report of a run has the same
 cards with the run's own weights and its measured costs. Which sound belongs to which frame:
 [alignment.md](alignment.md).

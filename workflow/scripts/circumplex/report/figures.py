@@ -1,8 +1,8 @@
-"""Figures of the report: small SVG pictures as data URIs, so that the page needs no other file.
+"""Draw the figures of the report: small SVG pictures as data URIs.
 
-They hold no names: text from outside appears in the page alone, where the template escapes it.
-The object interface of matplotlib keeps them free of global state, and fixed salts and dates make
-equal numbers equal bytes.
+They contain no names: text from outside only appears in the page, where the template escapes it.
+The object interface of matplotlib avoids global state. The hash salt is fixed and dates are
+omitted, so that equal numbers give equal bytes.
 """
 
 import base64
@@ -23,11 +23,11 @@ from circumplex.targets import Target
 
 COLOURS = {Target.VALENCE: "#0b6aa8", Target.AROUSAL: "#b84a00"}
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
-"""Strokes of the ensembles in a trace, in points: as many as an eye tells apart."""
+"""Dash patterns of the ensembles in a trace, in points; more could hardly be distinguished."""
 ANNOTATION = "#1f2937"
 WITH_FACE, WITHOUT_FACE = "#e5e7eb", "#4b5563"
 POINTS = 1000
-"""Points a line at most: about the pixels that a page gives it."""
+"""Maximum number of points per line, about its width in pixels."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Series:
 
     Attributes:
         time_s: (frames,) seconds, increasing.
-        values: (frames, 2) valence and arousal, NaN where there is none; or (frames,).
+        values: (frames, 2) valence and arousal, NaN where there is no value; or (frames,).
     """
 
     time_s: NDArray[np.float64]
@@ -45,7 +45,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Curve:
-    """A training run.
+    """Learning curve of a training run.
 
     Attributes:
         epoch: (epochs,) from 1.
@@ -59,18 +59,18 @@ class Curve:
 
 
 def downsample(series: Series, points: int = POINTS) -> Series:
-    """Means over runs of consecutive frames, so that at most ``points`` remain.
+    """Average over runs of consecutive frames, so that at most ``points`` remain.
 
-    A run without any value stays without, so a gap in the annotation stays a gap.
+    A run without any value gives NaN, so that a gap in the annotation remains a gap.
     """
     frames = len(series.time_s)
     run = -(-frames // points)
     if run <= 1:
         return series
     starts = np.arange(0, frames, run)
-    known = ~np.isnan(series.values)
-    totals = np.add.reduceat(np.where(known, series.values, 0.0).astype(np.float64), starts)
-    counts = np.add.reduceat(known.astype(np.int64), starts)
+    present = ~np.isnan(series.values)
+    totals = np.add.reduceat(np.where(present, series.values, 0.0).astype(np.float64), starts)
+    counts = np.add.reduceat(present.astype(np.int64), starts)
     values = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
     lengths = np.diff(starts, append=frames)
     return Series(np.add.reduceat(series.time_s, starts) / lengths, values)
@@ -79,10 +79,10 @@ def downsample(series: Series, points: int = POINTS) -> Series:
 def face_gaps(
     time_s: NDArray[np.float64], valid: NDArray[np.bool_], bins: int = POINTS
 ) -> NDArray[np.float64]:
-    """(bins,) share of the time without a valid face, in equal parts of the time shown.
+    """Share of the time without a valid face in equal parts of the timeline, (bins,) in [0, 1].
 
-    A frame lasts until the next one, the last as long as a frame on average, so that frames of
-    unequal length count by what is seen of them.
+    A frame lasts until the next one, and the last one as long as the average frame, so that frames
+    are weighted by their durations.
     """
     ends = np.append(time_s, time_s[-1] + frame_duration(time_s))
     missing_s = np.append(0.0, np.cumsum(np.where(valid, 0.0, np.diff(ends))))
@@ -91,23 +91,23 @@ def face_gaps(
 
 
 def frame_duration(time_s: NDArray[np.float64]) -> float:
-    """Mean seconds a frame; of a lone frame 1/25, since nothing says how long it lasts."""
+    """Mean duration of a frame in seconds; 1/25 s if there is only one."""
     return float(time_s[-1] - time_s[0]) / (len(time_s) - 1) if len(time_s) > 1 else 0.04
 
 
 def trace_figure(
     predictions: Sequence[Series | None], annotation: Series | None, faces: Series | None
 ) -> str:
-    """Valence and arousal of one sample over time, and a strip with the frames without a face.
+    """Draw valence and arousal of a sample over time, and a strip that marks missing faces.
 
     Args:
-        predictions: of each ensemble, drawn with the stroke of its place in `DASHES`; none where
-            it has not predicted the sample.
-        annotation: NaN where a frame is not annotated; none where there is no annotation.
-        faces: 1 where a frame has a valid face, else 0; (frames,).
+        predictions: predictions of each ensemble, drawn with the dash pattern at its position in
+            `DASHES`; None if it has not predicted the sample.
+        annotation: annotation, NaN where a frame is not annotated; None if there is none.
+        faces: (frames,) 1 where a frame has a valid face, else 0; None without faces.
 
     Returns:
-        data URI of an SVG picture.
+        Data URI of an SVG picture.
     """
     with _style():
         figure = Figure(figsize=(9.0, 3.0))
@@ -139,10 +139,10 @@ def trace_figure(
 
 
 def training_figure(runs: Sequence[Curve]) -> str:
-    """Training loss and validation CCC of each target over the epochs, a thin line a run.
+    """Draw training loss and validation CCC of each target over the epochs, one line per run.
 
     Returns:
-        data URI of an SVG picture.
+        Data URI of an SVG picture.
     """
     with _style():
         figure = Figure(figsize=(9.0, 2.3))
@@ -203,9 +203,9 @@ def _line(
     values = small.values[:, column]
     stroke = (0, dashes) if dashes else "-"
     panel.plot(small.time_s, values, color=colour, linewidth=width, linestyle=stroke)
-    known = np.pad(~np.isnan(values), 1)
-    alone = known[1:-1] & ~known[:-2] & ~known[2:]
-    if alone.any():  # a line through one point draws nothing
+    present = np.pad(~np.isnan(values), 1)
+    alone = present[1:-1] & ~present[:-2] & ~present[2:]
+    if alone.any():  # a line through one point is invisible
         panel.plot(small.time_s[alone], values[alone], ".", color=colour, markersize=3)
 
 
@@ -234,5 +234,5 @@ def _data_uri(figure: Figure) -> str:
 
 
 def _shorter(path: str) -> str:
-    """A tenth of a point is finer than any screen; six decimals would double the page."""
+    """Round coordinates to 0.1 points, finer than any screen; this halves the size of the page."""
     return re.sub(r"\s*([MLCQz])\s*", r"\1", re.sub(r"(\.\d)\d+", r"\1", path))

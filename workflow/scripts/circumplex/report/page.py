@@ -1,7 +1,7 @@
-"""The report: one HTML page that opens offline, on a phone, and in print.
+"""Write the report: one HTML page that can be read offline, on a phone, and in print.
 
-The page loads nothing and runs nothing: figures are pictures in data URIs, and a content security
-policy forbids the rest. Jinja escapes every text, so a sample's name is never markup.
+The page loads no other file and runs no script: figures are data URIs, and a content security
+policy forbids anything else. Jinja escapes every text, so that a sample's name is never markup.
 """
 
 import math
@@ -22,7 +22,7 @@ from circumplex.report.corpus import (
     SILENT_DBFS,
     CorpusRow,
     ReportSample,
-    corpus_row,
+    make_row,
     plural,
 )
 from circumplex.report.feature_cards import Card
@@ -36,7 +36,7 @@ from circumplex.report.figures import (
     training_figure,
 )
 from circumplex.report.quality import Quality, read_quality
-from circumplex.report.scores import ScoreRow, experiment_rows, read_scores
+from circumplex.report.scores import ScoreRow, read_scores, summarise_experiments
 from circumplex.targets import Target
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -49,21 +49,21 @@ OPEN_TRACES = 12
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What the report is made of.
+    """Contents of the report.
 
     Attributes:
-        title: of the page.
-        samples: in the order of the sheet.
-        random_weights: feature -> ``random:<seed>``.
+        title: title of the page.
+        samples: samples in the order of the sheet.
+        random_weights: ``random:<seed>`` by feature.
         metrics: table with ``kind`` (model or ensemble), ``model``, ``experiment``, ``fold``,
             ``seed`` (-1: none), ``split``, ``target``, ``ccc``, ``frames``, ``samples``.
-        ensembles: tables of predictions.
+        ensembles: tables of predictions by ensemble.
         training_logs: ``experiment/fold/seed0`` -> table with ``epoch``, ``train_loss``,
             ``ccc_valence``, ``ccc_arousal``; NaN or null without validation.
         submissions: name -> manifest with ``ensemble``, ``format``, ``folder``, ``files`` (name ->
             SHA-256) and ``missing`` samples.
-        facts: versions, configuration, date, hardware.
-        cards: of the features in use.
+        facts: versions, configuration, date and hardware.
+        cards: cards of the features in use.
         backbones: cards of the networks that the run trained on still images.
     """
 
@@ -81,13 +81,13 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class Trace:
-    """A sample's figure.
+    """Figure of a sample's predictions.
 
     Attributes:
-        sample: name.
-        split: of the sample.
+        sample: name of the sample.
+        split: split of the sample.
         annotated: whether the annotation is drawn.
-        figure: data URI.
+        figure: data URI of the figure.
     """
 
     sample: str
@@ -98,13 +98,13 @@ class Trace:
 
 @dataclass(frozen=True)
 class Training:
-    """The training curves of an experiment.
+    """Training curves of an experiment.
 
     Attributes:
-        experiment: name.
+        experiment: name of the experiment.
         runs: number of folds times seeds.
-        epochs: most of any run.
-        figure: data URI.
+        epochs: largest number of epochs of a run.
+        figure: data URI of the figure.
     """
 
     experiment: str
@@ -114,14 +114,14 @@ class Training:
 
 
 def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()) -> None:
-    """Write the page, atomically, and the pages with every sample's contact sheet.
+    """Write the page and the pages with every sample's contact sheet, atomically.
 
-    Samples are read one after another, so memory grows only with what a page shows: a row a
-    sample, the figures of at most `MAX_TRACES` samples, the contact sheets of `MAX_SHEETS`.
+    Samples are read one by one, so that memory grows only with what the page shows: one row per
+    sample, the figures of at most `MAX_TRACES` samples, and the contact sheets of `MAX_SHEETS`.
 
     Args:
         output: HTML file to write.
-        inputs: what the run has made.
+        inputs: contents of the report.
         sheets: further HTML files to write, in one folder beside the page; the samples are
             divided among them.
 
@@ -129,14 +129,28 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
         OSError: a table named by the inputs is missing.
     """
     others_have_sound = any(_has_sound(sample) for sample in inputs.samples)
-    corpus = [corpus_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
-    ensembles, models = read_scores(inputs.metrics)
-    summary = _summary(corpus, ensembles)
-    # Sorting is stable: among equals the order of the sheet stays.
+    corpus = [make_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
+    scores = _score_sections(inputs, corpus)
+    # Sorting is stable: among equal samples, the order of the sheet remains.
     corpus.sort(key=lambda row: row.suspicion)
-    tables = {name: PredictionTable(path) for name, path in inputs.ensembles.items()}
-    traced = _traced(corpus, tables)
-    shown = tuple(tables)[: len(DASHES)]
+    environment = _make_environment()
+    page = environment.get_template(TEMPLATE).render(
+        title=inputs.title,
+        random_weights=dict(inputs.random_weights),
+        submissions=dict(inputs.submissions),
+        facts=dict(inputs.facts),
+        cards=inputs.cards,
+        backbones=inputs.backbones,
+        trainings=list(_draw_trainings(inputs.training_logs)),
+        **scores,
+        **_corpus_section(corpus, sheets),
+        **_trace_section(corpus, inputs.ensembles),
+    )
+    _write_sheets(environment.get_template(SHEETS_TEMPLATE), output, inputs.title, corpus, sheets)
+    write_text(output, page)
+
+
+def _make_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -147,69 +161,91 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
     environment.filters.update(
         fixed=_fixed, count=_count, plural=plural, percent=_percent, decibels=_decibels
     )
-    names = [f"{path.parent.name}/{path.name}" for path in sheets]
-    page = environment.get_template(TEMPLATE).render(
-        title=inputs.title,
-        random_weights=dict(inputs.random_weights),
-        summary=summary,
-        corpus=corpus,
-        failures=[(row.sample.name, *failure) for row in corpus for failure in row.sample.failures],
-        suspicious=sum(1 for row in corpus if row.warnings and not row.sample.failures),
-        low_face_share=LOW_FACE_SHARE,
-        silent_dbfs=SILENT_DBFS,
-        max_sheets=MAX_SHEETS,
-        sheet_pages=names,
-        ensembles=ensembles,
-        experiments=experiment_rows(models),
-        models=models,
-        traces=[
-            _trace(row.sample, [tables[name] for name in shown]) for row in traced[:MAX_TRACES]
+    return environment
+
+
+def _score_sections(inputs: ReportInputs, corpus: Sequence[CorpusRow]) -> dict[str, Any]:
+    """Values of the template for the summary and the tables of scores."""
+    ensembles, models = read_scores(inputs.metrics)
+    return {
+        "summary": _summarise(corpus, ensembles),
+        "ensembles": ensembles,
+        "experiments": summarise_experiments(models),
+        "models": models,
+    }
+
+
+def _corpus_section(corpus: Sequence[CorpusRow], sheets: Sequence[Path]) -> dict[str, Any]:
+    """Values of the template for the table of samples and its contact sheets."""
+    return {
+        "corpus": corpus,
+        "failures": [
+            (row.sample.name, *failure) for row in corpus for failure in row.sample.failures
         ],
-        traced=len(traced),
-        open_traces=OPEN_TRACES,
-        points=POINTS,
-        strokes=[
+        "suspicious": sum(1 for row in corpus if row.warnings and not row.sample.failures),
+        "low_face_share": LOW_FACE_SHARE,
+        "silent_dbfs": SILENT_DBFS,
+        "max_sheets": MAX_SHEETS,
+        "sheet_pages": [f"{path.parent.name}/{path.name}" for path in sheets],
+    }
+
+
+def _trace_section(corpus: Sequence[CorpusRow], ensembles: Mapping[str, Path]) -> dict[str, Any]:
+    """Values of the template for the figures of predictions."""
+    tables = {name: PredictionTable(path) for name, path in ensembles.items()}
+    predicted = _select_predicted(corpus, tables)
+    shown = tuple(tables)[: len(DASHES)]
+    return {
+        "traces": [
+            _draw_trace(row.sample, [tables[name] for name in shown])
+            for row in predicted[:MAX_TRACES]
+        ],
+        "traced": len(predicted),
+        "open_traces": OPEN_TRACES,
+        "points": POINTS,
+        "strokes": [
             (name, " ".join(f"{d:g}" for d in dashes))
             for name, dashes in zip(shown, DASHES, strict=False)
         ],
-        tables=dict(inputs.ensembles),
-        trainings=list(_trainings(inputs.training_logs)),
-        submissions=dict(inputs.submissions),
-        facts=dict(inputs.facts),
-        cards=inputs.cards,
-        backbones=inputs.backbones,
-        colours={target.value: colour for target, colour in COLOURS.items()},
-    )
-    template = environment.get_template(SHEETS_TEMPLATE)
+        "tables": dict(ensembles),
+        "colours": {target.value: colour for target, colour in COLOURS.items()},
+    }
+
+
+def _write_sheets(
+    template: jinja2.Template,
+    report: Path,
+    title: str,
+    corpus: Sequence[CorpusRow],
+    sheets: Sequence[Path],
+) -> None:
+    """Write the pages of contact sheets, with an equal number of samples each."""
     share = -(-len(corpus) // max(len(sheets), 1))
     for number, path in enumerate(sheets):
         first = number * share
-        write_text(
-            path,
-            template.render(
-                title=inputs.title,
-                report=output.name,
-                rows=corpus[first : first + share],
-                first=first + 1,
-                samples=len(corpus),
-                pages=[other.name for other in sheets],
-                number=number,
-            ),
+        page = template.render(
+            title=title,
+            report=report.name,
+            rows=corpus[first : first + share],
+            first=first + 1,
+            samples=len(corpus),
+            pages=[other.name for other in sheets],
+            number=number,
         )
-    write_text(output, page)
+        write_text(path, page)
 
 
 def _has_sound(sample: ReportSample) -> bool:
     return sample.quality is not None and read_quality(sample.quality).sound_s is not None
 
 
-def _summary(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> list[str]:
+def _summarise(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> list[str]:
     splits = Counter(row.sample.split for row in corpus)
     parts = ", ".join(f"{number:,} {split}" for split, number in splits.items())
-    known = [row.quality for row in corpus if row.quality is not None]
-    hours = math.fsum(quality.duration_s for quality in known) / 3600
+    qualities = [row.quality for row in corpus if row.quality is not None]
+    hours = math.fsum(quality.duration_s for quality in qualities) / 3600
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} minutes"
-    frames = sum(quality.frames for quality in known)
+    frames = sum(quality.frames for quality in qualities)
     lines = [
         f"{plural(len(corpus), 'sample')}{f' ({parts})' if parts else ''}, "
         f"{length} of video, {plural(frames, 'frame')}."
@@ -224,13 +260,15 @@ def _summary(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> list
     return lines
 
 
-def _traced(corpus: Iterable[CorpusRow], tables: Mapping[str, PredictionTable]) -> list[CorpusRow]:
-    """Samples of any ensemble: those with annotation to compare with first."""
+def _select_predicted(
+    corpus: Iterable[CorpusRow], tables: Mapping[str, PredictionTable]
+) -> list[CorpusRow]:
+    """Samples that any ensemble predicted, those with an annotation first."""
     predicted = [row for row in corpus if any(row.sample.name in t for t in tables.values())]
     return sorted(predicted, key=lambda row: not row.annotated)
 
 
-def _trace(sample: ReportSample, tables: Sequence[PredictionTable]) -> Trace:
+def _draw_trace(sample: ReportSample, tables: Sequence[PredictionTable]) -> Trace:
     name = sample.name
     predictions = [
         Series(table.time_s(name), table.values(name)) if name in table else None
@@ -250,12 +288,12 @@ def _trace(sample: ReportSample, tables: Sequence[PredictionTable]) -> Trace:
     return Trace(name, sample.split, annotation is not None, figure)
 
 
-def _trainings(logs: Mapping[str, Path]) -> Iterable[Training]:
+def _draw_trainings(logs: Mapping[str, Path]) -> Iterable[Training]:
     experiments: dict[str, list[Curve]] = defaultdict(list)
     columns = ["epoch", "train_loss", *(f"ccc_{target}" for target in Target)]
     for run, path in logs.items():
         epoch, loss, *ccc = read_columns(path, columns)
-        # Without validation a column may be null: as float64 it is NaN.
+        # Without validation, a column may be null, which becomes NaN as float64.
         scores = np.stack([np.asarray(values, dtype=np.float64) for values in ccc], axis=1)
         experiments[run.rsplit("/", 2)[0]].append(Curve(epoch, loss, scores))
     for experiment, curves in experiments.items():
@@ -264,7 +302,7 @@ def _trainings(logs: Mapping[str, Path]) -> Iterable[Training]:
 
 
 def _fixed(value: float | None, decimals: int = 3) -> str:
-    """A number with a fixed number of decimals and a true minus; a dash for none and NaN."""
+    """Format a number with fixed decimals and a minus sign; a dash for None and NaN."""
     if value is None or math.isnan(value):
         return "–"
     return f"{value:,.{decimals}f}".replace("-", "−").replace("inf", "∞")
@@ -275,7 +313,7 @@ def _percent(value: float | None) -> str:
 
 
 def _decibels(quality: Quality | None) -> str:
-    """Level of the sound; what is missing is said."""
+    """Format the level of the sound in dB; "none" without sound, a dash without a summary."""
     if quality is None:
         return "–"
     return "none" if quality.sound_s is None else _fixed(quality.level_dbfs, 1)

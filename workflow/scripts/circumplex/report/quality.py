@@ -1,7 +1,7 @@
-"""What a person should see of a sample before trusting it: its faces in small, and a few numbers.
+"""Summarise the quality of a sample: a contact sheet of face crops and a few statistics.
 
-One table of one row a sample, so that the tables of a corpus put together are the corpus's table.
-It is made from what earlier stages wrote; no video is read again.
+There is one table of one row per sample. It is made from the results of earlier stages; no video
+is read again.
 """
 
 import math
@@ -20,38 +20,38 @@ from numpy.typing import NDArray
 from circumplex.io.parquet import TableWriter, iter_batches, to_numpy
 from circumplex.media.wave import SAMPLE_RATE, read_blocks
 
-TILES, TILES_A_ROW = 16, 8
+TILES, TILES_PER_ROW = 16, 8
 TILE, CAPTION, GAP = 96, 16, 4
-"""Pixels of a contact sheet: side of a crop, height of the line below, space between."""
+"""Sizes in a contact sheet, in pixels: side of a crop, height of its caption, gap between tiles."""
 SHEET_QUALITY = 80
 WINDOW = SAMPLE_RATE // 10
-"""Audio samples of a window that is silent or not."""
+"""Length of the windows that are silent or not, in audio samples: 0.1 s."""
 SILENT_DBFS = -60.0
 LARGEST_PX = 4096
-"""Faces are counted by their size in pixels; larger ones count as of this size."""
+"""Largest face size that is counted, in pixels; larger faces count as this size."""
 ROWS_AT_ONCE = 256
 INK, QUIET, EMPTY = (55, 41, 31), (114, 100, 91), (235, 231, 229)
-"""Colours, blue first."""
+"""Colours in the order blue, green, red."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Numbers of one sample; none where there is nothing to measure.
+    """Statistics of a sample; None where there is nothing to measure. Shares lie in [0, 1].
 
     Attributes:
-        frames: of the timeline.
-        duration_s: from the first frame to the end of the last.
-        decoded_share: frames that decode; 0 for sound alone.
-        valid_share: frames with a valid face of the subject.
-        interpolated_share: frames in which nothing was detected, their faces tracked.
-        face_px: median side of the subject's face (root of its box's area), whole pixels.
-        detections: faces a frame, on average.
-        most_detections: in one frame.
-        crowded_share: frames with two faces or more.
-        switches: times that the subject's face went on in another track.
-        sound_s: from time 0 to the end of the sound.
-        level_dbfs: root mean square in decibels to full scale; -inf for digital silence.
-        silent_share: parts of 0.1 s below -60 dBFS.
+        frames: number of frames in the timeline.
+        duration_s: seconds from the first frame to the end of the last.
+        decoded_share: share of the frames that decode; 0 with sound only.
+        valid_share: share of the frames with a valid face of the subject.
+        interpolated_share: share of the frames whose faces were interpolated.
+        face_px: median side of the subject's face (root of its box's area), in whole pixels.
+        detections: mean number of faces per frame.
+        most_detections: largest number of faces in one frame.
+        crowded_share: share of the frames with two or more faces.
+        switches: number of changes of the subject's face to another track.
+        sound_s: seconds from time 0 to the end of the sound.
+        level_dbfs: root mean square in dB relative to full scale; -inf for digital silence.
+        silent_share: share of the 0.1 s windows below -60 dBFS.
     """
 
     frames: int
@@ -79,7 +79,7 @@ SCHEMA = pa.schema(
         pa.field("sheet", pa.binary()),
     ]
 )
-"""`Quality`, and the contact sheet: a JPEG of crops at regular times, null without faces."""
+"""`Quality` and the contact sheet: a JPEG of crops at regular times, null without faces."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class Tile:
     """A crop of the contact sheet.
 
     Attributes:
-        frame: number.
-        time_s: of the frame.
-        crop: encoded image; none where the frame has no valid face.
+        frame: number of the frame.
+        time_s: time of the frame in seconds.
+        crop: encoded image; None if the frame has no valid face.
     """
 
     frame: int
@@ -111,17 +111,17 @@ def summarise_quality(
         timeline: table of `circumplex.media.timeline.extract_frames`.
         output: table to write.
         metadata: how the table is made.
-        faces: table of faces, or none without a picture.
-        sound: WAV of `circumplex.media.sound.extract_audio`, or none without sound.
+        faces: table of faces; None without a video stream.
+        sound: WAV file of `circumplex.media.sound.extract_audio`; None without sound.
     """
-    numbers = _of_timeline(timeline)
+    numbers = _measure_timeline(timeline)
     sheet = None
     if faces is not None:
-        of_faces, tiles = _of_faces(faces, numbers["frames"], numbers["duration_s"])
+        of_faces, tiles = _measure_faces(faces, numbers["frames"], numbers["duration_s"])
         numbers |= of_faces
         sheet = draw_sheet(tiles) if tiles else None
     if sound is not None:
-        numbers |= _of_sound(sound)
+        numbers |= _measure_sound(sound)
     write_quality(output, Quality(**numbers), sheet, metadata)
 
 
@@ -135,32 +135,34 @@ def write_quality(
 
 
 def read_quality(path: Path) -> Quality:
-    """The numbers of a sample, without the contact sheet."""
+    """Read the statistics of a sample, without the contact sheet."""
     names = [field.name for field in fields(Quality)]
     return Quality(**pq.read_table(path, columns=names).to_pylist()[0])
 
 
 def read_sheet(path: Path) -> bytes | None:
-    """The contact sheet of a sample, JPEG."""
+    """Read the contact sheet of a sample as JPEG; None if there is none."""
     sheet: bytes | None = pq.read_table(path, columns=["sheet"])["sheet"][0].as_py()
     return sheet
 
 
-def _of_timeline(timeline: Path) -> dict[str, Any]:
+def _measure_timeline(timeline: Path) -> dict[str, Any]:
     frames, decoded, last_s = 0, 0, 0.0
     for batch in iter_batches(timeline, ["time_s", "decoded"]):
         frames += batch.num_rows
         decoded += int(to_numpy(batch["decoded"]).sum())
         last_s = float(batch["time_s"][-1].as_py())
-    # The last frame is taken to last as long as the others on average, a lone one 1/25 s.
+    # The last frame lasts as long as the others on average; a single frame lasts 1/25 s.
     step_s = last_s / (frames - 1) if frames > 1 else 0.04
     share = decoded / max(frames, 1)
     return {"frames": frames, "duration_s": last_s + step_s, "decoded_share": share}
 
 
-def _of_faces(faces: Path, frames: int, duration_s: float) -> tuple[dict[str, Any], list[Tile]]:
+def _measure_faces(
+    faces: Path, frames: int, duration_s: float
+) -> tuple[dict[str, Any], list[Tile]]:
     count = min(TILES, frames)
-    # A little early: a time that is rounded up must not pass the frame that begins then.
+    # Slightly early, since a time that was rounded up could lie after the frame that starts there.
     wanted = [duration_s * k / count - 1e-6 for k in range(count)]
     tiles: list[Tile] = []
     valid = interpolated = switches = detections = crowded = most = 0
@@ -170,10 +172,10 @@ def _of_faces(faces: Path, frames: int, duration_s: float) -> tuple[dict[str, An
         valid += int(to_numpy(batch["valid"]).sum())
         interpolated += int(to_numpy(batch["interpolated"]).sum())
         switches += int(to_numpy(batch["subject_switch"]).sum())
-        found = to_numpy(pc.list_value_length(batch["detections"]))
-        detections += int(found.sum())
-        crowded += int((found > 1).sum())
-        most = max(most, int(found.max(initial=0)))
+        counts = to_numpy(pc.list_value_length(batch["detections"]))
+        detections += int(counts.sum())
+        crowded += int((counts > 1).sum())
+        most = max(most, int(counts.max(initial=0)))
         boxes = batch["box"].drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, 4)
         areas = np.prod((boxes[:, 2:] - boxes[:, :2]).clip(min=0), axis=1, dtype=np.float64)
         pixels = np.sqrt(areas).round().astype(np.int64).clip(max=LARGEST_PX)
@@ -186,7 +188,7 @@ def _of_faces(faces: Path, frames: int, duration_s: float) -> tuple[dict[str, An
                 tiles.append(Tile(frame, float(times[k]), batch["crop"][k].as_py()))
     share = max(frames, 1)
     numbers = {"valid_share": valid / share, "switches": switches}
-    # Crops that were handed out come without boxes and detections.
+    # Imported crops have no boxes and no detections.
     if detections or not valid:
         numbers |= {
             "interpolated_share": interpolated / share,
@@ -199,7 +201,7 @@ def _of_faces(faces: Path, frames: int, duration_s: float) -> tuple[dict[str, An
     return numbers, tiles
 
 
-def _of_sound(sound: Path) -> dict[str, Any]:
+def _measure_sound(sound: Path) -> dict[str, Any]:
     total, count, windows, silent = 0.0, 0, 0, 0
     for block in read_blocks(sound, 100 * WINDOW):
         padded = np.pad(block.astype(np.float64), (0, -len(block) % WINDOW)).reshape(-1, WINDOW)
@@ -217,13 +219,13 @@ def _of_sound(sound: Path) -> dict[str, Any]:
 
 
 def draw_sheet(tiles: Sequence[Tile]) -> bytes:
-    """Contact sheet: crops row by row, each with its frame number and time below; JPEG."""
-    rows = -(-len(tiles) // TILES_A_ROW)
-    columns = min(len(tiles), TILES_A_ROW)
+    """Draw a contact sheet as JPEG: crops row by row, with frame number and time below each."""
+    rows = -(-len(tiles) // TILES_PER_ROW)
+    columns = min(len(tiles), TILES_PER_ROW)
     step_x, step_y = TILE + GAP, TILE + CAPTION + GAP
     sheet = np.full((rows * step_y - GAP, columns * step_x - GAP, 3), 255, np.uint8)
     for k, tile in enumerate(tiles):
-        y, x = k // TILES_A_ROW * step_y, k % TILES_A_ROW * step_x
+        y, x = k // TILES_PER_ROW * step_y, k % TILES_PER_ROW * step_x
         sheet[y : y + TILE, x : x + TILE] = _picture(tile.crop)
         _write(sheet, str(tile.frame), (x, y + TILE + CAPTION - 4), INK)
         time = f"{tile.time_s:.1f} s"

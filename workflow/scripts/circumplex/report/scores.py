@@ -1,4 +1,4 @@
-"""The scores in the report: a row a model or ensemble and split, and experiments over seeds."""
+"""Scores in the report: one row per model or ensemble and split, and experiments over seeds."""
 
 import math
 import statistics
@@ -18,13 +18,13 @@ class ScoreRow:
     """CCC of an ensemble, or of one trained model, on a split.
 
     Attributes:
-        name: of the ensemble or the experiment.
-        fold: empty for an ensemble.
-        seed: -1 for an ensemble.
-        split: what it was scored on.
-        valence, arousal: CCC; NaN where undefined.
-        frames: annotated frames scored.
-        samples: samples that have any.
+        name: name of the ensemble or the experiment.
+        fold: fold of the model; empty for an ensemble.
+        seed: seed of the model; -1 for an ensemble.
+        split: split it was scored on.
+        valence, arousal: CCC in [-1, 1]; NaN where undefined.
+        frames: number of scored annotated frames.
+        samples: number of samples with annotated frames.
     """
 
     name: str
@@ -44,10 +44,10 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean over all runs, and how far seeds lie apart.
+    """Mean over all runs, and deviation over seeds.
 
     Attributes:
-        mean: over all folds and seeds.
+        mean: mean over all folds and seeds.
         deviation: sample standard deviation over seeds of the mean over folds; NaN with one seed.
     """
 
@@ -60,8 +60,8 @@ class ExperimentRow:
     """CCC of an experiment on a split.
 
     Attributes:
-        experiment, split: what was scored.
-        folds, seeds: how many of each.
+        experiment, split: experiment and the split it was scored on.
+        folds, seeds: number of folds and of seeds.
         scores: `Spread` of valence, arousal, and their mean.
     """
 
@@ -73,24 +73,24 @@ class ExperimentRow:
 
 
 def read_scores(metrics: Path) -> tuple[list[ScoreRow], list[ScoreRow]]:
-    """The rows of the CCC table, both targets in one row: those of ensembles, those of models."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    """Read the rows of ensembles and those of models from the CCC table, both targets in a row."""
+    by_key: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
     for row in pq.read_table(metrics).to_pylist():
         ensemble = row["kind"] == "ensemble"
         name = row["model"] if ensemble else row["experiment"]
         fold, seed = ("", -1) if ensemble else (str(row["fold"]), row["seed"])
-        scores = found[ensemble, name, fold, seed, row["split"]]
+        scores = by_key[ensemble, name, fold, seed, row["split"]]
         scores[row["target"]] = math.nan if row["ccc"] is None else row["ccc"]
         scores["counts"] = row["frames"], row["samples"]
     parts: tuple[list[ScoreRow], list[ScoreRow]] = ([], [])
-    for (ensemble, *key), scores in found.items():
+    for (ensemble, *key), scores in by_key.items():
         targets = [scores.get(target.value, math.nan) for target in Target]
         parts[not ensemble].append(ScoreRow(*key, *targets, *scores["counts"]))
     return parts
 
 
-def experiment_rows(models: Sequence[ScoreRow]) -> list[ExperimentRow]:
-    """The models' scores, an experiment and split a row."""
+def summarise_experiments(models: Sequence[ScoreRow]) -> list[ExperimentRow]:
+    """Summarise the models' scores, one row per experiment and split."""
     grouped: dict[tuple[str, str], list[ScoreRow]] = defaultdict(list)
     for row in models:
         grouped[row.name, row.split].append(row)
@@ -116,6 +116,6 @@ def _spread(scores: Iterable[tuple[int, float]]) -> Spread:
         by_seed[seed].append(score)
     means = [statistics.fmean(values) for values in by_seed.values()]
     everything = [score for values in by_seed.values() for score in values]
-    # statistics.stdev refuses what is not finite.
-    known = len(means) > 1 and all(map(math.isfinite, means))
-    return Spread(statistics.fmean(everything), statistics.stdev(means) if known else math.nan)
+    # statistics.stdev raises for values that are not finite.
+    defined = len(means) > 1 and all(map(math.isfinite, means))
+    return Spread(statistics.fmean(everything), statistics.stdev(means) if defined else math.nan)

@@ -1,10 +1,10 @@
-"""Submission files of the ABAW challenges, and a checker that refuses what organisers would.
+"""Write and check submission files of the ABAW challenges.
 
-3rd challenge: a folder with one text a sample, header ``valence,arousal``, one row a frame.
+3rd challenge: a folder with one text per sample, header ``valence,arousal``, one row per frame.
 6th and later: one CSV, ``image_location,valence,arousal``, rows ``<sample>/00001.jpg,...``.
 
-Where the organisers' count of a video's frames is not ours, their list decides under ``rows:
-list``: frames past our last one take its prediction, frames past their last one are left out.
+If the organisers count a video's frames differently, their list decides with ``rows: list``: frames
+past the last decoded one repeat its prediction, and frames past the last listed one are omitted.
 """
 
 import csv
@@ -39,7 +39,7 @@ def image_name(sample: str, frame: int) -> str:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``path``; put it in its place when the block ends well."""
+    """Yield an empty folder beside ``path``; move it to ``path`` if the block succeeds."""
     temporary = path.with_name(f".partial-{path.name}")
     former = path.with_name(f".former-{path.name}")
     for left_over in (temporary, former):
@@ -55,18 +55,21 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(left_over, ignore_errors=True)
 
 
-def fitted(
+def fit_rows(
     predictions: NDArray[np.floating], rows: int, max_difference: int
 ) -> NDArray[np.floating]:
-    """Predictions of a sample as the organisers count its frames.
+    """Cut or extend a sample's predictions to the organisers' number of frames.
 
     Args:
-        predictions: (frames, 2).
-        rows: to give; past the last frame its prediction is repeated.
-        max_difference: frames that may be repeated so.
+        predictions: (frames, 2) predictions.
+        rows: number of rows to return; the last prediction is repeated if needed.
+        max_difference: largest number of repetitions.
+
+    Returns:
+        Predictions (rows, 2).
 
     Raises:
-        SubmissionError: more frames than that: hardly the same video.
+        SubmissionError: more repetitions would be needed: it is hardly the same video.
     """
     if rows - len(predictions) > max_difference:
         raise SubmissionError(
@@ -93,7 +96,7 @@ def write_submission(
 
     Args:
         path: ``<folder>/<sample>.txt``.
-        predictions: (frames, 2) in [-1, 1], one row a frame.
+        predictions: (frames, 2) in [-1, 1], one row per frame.
         decimals: digits after the point.
 
     Raises:
@@ -165,11 +168,11 @@ def read_submission(path: Path) -> NDArray[np.float32]:
 
 
 def check_submission(folder: Path, expected_rows: Mapping[str, int]) -> None:
-    """Refuse a folder of texts that is not exactly what was asked for.
+    """Check that a folder of texts holds exactly the expected samples and rows.
 
     Args:
-        folder: of the submission.
-        expected_rows: rows a sample.
+        folder: folder of the submission.
+        expected_rows: number of rows per sample.
 
     Raises:
         SubmissionError: files that are missing or extra, a wrong header or number of rows, a row
@@ -246,7 +249,7 @@ def check_image_submission(path: Path, expected_rows: Mapping[str, int]) -> None
 
     Args:
         path: of the CSV.
-        expected_rows: frames a sample, each named by `image_name`; their order is free.
+        expected_rows: number of frames per sample, named by `image_name`, in any order.
 
     Raises:
         SubmissionError: rows that are missing, extra or repeated, a wrong header, a row that is

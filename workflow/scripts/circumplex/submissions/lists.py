@@ -1,7 +1,7 @@
-"""The organisers' list of what a submission must hold: samples, or single images.
+"""Read the organisers' list of the samples or images that a submission must contain.
 
-Two forms are read: a text with the name of a sample a line, and a sample file whose first cell is
-``<sample>/<image>.jpg``, images numbered from 1, with or without the header ``image_location``.
+Two formats are read: a text with one sample's name per line, and a CSV whose first cell is
+``<sample>/<image>.jpg``, with images numbered from 1, with or without header ``image_location``.
 
 Imported while the workflow is parsed: standard library only.
 """
@@ -20,9 +20,9 @@ class ListedRow(NamedTuple):
     """A line of the list.
 
     Attributes:
-        sample: name.
-        frame: from 0; none where the line names a whole sample.
-        text: the line's first cell as it stands, which a submission repeats.
+        sample: name of the sample.
+        frame: frame number from 0; None if the line names a whole sample.
+        text: first cell of the line, which a submission repeats unchanged.
     """
 
     sample: str

@@ -1,4 +1,4 @@
-"""A submission in the making: which rows, by whose count of frames, and what is missing."""
+"""Assemble a submission: its samples, its rows, and which predictions are missing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from circumplex.submissions.files import (
     check_image_submission,
     check_listed_submission,
     check_submission,
-    fitted,
+    fit_rows,
     write_image_submission,
     write_listed_submission,
     write_submission,
@@ -24,14 +24,14 @@ from circumplex.submissions.lists import ListedRow, listed_samples, read_list
 
 @dataclass(frozen=True)
 class Submission:
-    """What to write.
+    """Samples and rows of a submission.
 
     Attributes:
         table: predictions of the ensemble.
-        samples: in the order of the list, or of the sheet without one.
-        listed: the organisers' list, if there is one.
-        by_list: frames are counted as in the list; else as they were decoded.
-        max_difference: frames that the two counts may differ by.
+        samples: samples in the order of the list, or of the sheet without a list.
+        listed: the organisers' list; None if there is none.
+        by_list: whether frames are counted as in the list instead of as decoded.
+        max_difference: largest accepted difference between the two counts of frames.
     """
 
     table: PredictionTable
@@ -42,24 +42,24 @@ class Submission:
 
     @cached_property
     def missing(self) -> list[str]:
-        """Samples without prediction: they failed in an earlier stage."""
+        """Samples without predictions, which failed in an earlier stage."""
         return [sample for sample in self.samples if sample not in self.table]
 
     @cached_property
     def predicted(self) -> list[str]:
-        """Samples with prediction."""
+        """Samples with predictions."""
         return [sample for sample in self.samples if sample in self.table]
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """Rows of each predicted sample."""
+        """Number of rows of each predicted sample."""
         if not self.by_list:
             return {sample: self.table.frames(sample) for sample in self.predicted}
         return {sample: self._listed_rows[sample] for sample in self.predicted}
 
     @cached_property
     def counted_otherwise(self) -> dict[str, list[int]]:
-        """Samples whose frames are counted otherwise in the list: [decoded, listed]."""
+        """Frames as [decoded, listed] of the samples for which these counts differ."""
         both = {
             sample: [self.table.frames(sample), self._listed_rows[sample]]
             for sample in self.predicted
@@ -73,21 +73,21 @@ class Submission:
         return {sample: rows for sample, rows in found.items() if rows is not None}
 
     def values(self, sample: str) -> NDArray[np.floating]:
-        """Predictions of a sample, as many rows as are asked for.
+        """Predictions of a sample with the required number of rows, (rows, 2).
 
         Raises:
-            SubmissionError: the list counts far more frames; names the sample.
+            SubmissionError: the list has too many more frames; the message names the sample.
         """
         try:
-            return fitted(self.table.values(sample), self.rows[sample], self.max_difference)
+            return fit_rows(self.table.values(sample), self.rows[sample], self.max_difference)
         except SubmissionError as error:
             raise SubmissionError(f"{sample}: {error}") from error
 
     def write_texts(self, folder: Path) -> None:
-        """Write one text a sample (3rd challenge), and check them.
+        """Write one text per sample (3rd challenge) and check them.
 
         Raises:
-            SubmissionError: the list counts far other frames; names the sample.
+            SubmissionError: the counts of frames differ too much; the message names the sample.
         """
         for sample in self.predicted:
             lost = self.table.frames(sample) - self.rows[sample]
@@ -100,7 +100,7 @@ class Submission:
         check_submission(folder, self.rows)
 
     def write_table(self, path: Path) -> None:
-        """Write one CSV (6th challenge and later), and check it."""
+        """Write one CSV (6th challenge and later) and check it."""
         if self._listed_rows:
             write_listed_submission(path, self._images(), self.values)
             check_listed_submission(path, self._images())

@@ -1,4 +1,4 @@
-"""What the readers of still-image sets share: strict tables, splits without chance."""
+"""Shared parts of the readers of still-image sets: strict tables and deterministic splits."""
 
 import csv
 import hashlib
@@ -21,23 +21,23 @@ class StillReader(Protocol):
     """A set in one published layout.
 
     Attributes:
-        left_out: what the set itself says is not to be used, counted by reason as it is read.
+        left_out: number of images that the set itself excludes, by reason, counted while reading.
     """
 
     left_out: Counter[str]
 
     def describe(self, name: str) -> SetDescription:
-        """What the table says of the set.
+        """Describe the set for its table.
 
         Raises:
             StillSetError: the folder is not in the published layout.
         """
 
     def stills(self) -> Iterator[Still]:
-        """The rows, as they are read; images are not opened.
+        """Yield the rows; images are not opened.
 
         Raises:
-            StillSetError: naming the file and the row that cannot be read.
+            StillSetError: a row cannot be read; the message names the file and the row.
         """
 
 
@@ -46,10 +46,10 @@ class Folds:
     """Which people are held out: no person is in two splits.
 
     Attributes:
-        count: of the folds.
-        val: the fold that is the validation set, from 1; 0 for none.
-        test: the fold that is the test set; 0 for none.
-        seed: of the division.
+        count: number of folds.
+        val: fold that is the validation set, from 1; 0 for none.
+        test: fold that is the test set, from 1; 0 for none.
+        seed: seed of the division.
     """
 
     count: int = 5
@@ -84,8 +84,8 @@ class HeldOut:
     """A share of the training images as validation set, where a set has none of its own.
 
     Attributes:
-        share: of the images; which ones follows from their names alone.
-        seed: of the choice.
+        share: share of the images, in [0, 1]; their names alone decide which ones.
+        seed: seed of the choice.
     """
 
     share: float = 0.0
@@ -116,9 +116,9 @@ class Table:
     """A delimited text with a header, read row by row; messages name file and line.
 
     Attributes:
-        path: of the text.
-        columns: that it must have, by their names without case and blanks around.
-        header: names to use where the text has no header; it has one if it names the first column.
+        path: path of the text.
+        columns: required columns; case and surrounding blanks of names are ignored.
+        header: names for a text without a header; a text with the first name has a header.
     """
 
     path: Path
@@ -165,7 +165,7 @@ class Table:
             raise StillSetError(f"{self.path}: two columns of one name")
 
     def error(self, problem: str) -> StillSetError:
-        """Of the row just read."""
+        """Make an error about the row that was read last."""
         return StillSetError(f"{self.path}, line {self.line}: {problem}")
 
     def number(self, row: Mapping[str, str], column: str, kind: type[float] = float) -> float:
@@ -185,7 +185,7 @@ class Table:
 
 
 def frame_files(folder: Path) -> dict[int, str]:
-    """Images of a folder by the number that their name is: ``0012.jpg`` is 12.
+    """List the images of a folder by the number in their name: ``0012.jpg`` is 12.
 
     Raises:
         StillSetError: a name is no number, or two names are the same one.
@@ -203,7 +203,7 @@ def frame_files(folder: Path) -> dict[int, str]:
 
 
 def five_points(points: Sequence[float]) -> tuple[float, ...]:
-    """Centres of the eyes, tip of the nose, corners of the mouth, of 68 points (x, y in turn)."""
+    """Reduce 68 points (x and y alternate) to eye centres, tip of the nose and mouth corners."""
     pairs = np.asarray(points, np.float64).reshape(68, 2)
     chosen = [pairs[36:42].mean(0), pairs[42:48].mean(0), pairs[30], pairs[48], pairs[54]]
     return tuple(float(value) for value in np.concatenate(chosen))

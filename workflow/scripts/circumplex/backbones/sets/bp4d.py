@@ -26,16 +26,16 @@ NAN = float("nan")
 class Bp4d:
     """``AUCoding`` below ``path``, and a folder of face crops, ``<subject>/<task>/<frame>.jpg``.
 
-    Occurrences are ``AUCoding/AU_OCC/F001_T1.csv`` (or ``AUCoding/F001_T1.csv``): a row a frame
+    Occurrences are ``AUCoding/AU_OCC/F001_T1.csv`` (or ``AUCoding/F001_T1.csv``): a row per frame
     under a header of action units, 9 for not coded. Intensities are
     ``AUCoding/AU_INT/AU06/F001_T1_AU06.csv``: frame and value, without header.
 
     Attributes:
-        path: of the set.
+        path: folder of the set.
         images: folder of aligned crops, named by the frame's number (leading zeros do not count).
-        coding: what to read.
-        every: take a frame in so many; neighbours are nearly the same.
-        folds: of people.
+        coding: kind of coding to read.
+        every: use every n-th frame only, since neighbouring frames are nearly identical.
+        folds: folds of people.
     """
 
     path: Path

@@ -23,15 +23,15 @@ SUBJECT = re.compile(r"SN\d{3}")
 class Disfa:
     """``ActionUnit_Labels/SN001/SN001_au1.txt`` below ``path``, and crops ``SN001/<frame>.png``.
 
-    A label file has a line ``frame,intensity`` a frame, from 1. The set holds videos; ``images``
-    are aligned crops of their frames.
+    A label file has one line ``frame,intensity`` per frame, from 1. The set holds videos;
+    ``images`` are aligned crops of their frames.
 
     Attributes:
-        path: of the set.
+        path: folder of the set.
         images: folder of aligned crops, named by the frame's number.
         first_frame: number of the crop of the first frame: tools count from 0 or from 1.
-        every: take a frame in so many; neighbours are nearly the same.
-        folds: of people.
+        every: use every n-th frame only, since neighbouring frames are nearly identical.
+        folds: folds of people.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""FER+: Microsoft's ten votes a face (`fer2013new.csv`) on the images of FER2013.
+"""FER+: Microsoft's ten votes per face (`fer2013new.csv`) on the images of FER2013.
 
 Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
 Distribution", ICMI 2016; the rules for votes are those of the code published with it.

@@ -1,4 +1,4 @@
-"""Any set of stills as a csv of the user's own, a row an image."""
+"""Any set of still images as a CSV file of the user's own, one row per image."""
 
 import math
 import re

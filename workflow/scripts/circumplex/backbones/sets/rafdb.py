@@ -19,14 +19,14 @@ CODES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutra
 
 @dataclass
 class RafDb:
-    """The folder ``basic`` as handed out, or the one above it.
+    """The folder ``basic`` as distributed, or its parent folder.
 
-    ``EmoLabel/list_patition_label.txt`` (so spelt) has a line ``train_00001.jpg 5`` an image, whose
-    aligned form is ``Image/aligned/train_00001_aligned.jpg``.
+    ``EmoLabel/list_patition_label.txt`` (sic) has a line per image, such as ``train_00001.jpg 5``,
+    whose aligned image is ``Image/aligned/train_00001_aligned.jpg``.
 
     Attributes:
-        path: the folder.
-        held_out: part of the training set as validation set; the set has none of its own.
+        path: folder of the set.
+        held_out: part of the training set used as validation set, since the set has none.
     """
 
     path: Path

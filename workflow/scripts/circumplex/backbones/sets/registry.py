@@ -1,4 +1,4 @@
-"""The readers by the name that the config gives them."""
+"""Readers of still-image sets by their name in the config."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,11 +32,11 @@ TYPES: Mapping[str, Any] = {
 
 
 def make_reader(kind: str, options: Mapping[str, Any]) -> StillReader:
-    """The reader of a set.
+    """Make the reader of a set.
 
     Args:
-        kind: of `READERS`.
-        options: of the reader, as the config has them.
+        kind: name of the reader in `READERS`.
+        options: options of the reader from the config.
     """
     values = {key: TYPES.get(key, lambda v: v)(value) for key, value in options.items()}
     reader: StillReader = READERS[kind](**values)

@@ -1,1 +1,1 @@
-"""Features that the user has on disk."""
+"""Import of features that the user has computed."""

@@ -1,7 +1,7 @@
-"""Reading features that a user brings along: npy, csv, Parquet, HDF5; one row a video frame.
+"""Import features from a user's files (npy, csv, Parquet, HDF5), with one row per video frame.
 
-Rows are streamed, so memory does not grow with a video's length. What is wrong with a sample's file
-fails that sample, and the message names the file.
+Rows are streamed, so that memory does not grow with the length of a video. A problem with a
+sample's file fails that sample, and the message names the file.
 """
 
 import csv
@@ -61,7 +61,7 @@ def open_feature(root: Path, feature: str, sample: str) -> FeatureFile:
     if files[0].suffix in HDF5:
         return _hdf5(files, sample)
     if len(files) > 1:
-        raise SampleError(f"{' and '.join(map(str, files))}: which one? Keep one of them")
+        raise SampleError(f"{' and '.join(map(str, files))} hold the same sample: remove one")
     (path,) = files
     readers = {".npy": _npy, ".csv": _csv}
     try:
@@ -92,8 +92,8 @@ def import_features(
         sample: name.
         timeline: the sample's table of frame times.
         output: table to write.
-        dimension: values a frame.
-        metadata: to write into the table.
+        dimension: values per frame.
+        metadata: metadata to write into the table.
 
     Raises:
         SampleError: a file that cannot be read, has another number of rows than the video has
@@ -104,7 +104,7 @@ def import_features(
     if source.rows != len(time_s):
         raise SampleError(
             f"{source.path} has {source.rows} rows of {feature} for {len(time_s)} video frames; "
-            "give one row a frame"
+            "write one row per frame"
         )
     schema = frame_schema(vector_field(feature, dimension))
     start = 0
@@ -132,7 +132,7 @@ def checked_blocks(
             if block.ndim != 2 or block.shape[1] != dimension:
                 found = block.shape[1] if block.ndim == 2 else f"an array of shape {block.shape},"
                 raise SampleError(
-                    f"{source.path} has {found} values a frame, expected {dimension} of {feature}"
+                    f"{source.path} has {found} values per frame, expected {dimension} of {feature}"
                 )
             with np.errstate(over="ignore"):
                 values = block.astype(np.float32)
@@ -226,7 +226,7 @@ def _parquet(path: Path, feature: str, sample: str | None) -> FeatureFile:
         rows, chosen = int(pq.read_metadata(path).num_rows), None
     else:
         if "sample" not in schema.names:
-            raise SampleError(f"{path} has no column sample that would tell samples apart")
+            raise SampleError(f"{path} has no column sample: add it, or write one file per sample")
         chosen = pyarrow.dataset.field("sample") == sample
         rows = data.count_rows(filter=chosen)
         if not rows:
@@ -297,7 +297,7 @@ def _values(path: Path, file: h5py.File, sample: str) -> h5py.Dataset:
 
 
 def _check_length(path: Path, sample: str, rows: int) -> None:
-    """The published layout says a video's length once more, beside its targets."""
+    """Compare with the video's length that the published layout stores beside its targets."""
     targets = path.parent.parent / "targets" / f"{path.name.split('_')[0]}_valid_targets.h5"
     if path.parent.name != "features" or not targets.is_file():
         return

@@ -1,8 +1,8 @@
-"""Where the features that a user brings along lie: which files hold a sample.
+"""Find the files that hold a sample's imported features.
 
-Four forms, told by what the path is: a folder with ``<sample>.npy``, ``.csv`` or ``.parquet``; one
-Parquet file with a column ``sample``; one HDF5 file with ``<sample>/fts``; the data folder of the
-published training code, with ``features/<set>_<name>.h5`` of the same inside.
+There are four layouts: a folder with ``<sample>.npy``, ``.csv`` or ``.parquet``; one Parquet file
+with a column ``sample``; one HDF5 file with ``<sample>/fts``; and the data folder of the published
+training code, with such files as ``features/<set>_<name>.h5``.
 
 Imported while the workflow is parsed: standard library only.
 """
@@ -16,7 +16,7 @@ PUBLISHED_NAMES: Mapping[str, str] = {
     "fau": "FAU_situ",
     "wav2vec2": "wav2vec",
 }
-"""Names of features in the published training code, where they are not ours."""
+"""Names of features in the published training code, where they differ from this project's."""
 PER_SAMPLE = (".npy", ".csv", ".parquet")
 HDF5 = (".h5", ".hdf5")
 

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circumplex.annotations.labels import read_labels_table
+from circumplex.config.experiments import Method
 from circumplex.config.smoothing import Convention
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import EnsembleRequest, PredictionRequest, SmoothingRequest
 from circumplex.pipeline.store import ok_files, read_index
-from circumplex.predictions.ensembles import Member, Method, TargetEnsemble
+from circumplex.predictions.ensembles import Member, TargetEnsemble
 from circumplex.predictions.smoothing import SmoothingSpec, search_windows, smooth
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.targets import Target

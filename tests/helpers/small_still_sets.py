@@ -1,4 +1,4 @@
-"""Small sets of made stills: a class is a bright part of the image, an action unit a dark one."""
+"""Small sets of synthetic stills: a class is a bright part, an action unit a dark one."""
 
 from pathlib import Path
 

@@ -53,7 +53,7 @@ def write_labels(path: Path, values: NDArray[np.floating]) -> Path:
     return path
 
 
-class Toy:
+class SyntheticData:
     """Samples whose features hold valence and arousal under noise: half in each modality."""
 
     def __init__(self, folder: Path, lengths: Mapping[str, int], noise: float = 0.3) -> None:

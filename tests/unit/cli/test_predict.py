@@ -1,0 +1,69 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from circumplex.cli.main import main
+from circumplex.config.samples import Split, read_samples
+from places import ROOT
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Command lines that are started, in place of starting them; each ends with status 3."""
+    commands = []
+
+    def record(command, check):
+        assert not check
+        commands.append(command)
+        return SimpleNamespace(returncode=3)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    return commands
+
+
+@pytest.fixture
+def words(tmp_path):
+    for name in ("videos/more/one.mp4", "two, 2.mkv", "export/ensemble.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    places = [tmp_path / "videos", tmp_path / "two, 2.mkv", "--export", tmp_path / "export"]
+    return ["predict", *map(str, places), "--output", str(tmp_path / "out")]
+
+
+def test_a_sheet_of_all_videos_and_snakemakes_exit_status(words, started, tmp_path):
+    assert main([*words, "--cores", "2"]) == 3
+    samples = read_samples(tmp_path / "out/samples.tsv")
+    assert [(s.sample, s.split) for s in samples] == [
+        ("one", Split.PREDICT),
+        ("two, 2", Split.PREDICT),
+    ]
+    (command,) = started
+    assert command[:3] == [sys.executable, "-m", "snakemake"]
+    assert command[command.index("--snakefile") + 1] == str(ROOT / "Snakefile")
+    assert command[command.index("--cores") + 1] == "2"
+    assert command[command.index("--config") + 1 :] == [
+        f'samples="{tmp_path}/out/samples.tsv"',
+        f'results="{tmp_path}/out"',
+        f'export="{tmp_path}/export"',
+    ]
+
+
+def test_presets_are_handed_on(words, started):
+    main([*words, "--configfile", "a.yaml", "b.yaml"])
+    (command,) = started
+    first = command.index("--configfile")
+    assert command[first : first + 3] == ["--configfile", "a.yaml", "b.yaml"]
+
+
+@pytest.mark.usefixtures("started")
+def test_a_second_call_writes_the_sheet_anew(words):
+    assert [main(words), main(words)] == [3, 3]
+
+
+def test_a_folder_without_an_export_starts_nothing(words, started, tmp_path, capsys):
+    (tmp_path / "export/ensemble.json").unlink()
+    assert main(words) == 1
+    assert "holds no ensemble.json" in capsys.readouterr().err
+    assert started == []

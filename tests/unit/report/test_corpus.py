@@ -1,0 +1,145 @@
+import base64
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from circumplex.io.parquet import TableWriter, frame_schema
+from circumplex.report.corpus import ReportSample, corpus_row, plural
+from circumplex.report.quality import Quality, write_quality
+
+SHEET = b"a contact sheet"
+FINE = {
+    "frames": 3000,
+    "duration_s": 100.0,
+    "decoded_share": 1.0,
+    "valid_share": 1.0,
+    "face_px": 90,
+    "switches": 0,
+    "sound_s": 100.0,
+    "level_dbfs": -20.0,
+    "silent_share": 0.0,
+}
+
+
+@pytest.fixture
+def judge(tmp_path):
+    """Row of a sample that is fine but for what is given."""
+
+    def judged(*, audio_expected=True, sheet=SHEET, sample=None, **quality):
+        path = tmp_path / "quality.parquet"
+        write_quality(path, Quality(**{**FINE, **quality}), sheet, {})
+        given = ReportSample("s", "val", "largest", "s", quality=path, **(sample or {}))
+        return corpus_row(given, audio_expected=audio_expected)
+
+    return judged
+
+
+def test_nothing_to_say_of_a_fine_sample(judge):
+    row = judge()
+    assert (row.warnings, row.notes, row.annotated) == ((), (), None)
+    assert row.quality == Quality(**FINE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"valid_share": 0.8}, []),
+        ({"valid_share": 0.799}, ["face in 79.9% of the frames"]),
+        ({"face_px": 40}, []),
+        ({"face_px": 39}, ["small face: 39 px"]),
+        ({"valid_share": None, "face_px": None, "switches": None}, []),
+        ({"switches": 10}, []),  # 6 per minute of 100 s
+        ({"switches": 11}, ["11 switches of the tracker"]),
+        ({"switches": 2, "duration_s": 1.0, "sound_s": 1.0}, []),
+        ({"switches": 3, "duration_s": 1.0, "sound_s": 1.0}, ["3 switches of the tracker"]),
+        ({"decoded_share": 0.985}, ["1.5% of the frames failed to decode"]),
+        ({"decoded_share": 0.0}, []),  # sound alone
+        ({"sound_s": None, "level_dbfs": None, "silent_share": None}, ["no audio"]),
+        ({"level_dbfs": None}, ["silent"]),
+        ({"level_dbfs": -math.inf}, ["silent"]),
+        ({"level_dbfs": -60.5}, ["silent"]),
+        ({"level_dbfs": -60.0}, []),
+        ({"silent_share": 0.5}, []),
+        ({"silent_share": 0.52}, ["silent for 52% of the time"]),
+    ],
+)
+def test_warnings(judge, changes, expected):
+    assert list(judge(**changes).warnings) == expected
+
+
+def test_missing_sound_is_no_surprise_where_it_is_explained_or_not_expected(judge):
+    silent = {"sound_s": None, "level_dbfs": None, "silent_share": None}
+    assert judge(audio_expected=False, **silent).warnings == ()
+    absent = ("audio: no audio stream",)
+    assert judge(sample={"absent": absent}, **silent).warnings == absent
+    other = ("faces: none given",)
+    assert judge(sample={"absent": other}, **silent).warnings == ("no audio", *other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"decoded_share": 1 - 1 / 3000}, ["1 frame failed to decode"]),
+        ({"decoded_share": 0.99}, ["30 frames failed to decode"]),
+        ({"decoded_share": 0.98}, []),  # a warning then
+        ({"sound_s": 99.0}, []),
+        ({"sound_s": 98.9}, ["sound ends 1.1 s before the video"]),
+        ({"sound_s": 101.5}, ["sound ends 1.5 s after the video"]),
+    ],
+)
+def test_notes(judge, changes, expected):
+    assert list(judge(**changes).notes) == expected
+
+
+def write_frames(path, frames, **columns):
+    fields = [pa.field(name, pa.array(values[:1]).type) for name, values in columns.items()]
+    with TableWriter(path, frame_schema(*fields), {}) as table:
+        table.write(frame=np.arange(frames), time_s=np.arange(frames) / 2, **columns)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [([0, 0, 0, 3], []), ([0, 0, 0, 0], ["up to 1.5 s away"])]
+)
+def test_faces_from_far_away_are_noted(judge, tmp_path, source, expected):
+    fill = write_frames(tmp_path / "fill.parquet", 4, source_frame=np.array(source, np.int32))
+    notes = judge(sample={"fill": fill}).notes
+    assert [note.removeprefix("faces taken from ") for note in notes] == expected
+
+
+def test_annotated_frames_are_counted(judge, tmp_path):
+    labels = write_frames(tmp_path / "l.parquet", 4, annotated=np.array([True, False, True, True]))
+    assert judge(sample={"labels": labels}).annotated == 3
+
+
+def test_the_contact_sheet_is_a_data_uri(judge):
+    sheet = judge().sheet
+    assert sheet == "data:image/jpeg;base64," + base64.b64encode(SHEET).decode()
+    assert judge(sheet=None).sheet is None
+
+
+def test_a_failed_sample_has_nothing_but_its_failures():
+    failures = (("extract_frames", "cut"), ("extract_audio", "cut"))
+    sample = ReportSample("s", "val", "largest", "s", failures=failures)
+    row = corpus_row(sample, audio_expected=True)
+    assert row.warnings == ("failed in extract_frames", "failed in extract_audio")
+    assert (row.quality, row.annotated, row.sheet) == (None, None, None)
+
+
+def test_the_most_suspicious_samples_come_first(judge):
+    failed = corpus_row(
+        ReportSample("s", "val", "largest", "s", failures=(("a", "b"),)), audio_expected=True
+    )
+    two = judge(valid_share=0.5, face_px=10)
+    silent, few_faces = judge(silent_share=0.3), judge(valid_share=0.9)
+    fine = judge()
+    rows = [failed, two, silent, few_faces, fine]
+    assert sorted(reversed(rows), key=lambda row: row.suspicion) == rows
+
+
+def test_counted_nouns():
+    assert [plural(n, "frame") for n in (0, 1, 2, 1500)] == [
+        *("0 frames", "1 frame", "2 frames", "1,500 frames")
+    ]
