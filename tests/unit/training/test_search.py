@@ -1,22 +1,22 @@
-"""Search of hyperparameters: proposals, what a trial trains, and what comes of it."""
+"""Search of hyperparameters: proposals, what a trial trains, and the results."""
 
 import math
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-import propose_trials
-import summarise_search
 from circumplex.config.search import preset, rounds, trial_training
 from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.jobs.search import propose_round, summarise_search
+from circumplex.pipeline.requests import ProposalRequest, SearchRequest
 from circumplex.training.search import Finished, Sampler, propose, read_trials, rows
 from example_requests import ROWS, config_of, write_sheet
+from running_jobs import running_job
 
 SPACE = {
     "learning_rate": {"low": 1e-5, "high": 1e-2},
@@ -128,7 +128,7 @@ def test_all_features_of_the_space_are_made_and_no_other_trial_is_known(tmp_path
         ({"sampler": "grid"}, "sampler"),
     ],
 )
-def test_senseless_searches_are_refused(tmp_path, changes, message):
+def test_invalid_searches_are_refused(tmp_path, changes, message):
     with pytest.raises(RequestError, match=message):
         plan_of(tmp_path, **changes)
 
@@ -143,25 +143,14 @@ def test_a_search_needs_a_validation_split(tmp_path):
         make_plan(config)
 
 
-def job(inputs, outputs, **stage):
-    return SimpleNamespace(
-        log=[str(outputs[0].parent / "log")],
-        params=SimpleNamespace(stage=stage),
-        input=SimpleNamespace(**inputs),
-        output=type(
-            "Out", (list,), {"csv": outputs[0], "markdown": outputs[-2], "best": outputs[-1]}
-        )([str(path) for path in outputs]),
-    )
-
-
 def test_from_proposals_to_the_best_preset(tmp_path):
-    """Both scripts over two rounds; epochs' scores are made, the best is known."""
+    """Both jobs over two rounds; the scores of the epochs are synthetic, the best is known."""
     round_files, epochs = [], []
     for number in range(2):
         path = tmp_path / f"round{number}.json"
         inputs = {"rounds": [*round_files], "epochs": [*epochs]}
-        stage = {"space": SPACE, "sampler": "tpe", "seed": 3, "count": 2}
-        propose_trials.main(job(inputs, [path, path], **stage))
+        request = ProposalRequest("propose_trials", "code", SPACE, sampler="tpe", seed=3, count=2)
+        propose_round(running_job(tmp_path, request, inputs, {"round": path}))
         round_files.append(path)
         for trial in (2 * number, 2 * number + 1):
             table = tmp_path / f"trial{trial}.parquet"
@@ -177,15 +166,18 @@ def test_from_proposals_to_the_best_preset(tmp_path):
     assert math.isnan(trials[1].score)
     assert [row["trial"] for row in rows(trials, SPACE)] == [2, 3, 0, 1]
     assert trials[3].parameters == read_json(round_files[1])[1]
-    outputs = [tmp_path / name for name in ("trials.csv", "trials.md", "best.yaml")]
+    names = {"csv": "trials.csv", "markdown": "trials.md", "best": "best.yaml"}
+    outputs = {key: tmp_path / name for key, name in names.items()}
     inputs = {"rounds": round_files, "epochs": epochs}
-    summarise_search.main(job(inputs, outputs, search={"encoder": "lstm", "space": SPACE}))
-    assert outputs[0].read_text().splitlines()[1].startswith("2,")
-    assert outputs[1].read_text().count("\n|") == 5 + 1
-    best = yaml.safe_load(outputs[2].read_text())["experiments"]["search_best"]
+    request = SearchRequest("summarise_search", "code", {"encoder": "lstm", "space": SPACE})
+    job = running_job(tmp_path, request, inputs, outputs)
+    summarise_search(job)
+    assert outputs["csv"].read_text().splitlines()[1].startswith("2,")
+    assert outputs["markdown"].read_text().count("\n|") == 5 + 1
+    best = yaml.safe_load(outputs["best"].read_text())["experiments"]["search_best"]
     assert best["training"]["learning_rate"] == trials[2].parameters["learning_rate"]
     assert best["features"] == SPACE["features"][trials[2].parameters["features"]]
     for path in epochs:
         pq.write_table(pq.read_table(path).slice(0, 0), path)
-    with pytest.raises(ValueError, match="no trial came to a score"):
-        summarise_search.main(job(inputs, outputs, search={"encoder": "lstm", "space": SPACE}))
+    with pytest.raises(ValueError, match="no trial has a score"):
+        summarise_search(job)

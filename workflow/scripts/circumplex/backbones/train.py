@@ -23,7 +23,7 @@ from circumplex.backbones.average import WeightAverage
 from circumplex.backbones.forward import ForwardPass, describe_images
 from circumplex.backbones.inputs import StillBatch, StillImages
 from circumplex.backbones.material import Material
-from circumplex.backbones.metrics import Score, known
+from circumplex.backbones.metrics import Score, json_number
 from circumplex.backbones.model import (
     Answers,
     answers_of,
@@ -231,8 +231,8 @@ class _Training:
             "epoch": progress.epoch,
             "learning_rate": compute_rate(self._recipe, progress.epoch - 1),
             "loss": loss,
-            "score": known(value),
-            **{name: known(score.value) for name, score in scores.items()},
+            "score": json_number(value),
+            **{name: json_number(score.value) for name, score in scores.items()},
         }
 
     def _chosen_sets(self) -> list[int]:
