@@ -8,6 +8,7 @@ import torch
 
 from circumplex.backbones.metrics import ExpressionScore, UnitScore, confusion, unit_counts
 from circumplex.backbones.model import answers_of, build_model, loss_of, positive_weights
+from circumplex.backbones.schedule import compute_rate
 from circumplex.backbones.stills import StillSplit, read_stills
 from circumplex.backbones.train import STATE, train_backbone
 from circumplex.backbones.worker import Description, read_record, run
@@ -215,12 +216,12 @@ def test_scores_of_counts_worked_out_by_hand():
 def test_the_learning_rates_course():
     values = {**EXPRESSION, "phases": [["a"]], "learning_rate": 1.0, "epochs": 100}
     halving = Recipe.parse("r", {**values, "decay": "halving", "halve_every": 40})
-    assert [halving.rate(e) for e in (0, 39.9, 40, 80)] == [1, 1, 0.5, 0.25]
+    assert [compute_rate(halving, e) for e in (0, 39.9, 40, 80)] == [1, 1, 0.5, 0.25]
     cosine = Recipe.parse("r", {**values, "decay": "cosine", "warm_up": 2})
-    assert cosine.rate(1) == pytest.approx(0.5)
-    assert cosine.rate(2) == pytest.approx(1)
-    assert cosine.rate(51) == pytest.approx(0.5)
-    assert cosine.rate(100) == pytest.approx(0, abs=1e-9)
+    assert compute_rate(cosine, 1) == pytest.approx(0.5)
+    assert compute_rate(cosine, 2) == pytest.approx(1)
+    assert compute_rate(cosine, 51) == pytest.approx(0.5)
+    assert compute_rate(cosine, 100) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(

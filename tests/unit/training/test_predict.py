@@ -141,7 +141,7 @@ def test_packs_of_another_dimension_are_refused(toy):
     for name, values in toy.features["voice"].items():
         toy.features["voice"][name] = None if values is None else values[:, :4]
     reader, _ = toy.readers()
-    with pytest.raises(RequestError, match="takes voice with 6 values a frame, the packs have 4"):
+    with pytest.raises(RequestError, match="takes voice with 6 values per frame, the packs have 4"):
         Predictor(model, reader)
 
 

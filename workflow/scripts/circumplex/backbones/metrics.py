@@ -44,7 +44,7 @@ class ExpressionScore:
         recall = np.diag(self.counts)[rows > 0] / rows[rows > 0]
         return {
             "images": int(self.counts.sum()),
-            "accuracy": known(self.value),
+            "accuracy": json_number(self.value),
             "mean_recall": float(recall.mean()) if len(recall) else None,
             "classes": list(self.classes),
             "confusion": self.counts.tolist(),
@@ -83,10 +83,10 @@ class UnitScore:
         right = self.counts[:, 0] + self.counts[:, 3]
         return {
             "images": int(total.max(initial=0)),
-            "mean_f1": known(self.value),
+            "mean_f1": json_number(self.value),
             "units": {
                 str(unit): {
-                    "f1": known(self.f1[k]),
+                    "f1": json_number(self.f1[k]),
                     "accuracy": float(right[k] / total[k]) if total[k] else None,
                     "annotated": int(total[k]),
                     "shown": int(self.counts[k, 0] + self.counts[k, 2]),
@@ -96,8 +96,8 @@ class UnitScore:
         }
 
 
-def known(value: float) -> float | None:
-    """A number fit for JSON, which has no NaN."""
+def json_number(value: float) -> float | None:
+    """The value, or none for NaN, which JSON lacks."""
     return None if np.isnan(value) else float(value)
 
 
@@ -112,7 +112,7 @@ def unit_counts(truth: NDArray[np.floating], found: NDArray[np.bool_]) -> Counts
 
     Args:
         truth: (images, units) 1 or 0, NaN where not annotated.
-        found: (images, units) whether the network tells the unit.
+        found: (images, units) whether the network detects the unit.
     """
     shown, absent = truth == 1, truth == 0
     parts = (shown & found, absent & found, shown & ~found, absent & ~found)

@@ -17,8 +17,8 @@ class Processes:
     """This process among those that train together.
 
     Attributes:
-        rank: its number.
-        count: of all of them.
+        rank: number of this process.
+        count: number of all processes.
         local_rank: its number on this machine: that of its GPU.
     """
 
@@ -37,7 +37,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes."""
+        """Whether this is rank 0, the only process that writes."""
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
@@ -47,7 +47,7 @@ class Processes:
         return nn.parallel.DistributedDataParallel(model)
 
     def mean(self, value: float, device: torch.device) -> float:
-        """Mean of a number over the processes."""
+        """Compute the mean of a number over the processes."""
         if self.count == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=device)
@@ -55,7 +55,7 @@ class Processes:
         return float(tensor) / self.count
 
     def total(self, counts: NDArray[np.int64], device: torch.device) -> NDArray[np.int64]:
-        """Sum of counts over the processes."""
+        """Sum counts over the processes."""
         if self.count == 1:
             return counts
         tensor: Any = torch.from_numpy(counts).to(device)
@@ -69,6 +69,6 @@ class Processes:
                 dist.broadcast(tensor, 0)
 
     def leave(self) -> None:
-        """Part from the others."""
+        """Leave the process group."""
         if self.count > 1:
             dist.destroy_process_group()

@@ -19,34 +19,26 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from circumplex.backbones.inputs import StillBatch, StillImages, StillInput, make_loader
-from circumplex.backbones.metrics import (
-    ExpressionScore,
-    Score,
-    UnitScore,
-    confusion,
-    known,
-    unit_counts,
-)
+from circumplex.backbones.average import WeightAverage
+from circumplex.backbones.forward import ForwardPass, describe_images
+from circumplex.backbones.inputs import StillBatch, StillImages
+from circumplex.backbones.material import Material
+from circumplex.backbones.metrics import Score, json_number
 from circumplex.backbones.model import (
     Answers,
     answers_of,
     build_model,
-    input_of,
-    labelled,
     loss_of,
-    output_count,
     positive_weights,
 )
 from circumplex.backbones.processes import Processes
-from circumplex.backbones.sampling import BalancedBatches, OrderedBatches
-from circumplex.backbones.stills import Stills, StillSplit, read_stills
-from circumplex.config.precision import Precision
+from circumplex.backbones.sampling import BalancedBatches
+from circumplex.backbones.schedule import compute_rate
+from circumplex.backbones.scoring import Scorer
+from circumplex.backbones.stills import StillSplit
 from circumplex.config.recipes import Optimiser, Recipe, Task
-from circumplex.errors import RequestError
 from circumplex.io.digests import value_digest
 from circumplex.io.tensors import write_safetensors
-from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
 from circumplex.networks.reproducible import NonFinite, reproducible, seed_epoch
 from circumplex.networks.weights import Weights
 
@@ -54,36 +46,9 @@ logger = logging.getLogger(__name__)
 STATE = "state.safetensors"
 RECORD = "record"
 SEED_BYTES = 4
-"""Of the seed of an epoch."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """What is trained on and scored by, in the order of the recipe's sets.
-
-    Attributes:
-        names: of the sets.
-        splits: by split, the labelled images of each set.
-    """
-
-    names: tuple[str, ...]
-    splits: Mapping[StillSplit, tuple[Stills, ...]]
-
-    @classmethod
-    def read(cls, recipe: Recipe, tables: Mapping[str, Path]) -> "Material":
-        """Open the tables of the recipe's sets.
-
-        Raises:
-            RequestError: a table that is none, or a set without a labelled training image.
-        """
-        splits = {
-            split: tuple(labelled(recipe, read_stills(tables[s], split)) for s in recipe.sets)
-            for split in StillSplit
-        }
-        for name, stills in zip(recipe.sets, splits[StillSplit.TRAIN], strict=True):
-            if not len(stills):
-                raise RequestError(f"set {name} has no training image with a label for the task")
-        return cls(recipe.sets, splits)
+"""Size of an epoch's seed."""
+BACKBONE = "backbone."
+"""Prefix of the backbone's tensors in the model, which has heads beside it."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +56,8 @@ class Result:
     """A trained backbone.
 
     Attributes:
-        state: the backbone's tensors, named as the extractors load them.
-        log: one row an epoch.
+        state: tensors of the backbone, named as the extractors load them.
+        log: one row per epoch.
         scores: by split and set; where a split has images.
         untrained: action units that no training image is annotated for.
     """
@@ -105,15 +70,15 @@ class Result:
 
 @dataclass
 class Progress:
-    """How far a training has come; what a killed one resumes from.
+    """How far a training is; a killed one resumes from it.
 
     Attributes:
-        phase: running one, from 0.
-        epoch: finished ones of that phase.
-        best: score of the phase's best epoch.
+        phase: number of the running phase, from 0.
+        epoch: number of its finished epochs.
+        best: score of its best epoch.
         since: epochs since the best one.
         updates: steps of the phase.
-        log: one row an epoch.
+        log: one row per epoch.
     """
 
     phase: int = 0
@@ -139,12 +104,12 @@ def train_backbone(
 
     Args:
         recipe: what to train and how.
-        tables: of the recipe's sets.
+        tables: by set of the recipe, the table of its stills.
         work: folder of the resumable state; the caller removes it once the result is kept.
         start: checkpoint of the backbone to start from; none for random weights.
-        device: PyTorch's name of it.
-        workers: processes that load images.
-        processes: that train together; by default this one alone.
+        device: PyTorch's name of the device.
+        workers: number of processes that load images.
+        processes: the processes that train together; by default this one alone.
         on_epoch: called with each epoch's row, after the state is written.
 
     Raises:
@@ -154,305 +119,279 @@ def train_backbone(
     """
     processes = processes or Processes()
     material = Material.read(recipe, tables)
-    with reproducible(torch.device(device)):
-        training = _Training(recipe, material, start, device, workers, processes)
-        training.identity = value_digest(
-            [
-                recipe.plain(),
-                {name: hashlib.sha256(tables[name].read_bytes()).hexdigest() for name in tables},
-                start.identity() if start else None,
-                [torch.__version__, device, processes.count],
-            ]
-        )
-        training.resume(work)
-        for phase in range(training.progress.phase, len(recipe.phases)):
-            training.run_phase(phase, work, on_epoch)
+    identity = value_digest(
+        [
+            recipe.plain(),
+            {name: hashlib.sha256(tables[name].read_bytes()).hexdigest() for name in tables},
+            start.identity() if start else None,
+            [torch.__version__, device, processes.count],
+        ]
+    )
+    forward = ForwardPass(recipe, torch.device(device), workers)
+    with reproducible(forward.device):
+        training = _Training(recipe, material, start, forward, processes)
+        training.resume(work, identity)
+        for row in training.run():
+            if processes.first:
+                training.save(work, identity)
+            if on_epoch:
+                on_epoch(row)
         return training.result()
 
 
 class _Training:
-    """A training under way: networks, and where it stands."""
+    """A training under way: the network, and how far it is.
+
+    Args:
+        recipe: what to train and how.
+        material: images of the recipe's sets.
+        start: checkpoint of the backbone to start from; none for random weights.
+        forward: loads images and computes logits.
+        processes: the processes that train together.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         material: Material,
         start: Weights | None,
-        device: str,
-        workers: int,
+        forward: ForwardPass,
         processes: Processes,
     ) -> None:
-        self.recipe, self.material, self.processes = recipe, material, processes
-        self.device, self.workers = torch.device(device), workers
-        self.half = recipe.precision is Precision.BFLOAT16
-        if self.half:
-            warn_of_imitated_bfloat16(self.device)
-        self.input: StillInput = input_of(recipe)
+        self._recipe, self._material = recipe, material
+        self._forward, self._processes = forward, processes
         sets = material.splits[StillSplit.TRAIN]
         seed_epoch(recipe.seed, 0, 0, size=SEED_BYTES)
-        self.model = build_model(recipe, sets, start).to(self.device)
-        self.model.to(memory_format=torch.channels_last)
-        self.kept = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.average = dict(self.kept)
-        self.optimiser = optimiser_of(recipe, self.model)
-        self.progress = Progress()
-        self.identity = ""
+        self._model = build_model(recipe, sets, start).to(forward.device)
+        self._model.to(memory_format=torch.channels_last)
+        self._kept = {k: v.detach().clone() for k, v in self._model.state_dict().items()}
+        self._average = WeightAverage(recipe.ema, self._kept)
+        self._optimiser = build_optimiser(recipe, self._model)
+        self._progress = Progress()
         drawn = np.random.default_rng(recipe.seed)
-        self.answers = {
+        self._answers = {
             split: [answers_of(recipe, stills, drawn) for stills in of_split]
             for split, of_split in material.splits.items()
         }
-        self.weights = torch.from_numpy(
-            positive_weights(recipe, self.answers[StillSplit.TRAIN])
-        ).to(self.device)
+        weights = positive_weights(recipe, self._answers[StillSplit.TRAIN])
+        self._positive_weights = torch.from_numpy(weights).to(forward.device)
+        self._scorer = Scorer(recipe, material, self._answers, forward, processes)
 
-    def run_phase(
-        self, phase: int, work: Path, on_epoch: Callable[[Mapping[str, Any]], object] | None
-    ) -> None:
-        """Train on the sets of a phase until its last epoch or its patience ends."""
-        recipe, progress = self.recipe, self.progress
-        chosen = [self.material.names.index(name) for name in recipe.phases[phase]]
-        if progress.phase < phase:
-            # On from the best weights of the phase before, with an optimiser that knows nothing.
-            self.model.load_state_dict(self.kept)
-            self.average = {k: v.clone() for k, v in self.kept.items()}
-            self.optimiser = optimiser_of(recipe, self.model)
-            self.progress = progress = Progress(phase, log=progress.log)
-        while progress.epoch < recipe.epochs and not self._out_of_patience():
-            progress.epoch += 1
-            began = time.monotonic()
-            loss = self._train_epoch(phase, chosen)
-            scores = self._scores(StillSplit.VAL, chosen, self._averaged())
-            found = [score.value for score in scores.values()]
-            value = float(np.mean(found)) if found else float("nan")
-            if not found or value > progress.best:
-                progress.best, progress.since = value, 0
-                self.kept = {k: v.detach().clone() for k, v in self._averaged().items()}
-            else:
-                progress.since += 1
-            row = {
-                "phase": phase + 1,
-                "epoch": progress.epoch,
-                "learning_rate": recipe.rate(progress.epoch - 1),
-                "loss": loss,
-                "score": known(value),
-                **{name: known(score.value) for name, score in scores.items()},
-            }
-            progress.log.append(row)
-            if self.processes.first:
-                self._save(work)
-                logger.info("%s, %.0f s", row, time.monotonic() - began)
-            if on_epoch:
-                on_epoch(row)
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Train phase after phase, from where the training is; yields the row of each epoch."""
+        for phase in range(self._progress.phase, len(self._recipe.phases)):
+            if self._progress.phase < phase:
+                self._start_phase(phase)
+            while not self._ends_phase():
+                yield self._run_epoch()
 
-    def _out_of_patience(self) -> bool:
-        patience = self.recipe.patience
-        return patience is not None and self.progress.since >= patience
+    def _start_phase(self, phase: int) -> None:
+        """Go on from the best weights of the phase before, with an optimiser without state."""
+        self._model.load_state_dict(self._kept)
+        self._average = WeightAverage(
+            self._recipe.ema, {k: v.clone() for k, v in self._kept.items()}
+        )
+        self._optimiser = build_optimiser(self._recipe, self._model)
+        self._progress = Progress(phase, log=self._progress.log)
 
-    def _train_epoch(self, phase: int, chosen: Sequence[int]) -> float:
-        """Mean loss of an epoch's steps."""
-        recipe, epoch = self.recipe, self.progress.epoch
-        seed = seed_epoch(recipe.seed, phase + 1, epoch, size=SEED_BYTES)
-        sets = self.material.splits[StillSplit.TRAIN]
-        answers = [
-            # Drawn anew in each epoch, where the recipe draws them.
-            answers_of(recipe, stills, np.random.default_rng((seed, number)))
-            for number, stills in enumerate(sets)
+    def _ends_phase(self) -> bool:
+        """Whether the phase had its last epoch, or its patience is over."""
+        recipe, progress = self._recipe, self._progress
+        out_of_patience = recipe.patience is not None and progress.since >= recipe.patience
+        return progress.epoch >= recipe.epochs or out_of_patience
+
+    def _run_epoch(self) -> dict[str, Any]:
+        """Train an epoch, score it, and keep its weights if none of the phase were better."""
+        progress = self._progress
+        progress.epoch += 1
+        began = time.monotonic()
+        chosen = self._chosen_sets()
+        loss = self._train_epoch(chosen)
+        weights = self._scored_weights()
+        scores = self._scorer.score(self._model, weights, StillSplit.VAL, chosen)
+        value = float(np.mean([s.value for s in scores.values()])) if scores else float("nan")
+        if not scores or value > progress.best:
+            progress.best, progress.since = value, 0
+            weights = self._scored_weights()
+            self._kept = {k: v.detach().clone() for k, v in weights.items()}
+        else:
+            progress.since += 1
+        row = self._describe_epoch(loss, value, scores)
+        progress.log.append(row)
+        if self._processes.first:
+            logger.info("%s, %.0f s", row, time.monotonic() - began)
+        return row
+
+    def _describe_epoch(
+        self, loss: float, value: float, scores: Mapping[str, Score]
+    ) -> dict[str, Any]:
+        progress = self._progress
+        return {
+            "phase": progress.phase + 1,
+            "epoch": progress.epoch,
+            "learning_rate": compute_rate(self._recipe, progress.epoch - 1),
+            "loss": loss,
+            "score": json_number(value),
+            **{name: json_number(score.value) for name, score in scores.items()},
+        }
+
+    def _chosen_sets(self) -> list[int]:
+        """Numbers of the sets of the running phase."""
+        names = self._recipe.phases[self._progress.phase]
+        return [self._material.names.index(name) for name in names]
+
+    def _scored_weights(self) -> Mapping[str, Tensor]:
+        """The weights that are scored and kept: their average, where the recipe has one."""
+        return self._average.weights if self._average.is_on else self._model.state_dict()
+
+    def _train_epoch(self, chosen: Sequence[int]) -> float:
+        """Train on an epoch's batches; the mean loss over all processes."""
+        recipe, progress = self._recipe, self._progress
+        seed = seed_epoch(recipe.seed, progress.phase + 1, progress.epoch, size=SEED_BYTES)
+        answers = self._draw_answers(seed)
+        targets = pad_targets(answers)
+        batches = self._draw_batches(chosen, answers, seed)
+        sets = [self._material.splits[StillSplit.TRAIN][number] for number in chosen]
+        images = StillImages(sets, self._forward.input, augment=True, seed=seed)
+        model = self._processes.wrap(self._model.train())
+        numbers = torch.tensor(list(chosen))
+        losses = []
+        for step, batch in enumerate(self._forward.batches(images, batches)):
+            for group in self._optimiser.param_groups:
+                group["lr"] = compute_rate(recipe, progress.epoch - 1 + (step + 1) / len(batches))
+            loss = self._compute_loss(model, batch, numbers[batch.sets], targets)
+            value = float(loss.detach())
+            if not np.isfinite(value):
+                where = f"epoch {progress.epoch} of phase {progress.phase + 1}, batch {step + 1}"
+                raise NonFinite(
+                    f"the loss is {value} in {where}, of images {describe_images(batch, sets)}"
+                    "; lower the learning rate or set clip_norm"
+                )
+            losses.append(value)
+            self._update(loss)
+        # Statistics of norms are each process's own.
+        self._processes.share(list(self._model.state_dict().values()))
+        self._processes.share(list(self._average.weights.values()))
+        return self._processes.mean(float(np.mean(losses)), self._forward.device)
+
+    def _draw_answers(self, seed: int) -> list[Answers]:
+        """Answers of the training images of each set; the recipe may draw them in each epoch."""
+        return [
+            answers_of(self._recipe, stills, np.random.default_rng((seed, number)))
+            for number, stills in enumerate(self._material.splits[StillSplit.TRAIN])
         ]
-        targets = padded(answers)
+
+    def _draw_batches(
+        self, chosen: Sequence[int], answers: Sequence[Answers], seed: int
+    ) -> BalancedBatches:
+        recipe, processes = self._recipe, self._processes
+        sets = self._material.splits[StillSplit.TRAIN]
         sizes = np.array([len(sets[number]) for number in chosen], np.float64)
         batches = BalancedBatches(
             [answers[number].classes for number in chosen],
-            recipe.batch_size // self.processes.count,
+            recipe.batch_size // processes.count,
             seed,
             epoch_size=recipe.epoch_size,
             set_weights=list(sizes ** (1 - recipe.set_balance)),
             balance=recipe.class_balance,
-            rank=self.processes.rank,
-            replicas=self.processes.count,
+            rank=processes.rank,
+            replicas=processes.count,
         )
-        batches.set_epoch(epoch)
-        images = StillImages(
-            [sets[number] for number in chosen], self.input, augment=True, seed=seed
-        )
-        model = self.processes.wrap(self.model.train())
-        losses = []
-        numbers = torch.tensor(list(chosen))
-        for step, batch in enumerate(self._batches(images, batches)):
-            for group in self.optimiser.param_groups:
-                group["lr"] = recipe.rate(epoch - 1 + (step + 1) / len(batches))
-            of_sets = numbers[batch.sets]
-            wanted = torch.stack(
-                [targets[s][r] for s, r in zip(of_sets.tolist(), batch.rows.tolist(), strict=True)]
-            ).to(self.device)
-            logits = self._forward(model, batch)
-            loss = loss_of(recipe, logits, of_sets.to(self.device), wanted, self.weights)
-            value = float(loss.detach())
-            if not np.isfinite(value):
-                where = f"epoch {epoch} of phase {phase + 1}, batch {step + 1}"
-                raise NonFinite(
-                    f"the loss is {value} in {where}, of images "
-                    + named(images_of(batch, [sets[n] for n in chosen]))
-                    + "; lower the learning rate or set clip_norm"
-                )
-            losses.append(value)
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            if recipe.clip_norm is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
-            self.optimiser.step()
-            self.progress.updates += 1
-            self._average()
-        # Statistics of norms are each process's own.
-        self.processes.share(list(self.model.state_dict().values()))
-        self.processes.share(list(self.average.values()))
-        return self.processes.mean(float(np.mean(losses)), self.device)
+        batches.set_epoch(self._progress.epoch)
+        return batches
 
-    def _batches(self, images: StillImages, batches: Any) -> Iterator[StillBatch]:
-        on_gpu = self.device.type == "cuda"
-        yield from make_loader(images, batches, self.workers, pin_memory=on_gpu)
+    def _compute_loss(
+        self, model: nn.Module, batch: StillBatch, sets: Tensor, targets: Sequence[Tensor]
+    ) -> Tensor:
+        """Compute the loss of a batch; ``sets`` are its images' sets, ``targets`` those of each."""
+        device = self._forward.device
+        pairs = zip(sets.tolist(), batch.rows.tolist(), strict=True)
+        wanted = torch.stack([targets[s][r] for s, r in pairs]).to(device)
+        logits = self._forward.logits(model, batch)
+        return loss_of(self._recipe, logits, sets.to(device), wanted, self._positive_weights)
 
-    def _forward(self, model: nn.Module, batch: StillBatch) -> list[Tensor]:
-        images = self.input.normalise(batch.images.to(self.device, non_blocking=True))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            logits: list[Tensor] = model(images.contiguous(memory_format=torch.channels_last))
-        return logits
-
-    def _average(self) -> None:
-        """Move the average of the weights, and of the norms' statistics, by one step."""
-        if self.recipe.ema is None:
-            return
-        # After few steps the first weights, which are random, must not weigh much.
-        steps = self.progress.updates
-        decay = min(self.recipe.ema, (1 + steps) / (10 + steps))
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - decay)
-                else:
-                    self.average[name].copy_(value)
-
-    def _averaged(self) -> Mapping[str, Tensor]:
-        return self.average if self.recipe.ema is not None else self.model.state_dict()
-
-    def _scores(
-        self, split: StillSplit, chosen: Sequence[int], state: Mapping[str, Tensor]
-    ) -> dict[str, Score]:
-        """Scores of the given weights on a split, set by set; sets without images are left out."""
-        own = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(state)
-        self.model.eval()
-        scores = {}
-        for number in chosen:
-            stills = self.material.splits[split][number]
-            if len(stills):
-                name = self.material.names[number]
-                scores[name] = self._score(number, stills, self.answers[split][number])
-        self.model.load_state_dict(own)
-        return scores
-
-    def _score(self, number: int, stills: Stills, answers: Answers) -> Score:
-        recipe, processes = self.recipe, self.processes
-        size = max(1, recipe.batch_size // processes.count)
-        batches = OrderedBatches(len(stills), size, rank=processes.rank, replicas=processes.count)
-        images = StillImages([stills], self.input, augment=False)
-        outputs = output_count(recipe, stills)
-        shape = (outputs, outputs if recipe.task is Task.EXPRESSION else 4)
-        counts = np.zeros(shape, np.int64)
-        for batch in self._batches(images, batches):
-            with torch.inference_mode():
-                logits = self._forward(self.model, batch)[number].float()
-            if not torch.isfinite(logits).all():
-                raise NonFinite(
-                    "an output is not finite for one of the images "
-                    + named(images_of(batch, [stills]))
-                )
-            valid = batch.valid.numpy()
-            rows, found = batch.rows.numpy()[valid], logits.cpu().numpy()[valid]
-            if recipe.task is Task.EXPRESSION:
-                counts += confusion(answers.classes[rows], found.argmax(axis=1), outputs)
-            else:
-                counts += unit_counts(answers.targets[rows], found > 0)
-        counts = processes.total(counts, self.device)
-        if recipe.task is Task.EXPRESSION:
-            return ExpressionScore(stills.description.classes, counts)
-        return UnitScore(recipe.units, counts)
+    def _update(self, loss: Tensor) -> None:
+        """Move the weights, and their average, by one step."""
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_norm)
+        self._optimiser.step()
+        self._progress.updates += 1
+        self._average.update(self._model, self._progress.updates)
 
     def result(self) -> Result:
         """The best weights of the last phase, and their scores on every set."""
-        everything = range(len(self.material.names))
+        everything = range(len(self._material.names))
         scores = {
-            split.value: self._scores(split, everything, self.kept)
+            split.value: self._scorer.score(self._model, self._kept, split, everything)
             for split in (StillSplit.VAL, StillSplit.TEST)
         }
-        untrained: tuple[int, ...] = ()
-        if self.recipe.task is Task.ACTION_UNITS:
-            targets = [answers.targets for answers in self.answers[StillSplit.TRAIN]]
-            annotated = np.isfinite(np.concatenate(targets)).sum(axis=0)
-            untrained = tuple(u for u, n in zip(self.recipe.units, annotated, strict=True) if not n)
-        prefix = "backbone."
         state = {
-            name.removeprefix(prefix): value
-            for name, value in self.kept.items()
-            if name.startswith(prefix)
+            name.removeprefix(BACKBONE): value
+            for name, value in self._kept.items()
+            if name.startswith(BACKBONE)
         }
-        return Result(state, tuple(self.progress.log), scores, untrained)
+        return Result(state, tuple(self._progress.log), scores, self._find_untrained())
 
-    def _save(self, work: Path) -> None:
-        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"kept/{k}": v for k, v in self.kept.items()}
-        if self.recipe.ema is not None:
-            tensors |= {f"average/{k}": v for k, v in self.average.items()}
-        for k, of_parameter in self.optimiser.state_dict()["state"].items():
+    def _find_untrained(self) -> tuple[int, ...]:
+        """Find the action units that no training image is annotated for."""
+        if self._recipe.task is not Task.ACTION_UNITS:
+            return ()
+        targets = [answers.targets for answers in self._answers[StillSplit.TRAIN]]
+        counts = np.isfinite(np.concatenate(targets)).sum(axis=0)
+        return tuple(u for u, n in zip(self._recipe.units, counts, strict=True) if not n)
+
+    def save(self, work: Path, identity: str) -> None:
+        """Write what a killed training resumes from.
+
+        Args:
+            work: folder to write into.
+            identity: digest of all that the training depends on.
+        """
+        tensors = {f"model/{k}": v for k, v in self._model.state_dict().items()}
+        tensors |= {f"kept/{k}": v for k, v in self._kept.items()}
+        if self._average.is_on:
+            tensors |= {f"average/{k}": v for k, v in self._average.weights.items()}
+        for k, of_parameter in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{k}/{name}": v for name, v in of_parameter.items()}
-        record = json.dumps({"identity": self.identity, **asdict(self.progress)})
+        record = json.dumps({"identity": identity, **asdict(self._progress)})
         tensors[RECORD] = torch.frombuffer(bytearray(record.encode()), dtype=torch.uint8)
         work.mkdir(parents=True, exist_ok=True)
         write_safetensors(work / STATE, tensors)
 
-    def resume(self, work: Path) -> None:
-        """Take up what a killed run of the same training has saved."""
+    def resume(self, work: Path, identity: str) -> None:
+        """Take over what a killed run of the same training has written; another's is ignored."""
         if not (work / STATE).is_file():
             return
         tensors = load_file(work / STATE)
         record = json.loads(bytes(tensors.pop(RECORD).tolist()))
-        if record.pop("identity") != self.identity:
+        if record.pop("identity") != identity:
             logger.info("starting anew: the saved state belongs to another training")
             return
         parts: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             part, _, name = key.partition("/")
-            parts.setdefault(part, {})[name] = value.to(self.device)
-        self.model.load_state_dict(parts["model"])
-        self.kept = parts["kept"]
-        self.average = parts.get("average", self.average)
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in parts.get("optimiser", {}).items():
-            number, _, name = key.partition("/")
-            state.setdefault(int(number), {})[name] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
-        self.progress = Progress(**record)
+            parts.setdefault(part, {})[name] = value.to(self._forward.device)
+        self._model.load_state_dict(parts["model"])
+        self._kept = parts["kept"]
+        self._average.weights = parts.get("average", self._average.weights)
+        self._load_optimiser(parts.get("optimiser", {}))
+        self._progress = Progress(**record)
         logger.info("resuming after epoch %d of phase %d", record["epoch"], record["phase"] + 1)
 
-
-NAMED = 3
-
-
-def images_of(batch: StillBatch, sets: Sequence[Stills]) -> list[str]:
-    """Names of a batch's images."""
-    pairs = zip(batch.sets.tolist(), batch.rows.tolist(), strict=True)
-    return [sets[number].name(row) for number, row in pairs]
-
-
-def named(images: Sequence[str]) -> str:
-    """Some images in words: the first ones by name."""
-    rest = len(images) - NAMED
-    return ", ".join(images[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    def _load_optimiser(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load the optimiser's state from tensors called ``<parameter>/<name>``."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            number, _, name = key.partition("/")
+            state.setdefault(int(number), {})[name] = value
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
-def padded(answers: Sequence[Answers]) -> list[Tensor]:
-    """Targets of each set, all as wide as the widest; NaN beyond a set's own."""
+def pad_targets(answers: Sequence[Answers]) -> list[Tensor]:
+    """Pad the targets of each set with NaN to the width of the widest, as float32 tensors."""
     width = max(of_set.targets.shape[1] for of_set in answers)
     padded = []
     for of_set in answers:
@@ -462,8 +401,8 @@ def padded(answers: Sequence[Answers]) -> list[Tensor]:
     return padded
 
 
-def optimiser_of(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimiser, fresh."""
+def build_optimiser(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """Build the recipe's optimiser, without any state."""
     parameters, rate, decay = model.parameters(), recipe.learning_rate, recipe.weight_decay
     match recipe.optimiser:
         case Optimiser.ADAM:

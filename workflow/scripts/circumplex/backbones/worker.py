@@ -1,4 +1,4 @@
-"""Trains one backbone as a file describes it: alone, or as one of several processes.
+"""Train one backbone as a file describes it: alone, or as one of several processes.
 
 ``torchrun --nproc-per-node 4 -m circumplex.backbones.worker DESCRIPTION`` is what the job of
 ``train_backbone`` starts on a machine with several GPUs.
@@ -51,11 +51,11 @@ class Description:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Of a file."""
+        """Read a description from a JSON file."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, path: Path) -> None:
-        """To a file."""
+        """Write the description to a JSON file."""
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
@@ -103,7 +103,7 @@ def write_result(result: Result, path: Path) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Record of the training that a file of `write_result` holds."""
+    """Read the record of the training from a file of `write_result`."""
     with safe_open(path, "pt") as file:
         return dict(json.loads(file.metadata()[RECORD]))
 

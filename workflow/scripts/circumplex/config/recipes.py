@@ -6,7 +6,6 @@ values are published and which are our choice.
 Imported while the workflow is parsed: standard library and pydantic only.
 """
 
-import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -232,20 +231,3 @@ class Recipe(Section):
     def sets(self) -> tuple[str, ...]:
         """Every set of still images, once, in the order of the phases."""
         return tuple(dict.fromkeys(name for phase in self.phases for name in phase))
-
-    def rate(self, done: float) -> float:
-        """Learning rate of a step.
-
-        Args:
-            done: epochs of the phase before the step, with the part of the running one.
-        """
-        rate = self.learning_rate * min(1.0, done / self.warm_up if self.warm_up else 1.0)
-        match self.decay:
-            case Decay.HALVING:
-                rate *= 0.5 ** (int(done) // self.halve_every)
-            case Decay.COSINE:
-                past = max(0.0, done - self.warm_up) / max(self.epochs - self.warm_up, 1e-9)
-                rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
-            case Decay.CONSTANT:
-                pass
-        return rate

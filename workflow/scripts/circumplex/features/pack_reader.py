@@ -65,11 +65,6 @@ class PackReader:
                     )
                 self._arrays.append(path.with_suffix(".npy"))
 
-    @property
-    def features_available(self) -> list[str]:
-        """Features that have packs."""
-        return list(self._places)
-
     def dimension(self, feature: str) -> int:
         """Values per frame.
 

@@ -24,11 +24,11 @@ class TrainedModel:
 
     Attributes:
         spec: plain values of its `TrainingSpec`.
-        dimensions: of the features, in the order of concatenation.
-        scalings: of the same features; none where a feature is not scaled.
+        dimensions: values per frame of each feature, in the order of concatenation.
+        scalings: by feature; none where a feature is not scaled.
         checkpoints: for each target the kept epochs and their weights; predictions are averaged.
-        seed: of the training.
-        fold: the fold left out, or none.
+        seed: seed of the training.
+        fold: number of the fold that was left out, or none.
         metadata: whatever else the caller wants on record (JSON-serialisable).
     """
 
@@ -47,7 +47,7 @@ class TrainedModel:
 
 
 def pack_scalings(scalings: Mapping[str, Scaling | None]) -> dict[str, dict[str, Tensor] | None]:
-    """Scalings as tensors, fit for a file."""
+    """Turn scalings into tensors, for a file."""
     return {
         feature: None
         if scaling is None
@@ -59,7 +59,7 @@ def pack_scalings(scalings: Mapping[str, Scaling | None]) -> dict[str, dict[str,
 def unpack_scalings(
     packed: Mapping[str, Mapping[str, Tensor] | None],
 ) -> dict[str, Scaling | None]:
-    """The reverse of `pack_scalings`."""
+    """Turn tensors of `pack_scalings` into scalings again."""
     return {
         feature: None if of is None else Scaling(of["mean"].numpy(), of["scale"].numpy())
         for feature, of in packed.items()

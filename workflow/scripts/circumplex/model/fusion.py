@@ -1,4 +1,4 @@
-"""Fusion of the features of a frame into one vector (section 3.3, eq. 1, and an option of ours)."""
+"""Fusion of the features of a frame into one vector (section 3.3, eq. 1), and an alternative."""
 
 import torch
 from torch import Tensor, nn
@@ -15,17 +15,17 @@ class Concatenation(nn.Linear):
         padding: Tensor | None = None,  # noqa: ARG002 - part of the interface
         absent: Tensor | None = None,  # noqa: ARG002 - part of the interface
     ) -> Tensor:
-        """(rows, frames, dimension) to (rows, frames, hidden)."""
+        """Fuse (rows, frames, dimension) features as (rows, frames, hidden)."""
         return super().forward(input)
 
 
 class CrossModalAttention(nn.Module):
-    """Picture and sound each attend to the other over the segment's frames; not the paper's.
+    """Picture and sound each attend to the other over the segment's frames; not in the paper.
 
     After Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences (2019):
     queries of one modality, keys and values of the other, added to the first; here once, and both
     then go through one linear layer as in eq. 1. A modality that a frame lacks adds nothing to the
-    other one, if the network is told of it by flags; else it is zeros as any other.
+    other one, if flags mark it as absent; else its zeros are values as any other.
 
     Args:
         visual: dimension and number of the visual features.
@@ -49,12 +49,12 @@ class CrossModalAttention(nn.Module):
         self.to_sound = nn.MultiheadAttention(hidden, heads, batch_first=True)
         self.to_picture = nn.MultiheadAttention(hidden, heads, batch_first=True)
         self.join = nn.Linear(2 * hidden, hidden)
-        self._told = flags > 0
+        self._flagged = flags > 0
 
     def forward(
         self, values: Tensor, padding: Tensor | None = None, absent: Tensor | None = None
     ) -> Tensor:
-        """Fuse.
+        """Fuse the features of each frame.
 
         Args:
             values: (rows, frames, dimension), visual features first.
@@ -69,7 +69,7 @@ class CrossModalAttention(nn.Module):
         nothing = values.new_zeros(values.shape[:2], dtype=torch.bool)
         unseen = nothing if padding is None else padding
         no_picture, no_sound = unseen, unseen
-        if self._told and absent is not None:
+        if self._flagged and absent is not None:
             no_picture = unseen | absent[..., :count].bool().all(dim=-1)
             no_sound = unseen | absent[..., count:].bool().all(dim=-1)
         heard = _attend(self.to_sound, picture, sound, no_sound)

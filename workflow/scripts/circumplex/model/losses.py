@@ -6,7 +6,7 @@ from torch import Tensor
 from circumplex.config.training import Loss, Reduction
 
 MINIMUM_VARIANCE = 1e-12
-"""Below this a target is constant: far under the variance of one annotation step in a batch."""
+"""A target of less variance is constant: far less than that of one annotation step in a batch."""
 
 
 def training_loss(
@@ -16,14 +16,17 @@ def training_loss(
     reduction: Reduction = Reduction.SUM,
     mse_weight: float = 1.0,
 ) -> Tensor | None:
-    """The chosen loss over the frames that are annotated; arguments and result as `ccc_loss`.
+    """Compute the chosen loss over the annotated frames.
 
     Args:
         predictions: (..., 2).
         targets: (..., 2), NaN in both where a frame is padded or not annotated.
-        loss: which.
+        loss: what to compute.
         reduction: over the two targets.
-        mse_weight: of the squared error in `Loss.CCC_MSE`.
+        mse_weight: weight of the squared error in `Loss.CCC_MSE`.
+
+    Returns:
+        a scalar, or none where the update is to be skipped; see `ccc_loss`.
     """
     if loss is Loss.BATCH_CCC:
         return _batch_ccc_loss(predictions, targets, reduction)
@@ -32,7 +35,7 @@ def training_loss(
         return concordance
     valid = ~torch.isnan(targets).any(dim=-1)
     error = (predictions[valid].float() - targets[valid].float()).square().mean(dim=0)
-    return concordance + mse_weight * _reduced(error, reduction)
+    return concordance + mse_weight * _reduce(error, reduction)
 
 
 def _batch_ccc_loss(predictions: Tensor, targets: Tensor, reduction: Reduction) -> Tensor | None:
@@ -43,17 +46,17 @@ def _batch_ccc_loss(predictions: Tensor, targets: Tensor, reduction: Reduction) 
     x_mean, y_mean = x.mean(dim=0), y.mean(dim=0)
     covariance = ((x - x_mean) * (y - y_mean)).mean(dim=0)
     spread = (x - x_mean).square().mean(dim=0) + (y - y_mean).square().mean(dim=0)
-    return _reduced(1 - 2 * covariance / (spread + (x_mean - y_mean).square() + 1e-9), reduction)
+    return _reduce(1 - 2 * covariance / (spread + (x_mean - y_mean).square() + 1e-9), reduction)
 
 
-def _reduced(terms: Tensor, reduction: Reduction) -> Tensor:
+def _reduce(terms: Tensor, reduction: Reduction) -> Tensor:
     return terms.sum() if reduction is Reduction.SUM else terms.mean()
 
 
 def ccc_loss(
     predictions: Tensor, targets: Tensor, reduction: Reduction = Reduction.SUM
 ) -> Tensor | None:
-    """1 - CCC over the frames that are annotated, for valence and for arousal.
+    """Compute 1 - CCC over the annotated frames, for valence and for arousal (eq. 5).
 
     A target that is constant over the batch has CCC 0 whatever is predicted, and no gradient: it
     counts as 1. With fewer than two annotated frames, or both targets constant, there is nothing
@@ -81,4 +84,4 @@ def ccc_loss(
     denominator = (dx * dx).mean(dim=0) + variance + bias * bias
     terms = 1 - 2 * covariance / denominator.clamp_min(MINIMUM_VARIANCE)
     terms = torch.where(varies, terms, torch.ones_like(terms))
-    return _reduced(terms, reduction)
+    return _reduce(terms, reduction)

@@ -1,4 +1,4 @@
-"""Features and annotation as training and prediction read them: memory-mapped, by segment."""
+"""Features and annotation for training and prediction: memory-mapped, read by segment."""
 
 import hashlib
 import tempfile
@@ -23,7 +23,7 @@ class LabelReader:
     training, holding all of them would grow with the data.
 
     Args:
-        tables: labels table (``valence``, ``arousal``, ``annotated``) of each sample.
+        tables: by sample, its table of labels (``valence``, ``arousal``, ``annotated``).
     """
 
     def __init__(self, tables: Mapping[str, Path]) -> None:
@@ -46,15 +46,24 @@ class LabelReader:
         return np.memmap(self._file, dtype=np.float32, mode="r", shape=(self._total, 2))
 
     def frames(self, sample: str) -> int:
-        """Rows of the sample's table."""
+        """Count the rows of the sample's table."""
         return self._frames[sample]
 
     def digest(self, sample: str) -> str:
-        """SHA-256 of the sample's values."""
+        """SHA-256 of the sample's values, in hexadecimal."""
         return self._digest[sample]
 
     def values(self, sample: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """(frames, 2) valence and arousal, NaN in both where a frame is not annotated."""
+        """Valence and arousal of some frames.
+
+        Args:
+            sample: name.
+            start: first frame.
+            stop: frame after the last one; none for the end of the sample.
+
+        Returns:
+            (frames, 2) float32, NaN in both where a frame is not annotated.
+        """
         first = self._start[sample]
         end = self._frames[sample] if stop is None else stop
         return self._values[first + start : first + end]
@@ -68,7 +77,7 @@ class Batch:
         features: (rows, frames, dimension + flags) scaled; zero where padded or the modality is
             absent. A flag, in the order of features, is 1 where the feature is absent, else 0.
         targets: (rows, frames, 2), NaN where padded or not annotated; none without annotation.
-        lengths: (rows,) frames of each segment.
+        lengths: (rows,) number of frames of each segment.
     """
 
     features: NDArray[np.float32]
@@ -80,15 +89,15 @@ class SegmentLoader:
     """Loads batches: the features of a segment side by side, scaled.
 
     Args:
-        reader: of the packs.
+        reader: packs of the features.
         scalings: chosen features in the order of concatenation, and how each is scaled (none: as
             it is). An absent modality stays zero: it must not look like an extreme value.
         labels: annotation, where batches carry targets.
         flagged: whether batches say which features are absent.
 
     Attributes:
-        dimension: of the features side by side.
-        flags: further columns of a batch: one a feature if ``flagged``, else 0.
+        dimension: values per frame of all features side by side.
+        flags: number of further columns of a batch: one per feature if ``flagged``, else 0.
     """
 
     def __init__(
@@ -115,7 +124,7 @@ class SegmentLoader:
         return self._reader.frames(sample)
 
     def load(self, segments: Sequence[Segment]) -> Batch:
-        """Read segments, one piece of the file a segment and feature."""
+        """Read segments as a batch, one piece of a file per segment and feature."""
         lengths = np.array([segment.stop - segment.start for segment in segments])
         shape = (len(segments), int(lengths.max()))
         features = np.zeros((*shape, self.dimension + self.flags), dtype=np.float32)
@@ -140,7 +149,7 @@ class SegmentLoader:
         return Batch(features, targets, lengths)
 
     def describe_defect(self, segments: Sequence[Segment]) -> str | None:
-        """Sample, feature and frame of the first value that is not finite, if there is one."""
+        """Name sample, feature and frame of the first value that is not finite, if there is one."""
         for sample, start, stop in segments:
             for feature in self._columns:
                 rows = self._reader.features(sample, feature, start, stop)

@@ -17,14 +17,17 @@ from circumplex.ccc import find_annotated
 from circumplex.errors import RequestError
 
 BINS = 5
-"""Bins a target over [-1, 1] by which label distributions are balanced."""
+"""Bins per target over [-1, 1] by which label distributions are balanced."""
 
 
 def label_histogram(annotation: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Frames a bin of valence, then of arousal: (2 * BINS,).
+    """Count frames per bin of valence, then of arousal.
 
     Args:
         annotation: (frames, 2), NaN where a frame is not annotated.
+
+    Returns:
+        (2 * BINS,) counts.
     """
     valid = annotation[find_annotated(annotation)]
     counts = [np.histogram(column, bins=BINS, range=(-1, 1))[0] for column in valid.T]
@@ -68,7 +71,7 @@ def make_folds(
             f"{k} folds but only {distinct} groups, and a group is never split: "
             f"ask for at most {distinct} folds or give more samples"
         )
-    of_group = _kept(groups, previous or {}, k)
+    of_group = _keep_folds(groups, previous or {}, k)
     vectors = {s: np.concatenate([[float(frames[s])], labels[s]]) for s in groups}
     size = len(next(iter(vectors.values())))
     # Frames weigh as much as all label bins together.
@@ -90,7 +93,7 @@ def make_folds(
 
 
 def whole_groups(former: Mapping[str, int], groups: Mapping[str, str]) -> dict[str, int]:
-    """Of a former assignment, what splits none of the groups as they are now.
+    """Select the part of a former assignment that splits none of the present groups.
 
     Args:
         former: fold of each sample of an earlier run.
@@ -103,7 +106,7 @@ def whole_groups(former: Mapping[str, int], groups: Mapping[str, str]) -> dict[s
     return {s: f for s, f in former.items() if len(folds.get(groups.get(s, ""), ())) == 1}
 
 
-def _kept(groups: Mapping[str, str], previous: Mapping[str, int], k: int) -> dict[str, int]:
+def _keep_folds(groups: Mapping[str, str], previous: Mapping[str, int], k: int) -> dict[str, int]:
     kept: dict[str, int] = {}
     for sample, group in groups.items():
         fold = previous.get(sample)
@@ -113,7 +116,7 @@ def _kept(groups: Mapping[str, str], previous: Mapping[str, int], k: int) -> dic
             raise RequestError(f"the former folds put {sample} in fold {fold} of {k}")
         if kept.setdefault(group, fold) != fold:
             raise RequestError(
-                f"the former folds split group {group!r}: drop them or mend the groups"
+                f"the former folds split group {group!r}: drop them or correct the groups"
             )
     return kept
 

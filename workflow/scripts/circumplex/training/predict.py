@@ -31,7 +31,10 @@ MAX_ROWS = 16
 
 
 def padding_mask(lengths: NDArray[np.int64], device: torch.device) -> Tensor | None:
-    """(rows, frames) true after each row's end; none where all rows are equally long."""
+    """Compute the mask of padding: (rows, frames) true after each row's end.
+
+    None where all rows are equally long.
+    """
     longest = int(lengths.max())
     if (lengths == longest).all():
         return None
@@ -45,7 +48,7 @@ def predict_samples(
     samples: Iterable[str],
     device: torch.device,
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Raw predictions of several networks of one architecture, each feature read once.
+    """Predict with several networks of one architecture; each feature is read once.
 
     An encoder that carries a state reads up to `MAX_ROWS` videos side by side, from start to end;
     another reads overlapping segments, `MAX_ROWS` at a time, and predictions of a frame are
@@ -53,11 +56,11 @@ def predict_samples(
     depends on it alone.
 
     Args:
-        networks: to apply; set to evaluation mode.
+        networks: the networks; they are set to evaluation mode.
         options: their architecture.
-        loader: of features.
-        samples: names.
-        device: of the networks.
+        loader: loads features.
+        samples: names of the samples.
+        device: device of the networks.
 
     Yields:
         sample (in any order) and (frames, networks, 2), not clipped.
@@ -108,12 +111,12 @@ def _run(
 
 
 class Predictor:
-    """A trained model made ready to predict: its networks are built once.
+    """Predicts with a trained model, whose networks are built once.
 
     Args:
         model: from `checkpoints.load_model`.
-        reader: of the packs of its features.
-        device: where to run.
+        reader: packs of its features.
+        device: where to predict; the CPU by default.
 
     Raises:
         RequestError: packs of another dimension than the model was trained on.
@@ -125,7 +128,7 @@ class Predictor:
         for feature, dimension in model.dimensions.items():
             if reader.dimension(feature) != dimension:
                 raise RequestError(
-                    f"the model takes {feature} with {dimension} values a frame, the packs have "
+                    f"the model takes {feature} with {dimension} values per frame, the packs have "
                     f"{reader.dimension(feature)}: use the extractor that it was trained with"
                 )
         self._reader, self._features = reader, tuple(model.dimensions)
@@ -155,7 +158,10 @@ class Predictor:
         return not leave_out or self._reader.complete(sample, self._features)
 
     def predict(self, sample: str) -> NDArray[np.float32]:
-        """(frames, 2) valence and arousal, the mean over each target's checkpoints; not clipped.
+        """Predict a sample: the mean over each target's checkpoints, not clipped.
+
+        Returns:
+            (frames, 2) float32 valence and arousal.
 
         Raises:
             ValueError: a prediction that is not finite.

@@ -1,4 +1,7 @@
-"""Proposals of a hyperparameter search by Optuna, reproducible from the scores alone."""
+"""A search of hyperparameters: proposals by Optuna, and the results of the trials.
+
+Proposals are reproducible from the scores alone.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,11 +13,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pyarrow.parquet as pq
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from circumplex.config.search import Parameters
@@ -23,7 +22,7 @@ from circumplex.io.digests import value_digest
 from circumplex.targets import TARGETS
 
 STARTUP_TRIALS = 8
-"""Trials drawn at random before the sampler leans on scores; Optuna's default is 10."""
+"""Trials drawn at random before the sampler uses scores; Optuna's default is 10."""
 
 
 class Sampler(StrEnum):
@@ -39,21 +38,42 @@ class Sampler(StrEnum):
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial that has ended.
+    """What the sampler knows of a trial that has ended.
 
     Attributes:
-        parameters: that it had.
-        score: to be maximised; NaN where training came to nothing.
+        parameters: of the trial.
+        score: to be maximised; NaN where its training failed.
     """
 
     parameters: Parameters
     score: float
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A trial and its result.
+
+    Attributes:
+        number: of the trial, from 0.
+        parameters: of the trial.
+        ccc: CCC of each target on the validation samples, of raw predictions, at the target's best
+            epoch; NaN where its training failed.
+    """
+
+    number: int
+    parameters: Parameters
+    ccc: Mapping[str, float]
+
+    @property
+    def score(self) -> float:
+        """What the search maximises: mean CCC of valence and arousal."""
+        return float(np.mean([*self.ccc.values()]))
+
+
 def propose(
     space: Mapping[str, Any], finished: Sequence[Finished], count: int, sampler: Sampler, seed: int
 ) -> list[dict[str, float | int]]:
-    """Parameters of the next trials.
+    """Propose the parameters of the next trials.
 
     The same arguments give the same proposals: the study lives in memory, and its sampler is
     seeded by ``seed`` and the number of finished trials.
@@ -62,10 +82,13 @@ def propose(
         space: ``learning_rate`` and ``dropout`` as ``{low, high}`` (the rate on a logarithmic
             scale), ``hidden`` as a list of widths, ``features`` as a list of sets.
         finished: trials of the rounds before, in order.
-        count: how many; those proposed so far in the round are taken for bad ones (constant liar),
+        count: number of proposals; those of the round so far count as bad ones (constant liar),
             so that a round does not try one place many times.
         sampler: see `Sampler`.
         seed: of the search.
+
+    Returns:
+        by proposal, the parameters.
     """
     distributions = _distributions(space)
     # 2^32 seeds: what numpy's generator takes.
@@ -93,41 +116,25 @@ def propose(
 
 
 def _distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    found: dict[str, BaseDistribution] = {
+    distributions: dict[str, BaseDistribution] = {
         "features": CategoricalDistribution(range(len(space["features"])))
     }
     if "hidden" in space:
-        found["hidden"] = CategoricalDistribution(space["hidden"])
+        distributions["hidden"] = CategoricalDistribution(space["hidden"])
     for key in ("learning_rate", "dropout"):
         if key in space:
             low, high = space[key]["low"], space[key]["high"]
-            found[key] = FloatDistribution(low, high, log=key == "learning_rate")
-    return found
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trial.
-
-    Attributes:
-        number: from 0.
-        parameters: that it had.
-        ccc: of each target on the validation samples, raw predictions, at that target's best epoch;
-            NaN where training came to nothing.
-    """
-
-    number: int
-    parameters: Parameters
-    ccc: Mapping[str, float]
-
-    @property
-    def score(self) -> float:
-        """What the search maximises: mean CCC of valence and arousal."""
-        return float(np.mean([*self.ccc.values()]))
+            distributions[key] = FloatDistribution(low, high, log=key == "learning_rate")
+    return distributions
 
 
 def read_trials(rounds: Sequence[Path], epochs: Sequence[Path]) -> list[Trial]:
-    """Trials by the rounds that proposed them and their tables of epochs, both in order."""
+    """Read the trials of a search.
+
+    Args:
+        rounds: files of the rounds' proposals, in order.
+        epochs: tables of the trials' epochs, in order.
+    """
     proposed = [parameters for path in rounds for parameters in read_json(path)]
     trials = []
     for number, (parameters, path) in enumerate(zip(proposed, epochs, strict=True)):
@@ -141,7 +148,7 @@ def read_trials(rounds: Sequence[Path], epochs: Sequence[Path]) -> list[Trial]:
 
 
 def rows(trials: Sequence[Trial], space: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Trials as rows of a table, the best first; those that came to nothing last."""
+    """Write trials as rows of a table, the best first, those that failed last."""
     ordered = sorted(trials, key=lambda t: (math.isnan(t.score), -t.score, t.number))
     return [
         {

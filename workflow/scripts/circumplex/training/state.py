@@ -1,4 +1,4 @@
-"""Where a training stands: its log, the epochs it keeps, and the state it resumes from."""
+"""The state of a training: its log, the epochs it keeps, and what it resumes from."""
 
 import logging
 import math
@@ -18,17 +18,17 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EpochLog:
-    """What an epoch came to.
+    """Log of one epoch.
 
     Attributes:
-        epoch: from 1.
-        learning_rate: of the epoch.
-        train_loss: mean over its updates.
+        epoch: number of the epoch, from 1.
+        learning_rate: learning rate of the epoch.
+        train_loss: mean loss over its updates.
         updates: optimiser steps; batches without two annotated frames are skipped.
         val_valence: CCC of raw predictions on the validation samples; NaN without any.
-        val_arousal: the same.
-        train_seconds: in training steps.
-        val_seconds: in the validation pass.
+        val_arousal: the same for arousal.
+        train_seconds: seconds in training steps.
+        val_seconds: seconds in the validation pass.
     """
 
     epoch: int
@@ -42,7 +42,7 @@ class EpochLog:
 
 
 def kept_epochs(spec: TrainingSpec, log: Sequence[EpochLog]) -> dict[Target, list[int]]:
-    """Epochs to keep for each target, as far as training has come."""
+    """Choose the epochs to keep for each target, of those that have ended."""
     if spec.selection is Selection.BEST:
         return {target: [epoch] for target, (epoch, _) in best_epochs(log).items()}
     if spec.selection is Selection.LAST:
@@ -52,7 +52,10 @@ def kept_epochs(spec: TrainingSpec, log: Sequence[EpochLog]) -> dict[Target, lis
 
 
 def best_epochs(log: Sequence[EpochLog]) -> dict[Target, tuple[int, float]]:
-    """For each target the first epoch of the highest validation CCC, and that CCC."""
+    """Find for each target the first epoch of the highest validation CCC, and that CCC.
+
+    Targets without a validation CCC are left out.
+    """
     best = {}
     for target, key in ((Target.VALENCE, "val_valence"), (Target.AROUSAL, "val_arousal")):
         row = max(log, key=lambda row: getattr(row, key))
@@ -65,7 +68,7 @@ class WorkFolder:
     """The folder of a training under way: its last state, and the weights of kept epochs.
 
     Args:
-        path: the folder; made when first written to.
+        path: the folder; created when something is first written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +76,7 @@ class WorkFolder:
         self._state = path / "state.pt"
 
     def resume(self, digest: str) -> dict[str, Any] | None:
-        """The last state, or none; a state of another digest is dropped."""
+        """Read the last state, if there is one; a state of another digest is removed."""
         if not self._state.is_file():
             return None
         saved = load_tensors(self._state)
@@ -93,7 +96,7 @@ class WorkFolder:
         save_tensors(network.state_dict(), self._weights(epoch))
 
     def load_weights(self, epoch: int) -> dict[str, Any]:
-        """Weights of a kept epoch, mapped from their file."""
+        """Load the weights of a kept epoch, memory-mapped from their file."""
         return load_tensors(self._weights(epoch))
 
     def discard(self) -> None:

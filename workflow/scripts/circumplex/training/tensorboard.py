@@ -11,7 +11,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 
 class EventLog:
-    """Scalars an epoch, written as they come, so that a running training can be watched.
+    """Scalars per epoch, written at once, so that a running training can be watched.
 
     Args:
         folder: for the event files; what it held before is removed.
@@ -26,7 +26,7 @@ class EventLog:
         return self
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Log an epoch: each value but ``epoch`` under its name; without NaN (no validation)."""
+        """Log an epoch: each value but ``epoch`` under its name, without NaN (no validation)."""
         for name, value in row.items():
             if name != "epoch" and not math.isnan(value):
                 self._writer.add_scalar(name, value, int(row["epoch"]))

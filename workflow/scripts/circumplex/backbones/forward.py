@@ -1,0 +1,57 @@
+"""Batches of still images through a backbone, in the recipe's arithmetic."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from circumplex.backbones.inputs import StillBatch, StillImages, StillInput, make_loader
+from circumplex.backbones.model import input_of
+from circumplex.backbones.stills import Stills
+from circumplex.config.precision import Precision
+from circumplex.config.recipes import Recipe
+from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
+
+MOST_NAMES = 3
+
+
+class ForwardPass:
+    """Loads batches of images and computes their logits.
+
+    Args:
+        recipe: of the backbone.
+        device: of the computation.
+        workers: number of processes that load images.
+
+    Attributes:
+        device: of the computation.
+        input: how the recipe's network takes images.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device, workers: int) -> None:
+        self.device, self._workers = device, workers
+        self._half = recipe.precision is Precision.BFLOAT16
+        if self._half:
+            warn_of_imitated_bfloat16(device)
+        self.input: StillInput = input_of(recipe)
+
+    def batches(self, images: StillImages, sampler: Any) -> Iterator[StillBatch]:
+        """Load the batches that a sampler draws."""
+        on_gpu = self.device.type == "cuda"
+        yield from make_loader(images, sampler, self._workers, pin_memory=on_gpu)
+
+    def logits(self, model: nn.Module, batch: StillBatch) -> list[Tensor]:
+        """Compute the logits of a batch: for each set's head (images, outputs)."""
+        images = self.input.normalise(batch.images.to(self.device, non_blocking=True))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
+            logits: list[Tensor] = model(images.contiguous(memory_format=torch.channels_last))
+        return logits
+
+
+def describe_images(batch: StillBatch, sets: Sequence[Stills]) -> str:
+    """Name the first images of a batch, and count the others."""
+    pairs = list(zip(batch.sets.tolist(), batch.rows.tolist(), strict=True))
+    names = [sets[number].name(row) for number, row in pairs]
+    rest = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
