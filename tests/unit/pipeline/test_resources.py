@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from circumplex.config.features import FEATURES
 from circumplex.config.samples import Sample, Split
 from circumplex.pipeline.resources import (
     DEFAULT_SECONDS,
@@ -25,7 +26,10 @@ def sample(video):
 def test_every_rule_that_asks_by_the_table_is_in_it():
     text = "".join(path.read_text() for path in RULES)
     asked = set(re.findall(r'(?:memory|time_limit)\("(\w+)"\)', text))
-    assert asked == needs().keys()
+    extracted = {feature.stage for feature in FEATURES.values()}  # one rule in a loop
+    assert asked | extracted == needs().keys()
+    assert "memory(feature.stage)" in text
+    assert "time_limit(feature.stage)" in text
 
 
 def test_requests_grow_with_the_input_and_on_retry():
@@ -60,5 +64,8 @@ def test_scratch_grows_with_the_sound():
 
 def test_stages_with_gpu_hours_are_those_that_ask_for_a_gpu():
     rules = re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.MULTILINE)
-    asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule}
+    looped = "gpu=GPU if feature.deep else 0"
+    assert any(looped in rule for rule in rules)
+    asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule.replace(looped, "")}
+    asking |= {feature.stage for feature in FEATURES.values() if feature.deep}
     assert asking == {stage for stage, need in needs().items() if need.gpu}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from circumplex.config.features import FEATURES
-from circumplex.pipeline import code, request_builder
+from circumplex.pipeline import code
 from circumplex.pipeline.code import LOGGERS, NUMERIC_PACKAGES, counted_modules
 from circumplex.pipeline.request_builder import LIBRARY
 from circumplex.pipeline.stages import (
@@ -186,7 +186,7 @@ def test_a_raised_version_makes_its_stage_stale_alone(tmp_path, monkeypatch):
         stage = feature_stage(feature)
         return replace(stage, version=2) if feature.name == "egemaps" else stage
 
-    monkeypatch.setattr(request_builder, "feature_stage", raised)
+    monkeypatch.setattr("circumplex.pipeline.stages.feature_stage", raised)
     assert stale(before, codes_of(builder_with(tmp_path))) == {"extract_egemaps"}
 
 
