@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -20,7 +21,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import align_faces
 import extract_audio
 import extract_frames
 import fill_frames
@@ -29,6 +29,7 @@ import summarise_quality
 from circumplex.config.samples import Sample, Split
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.media import video as media
+from circumplex.pipeline.jobs.faces import align_shard
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Status, read_index
 from circumplex.report.quality import read_quality
@@ -307,6 +308,7 @@ class Run:
     def all(self) -> None:
         self.job(extract_frames, options={"audio_only_fps": 30.0})
         self.job(extract_audio, "extract_frames", suffix=".wav")
+        align_faces = SimpleNamespace(__name__="align_faces", main=align_shard)
         self.job(align_faces, "extract_frames")
         self.job(fill_frames, "align_faces", options={"no_valid_face": "zeros"})
         before = ("extract_frames", "align_faces", "extract_audio")

@@ -1,4 +1,4 @@
-"""Search of hyperparameters: proposals, what a trial trains, and the results."""
+"""Search of hyperparameters: proposals, what a trial trains, and what comes of it."""
 
 import math
 
@@ -128,7 +128,7 @@ def test_all_features_of_the_space_are_made_and_no_other_trial_is_known(tmp_path
         ({"sampler": "grid"}, "sampler"),
     ],
 )
-def test_invalid_searches_are_refused(tmp_path, changes, message):
+def test_senseless_searches_are_refused(tmp_path, changes, message):
     with pytest.raises(RequestError, match=message):
         plan_of(tmp_path, **changes)
 
@@ -144,12 +144,12 @@ def test_a_search_needs_a_validation_split(tmp_path):
 
 
 def test_from_proposals_to_the_best_preset(tmp_path):
-    """Both jobs over two rounds; the scores of the epochs are synthetic, the best is known."""
+    """Both jobs over two rounds, with scores such that the best trial is known."""
     round_files, epochs = [], []
     for number in range(2):
         path = tmp_path / f"round{number}.json"
         inputs = {"rounds": [*round_files], "epochs": [*epochs]}
-        request = ProposalRequest("propose_trials", "code", SPACE, sampler="tpe", seed=3, count=2)
+        request = ProposalRequest("propose_trials", "code", SPACE, "tpe", seed=3, count=2)
         propose_round(running_job(tmp_path, request, inputs, {"round": path}))
         round_files.append(path)
         for trial in (2 * number, 2 * number + 1):
@@ -166,18 +166,19 @@ def test_from_proposals_to_the_best_preset(tmp_path):
     assert math.isnan(trials[1].score)
     assert [row["trial"] for row in rows(trials, SPACE)] == [2, 3, 0, 1]
     assert trials[3].parameters == read_json(round_files[1])[1]
-    names = {"csv": "trials.csv", "markdown": "trials.md", "best": "best.yaml"}
-    outputs = {key: tmp_path / name for key, name in names.items()}
+    outputs = [tmp_path / name for name in ("trials.csv", "trials.md", "best.yaml")]
     inputs = {"rounds": round_files, "epochs": epochs}
     request = SearchRequest("summarise_search", "code", {"encoder": "lstm", "space": SPACE})
-    job = running_job(tmp_path, request, inputs, outputs)
-    summarise_search(job)
-    assert outputs["csv"].read_text().splitlines()[1].startswith("2,")
-    assert outputs["markdown"].read_text().count("\n|") == 5 + 1
-    best = yaml.safe_load(outputs["best"].read_text())["experiments"]["search_best"]
+    summary = running_job(
+        tmp_path, request, inputs, dict(zip(("csv", "markdown", "best"), outputs, strict=True))
+    )
+    summarise_search(summary)
+    assert outputs[0].read_text().splitlines()[1].startswith("2,")
+    assert outputs[1].read_text().count("\n|") == 5 + 1
+    best = yaml.safe_load(outputs[2].read_text())["experiments"]["search_best"]
     assert best["training"]["learning_rate"] == trials[2].parameters["learning_rate"]
     assert best["features"] == SPACE["features"][trials[2].parameters["features"]]
     for path in epochs:
         pq.write_table(pq.read_table(path).slice(0, 0), path)
     with pytest.raises(ValueError, match="no trial has a score"):
-        summarise_search(job)
+        summarise_search(summary)

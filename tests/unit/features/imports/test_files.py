@@ -198,7 +198,7 @@ def test_pickled_arrays_and_wrong_shapes_are_refused(root, run):
 
 def test_two_files_of_one_sample(root, run):
     plain_csv(npy(root, VALUES), VALUES)
-    with pytest.raises(SampleError, match=r"s.npy and .*s.csv: which one"):
+    with pytest.raises(SampleError, match=r"s.npy and .*s.csv hold th"):
         run(root)
 
 
