@@ -16,8 +16,8 @@ from circumplex.io.digests import file_digest
 from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.model.checkpoints import load_model
 from circumplex.predictions.table import PredictionTable
-from circumplex.submissions.files import read_submission
 from projects import Outcome, Project, copy_project, made_once
+from submitted import read_submission
 
 NAMES = {"densenet": "affectnet", "fau": "FAU_situ", "wav2vec2": "wav2vec"}
 FEATURES = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 
 from circumplex.io.parquet import count_rows, read_columns, read_metadata
 from circumplex.report.quality import read_quality, read_sheet
-from circumplex.submissions.files import check_submission, read_submission
+from circumplex.submissions.files import check_submission
 from projects import Outcome, Project
+from submitted import read_submission
 
 DIMENSIONS = {
     "densenet": 342,

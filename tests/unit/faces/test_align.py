@@ -15,8 +15,8 @@ from circumplex.faces.fill import NoValid, fill_frames
 from circumplex.faces.similarity import ARCFACE_TEMPLATE
 from circumplex.faces.subjects import Subject, intersection_over_union
 from circumplex.io.parquet import read_columns
-from circumplex.media.video import iter_frames
 from clips import damage, noise, write_video
+from pictures import iter_frames
 from places import MEDIA
 
 LARGEST = Subject.parse("largest")

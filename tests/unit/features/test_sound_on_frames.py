@@ -17,8 +17,8 @@ from circumplex.features.sound import extract_audio_feature
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns
 from circumplex.media.sound import extract_audio
 from circumplex.media.timeline import extract_frames
-from circumplex.media.video import iter_frames
 from clips import CLICK_S, Sound, write_video
+from pictures import iter_frames
 
 RATES = {
     "15": Fraction(15),

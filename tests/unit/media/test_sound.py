@@ -9,9 +9,9 @@ import pytest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.media.sound import extract_audio
 from circumplex.media.timeline import extract_frames
-from circumplex.media.video import iter_frames
 from circumplex.media.wave import SAMPLE_RATE, read_blocks
 from clips import FLASHES, Sound, overwrite, write_video
+from pictures import iter_frames
 from places import MEDIA
 
 

@@ -10,8 +10,9 @@ import pytest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.media.timeline import extract_frames
-from circumplex.media.video import iter_frames, iter_timeline
+from circumplex.media.video import iter_timeline
 from clips import FLASHES, Sound, damage, noise, write_video
+from pictures import iter_frames
 from places import MEDIA
 
 
@@ -267,16 +268,6 @@ def test_sound_alone_has_a_regular_timeline(tmp_path):
     assert "video" not in metadata
     with pytest.raises(ModalityAbsent):
         next(iter_frames(path))
-
-
-def test_images_on_request(tmp_path):
-    video = write_video(tmp_path / "a.mp4", "libx264", frames=3)
-    extract_frames(video, tmp_path / "t.parquet", {}, tmp_path / "images")
-    assert sorted(p.name for p in (tmp_path / "images").iterdir()) == [
-        "00001.jpg",
-        "00002.jpg",
-        "00003.jpg",
-    ]
 
 
 def test_no_picture_waits_for_the_garbage_collector(tmp_path):

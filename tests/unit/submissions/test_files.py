@@ -5,10 +5,10 @@ from circumplex.submissions.files import (
     SubmissionError,
     check_image_submission,
     check_submission,
-    read_submission,
     write_image_submission,
     write_submission,
 )
+from submitted import read_submission
 
 EXPECTED = {"video1": 4, "video2_left": 1}
 

@@ -17,12 +17,12 @@ from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.submissions.files import (
     SubmissionError,
     check_listed_submission,
-    read_submission,
     replacing_folder,
 )
 from circumplex.submissions.lists import listed_samples, read_list
 from circumplex.submissions.submission import Submission
 from example_requests import ROWS, request_config, write_sheet
+from submitted import read_submission
 
 FRAMES = {"a": 5, "b_left": 3}
 DRAW = np.random.default_rng(0)

@@ -6,16 +6,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 from av.container import InputContainer
 from av.error import FFmpegError
-from numpy.typing import NDArray
 
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.io.atomic import replacing
 from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.media.video import (
     LOG,
@@ -58,7 +55,6 @@ def extract_frames(
     video: Path,
     output: Path,
     metadata: Mapping[str, Any],
-    images: Path | None = None,
     *,
     audio_only_fps: float = NOMINAL_RATE,
 ) -> None:
@@ -71,8 +67,6 @@ def extract_frames(
         video: media file.
         output: table to write.
         metadata: how the table is made; the `VideoFacts` are added under ``video``.
-        images: folder for the pictures as ``00001.jpg`` (from 1, as Aff-Wild2 numbers them), or
-            None to write none: they take hundreds of GB for a large data set.
         audio_only_fps: frames per second of the timeline of a file without video.
 
     Raises:
@@ -99,9 +93,6 @@ def extract_frames(
                 decoded = item.picture is not None
                 failed += not decoded
                 writer.write(frame=[frame], time_s=[item.time_s], decoded=[decoded])
-                if images is not None and item.picture is not None:
-                    image = display.image(item.picture)
-                    _write_image(images / f"{frame + 1:05d}.jpg", image)
         if failed:
             LOG.warning("%d of %d frames failed to decode", failed, writer.rows)
 
@@ -135,8 +126,3 @@ def _audio_only_times(container: InputContainer, rate: float) -> Iterator[float]
                 frame += 1
     if frame == 0:
         raise SampleError("no part of the sound decodes: the file is damaged; copy it again")
-
-
-def _write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    with replacing(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

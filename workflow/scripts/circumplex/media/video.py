@@ -156,18 +156,6 @@ def iter_timeline(video: Path) -> Iterator[VideoFrame | FailedFrame]:
                 yield VideoFrame(frame, item.time_s, display.image(item.picture))
 
 
-def iter_frames(video: Path) -> Iterator[VideoFrame]:
-    """Yield every decodable frame of the video in order, numbered as in the timeline.
-
-    Raises:
-        SampleError: the file is unreadable, or no frame decodes.
-        ModalityAbsent: the file has no video stream.
-    """
-    for item in iter_timeline(video):
-        if isinstance(item, VideoFrame):
-            yield item
-
-
 class Display:
     """Convert decoded pictures of a stream to RGB arrays as a player shows them."""
 

@@ -155,18 +155,6 @@ def write_listed_submission(
                 file.write(f"{text},{row}\n")
 
 
-def read_submission(path: Path) -> NDArray[np.float32]:
-    """Values of one text, (frames, 2).
-
-    Raises:
-        SubmissionError: see `check_submission`.
-    """
-    problems: list[str] = []
-    values = list(_read_text(path, problems))
-    _raise(problems)
-    return np.array(values, dtype=np.float32).reshape(-1, 2)
-
-
 def check_submission(folder: Path, expected_rows: Mapping[str, int]) -> None:
     """Check that a folder of texts holds exactly the expected samples and rows.
 
