@@ -15,11 +15,18 @@ def main(job: ShardJob) -> None:
     """Bring the shard up to date."""
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
-        annotation = job.sheet[request.sample].annotation
-        if annotation is None:
+        sample = job.sheet[request.sample]
+        if sample.annotation is None:
             raise ModalityAbsent("no annotation in the sheet")
         timeline = job.path(request.upstream["extract_frames"])
-        read_labels(annotation, timeline, output, metadata=metadata, **job.stage.options)
+        read_labels(
+            sample.annotation,
+            timeline,
+            output,
+            metadata=metadata,
+            layout=sample.annotation_format,
+            **job.stage.options,
+        )
 
     job.run(make)
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circumplex.annotations.labels import parse_annotation, read_labels
+from circumplex.annotations.formats.affwild2 import parse_annotation
+from circumplex.annotations.labels import read_labels
 from circumplex.errors import SampleError
 from circumplex.io.parquet import TableWriter, count_rows, frame_schema, read_columns, read_metadata
 

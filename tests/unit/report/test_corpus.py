@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from circumplex.io.parquet import TableWriter, frame_schema
-from circumplex.report.corpus import ReportSample, corpus_row, plural
+from circumplex.report.corpus import ReportSample, make_row, plural
 from circumplex.report.quality import Quality, write_quality
 
 SHEET = b"a contact sheet"
@@ -31,7 +31,7 @@ def judge(tmp_path):
         path = tmp_path / "quality.parquet"
         write_quality(path, Quality(**{**FINE, **quality}), sheet, {})
         given = ReportSample("s", "val", "largest", "s", quality=path, **(sample or {}))
-        return corpus_row(given, audio_expected=audio_expected)
+        return make_row(given, audio_expected=audio_expected)
 
     return judged
 
@@ -123,13 +123,13 @@ def test_the_contact_sheet_is_a_data_uri(judge):
 def test_a_failed_sample_has_nothing_but_its_failures():
     failures = (("extract_frames", "cut"), ("extract_audio", "cut"))
     sample = ReportSample("s", "val", "largest", "s", failures=failures)
-    row = corpus_row(sample, audio_expected=True)
+    row = make_row(sample, audio_expected=True)
     assert row.warnings == ("failed in extract_frames", "failed in extract_audio")
     assert (row.quality, row.annotated, row.sheet) == (None, None, None)
 
 
 def test_the_most_suspicious_samples_come_first(judge):
-    failed = corpus_row(
+    failed = make_row(
         ReportSample("s", "val", "largest", "s", failures=(("a", "b"),)), audio_expected=True
     )
     two = judge(valid_share=0.5, face_px=10)

@@ -3,7 +3,7 @@ import statistics
 
 import pytest
 
-from circumplex.report.scores import ScoreRow, experiment_rows, read_scores
+from circumplex.report.scores import ScoreRow, read_scores, summarise_experiments
 from synthetic_report import Corpus, scores
 
 
@@ -43,7 +43,7 @@ def test_experiments_over_folds_and_seeds():
         *(row("x", "0", 0, 0.1, 0.3), row("x", "1", 0, 0.3, 0.5)),
         *(row("x", "0", 1, 0.2, 0.6), row("x", "1", 1, 0.6, 0.8)),
     ]
-    (experiment,) = experiment_rows(rows)
+    (experiment,) = summarise_experiments(rows)
     assert (experiment.experiment, experiment.split) == ("x", "val")
     assert (experiment.folds, experiment.seeds) == (2, 2)
     valence, arousal, mean = experiment.scores
@@ -56,14 +56,16 @@ def test_experiments_over_folds_and_seeds():
 
 
 def test_one_seed_has_no_deviation():
-    (experiment,) = experiment_rows([row("x", "0", 5, 0.1, 0.2), row("x", "1", 5, 0.5, 0.2)])
+    (experiment,) = summarise_experiments([row("x", "0", 5, 0.1, 0.2), row("x", "1", 5, 0.5, 0.2)])
     assert (experiment.folds, experiment.seeds) == (2, 1)
     assert experiment.scores[0].mean == pytest.approx(0.3)
     assert all(math.isnan(spread.deviation) for spread in experiment.scores)
 
 
 def test_an_undefined_score_makes_mean_and_deviation_undefined():
-    (experiment,) = experiment_rows([row("x", "0", 0, math.nan, 0.2), row("x", "0", 1, 0.5, 0.4)])
+    (experiment,) = summarise_experiments(
+        [row("x", "0", 0, math.nan, 0.2), row("x", "0", 1, 0.5, 0.4)]
+    )
     valence, arousal, _ = experiment.scores
     assert math.isnan(valence.mean)
     assert math.isnan(valence.deviation)
@@ -73,5 +75,5 @@ def test_an_undefined_score_makes_mean_and_deviation_undefined():
 def test_experiments_and_splits_stay_apart():
     rows = [row("x", "0", 0, 0.1, 0.1), row("y", "0", 0, 0.2, 0.2)]
     rows += [row("x", "0", 0, 0.3, 0.3, split="test")]
-    found = {(r.experiment, r.split): r.scores[2].mean for r in experiment_rows(rows)}
+    found = {(r.experiment, r.split): r.scores[2].mean for r in summarise_experiments(rows)}
     assert found == pytest.approx({("x", "val"): 0.1, ("y", "val"): 0.2, ("x", "test"): 0.3})

@@ -1,6 +1,7 @@
 """Read a sample's annotation and write one row per video frame."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from circumplex.annotations import formats
 from circumplex.errors import SampleError
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns
-from circumplex.targets import HEADER
-
-UNANNOTATED = -5.0
-"""In either value, it marks a frame without annotation, which enters neither loss nor metric."""
 
 SCHEMA = frame_schema(
     pa.field("valence", pa.float32(), nullable=False),
@@ -22,50 +20,22 @@ SCHEMA = frame_schema(
 )
 
 
-def parse_annotation(text: str) -> NDArray[np.float32]:
-    """Parse an annotation text: header ``valence,arousal``, then one row per frame.
+def read_annotation(annotation: Path, layout: str) -> NDArray[np.float32]:
+    """Read an annotation by the function ``read`` of the module of its layout.
+
+    Args:
+        annotation: file or folder.
+        layout: name of a module of `circumplex.annotations.formats`.
 
     Returns:
-        Array (rows, 2) of valence and arousal in [-1, 1], NaN in both where either is -5.
+        Array (rows, 2) of valence and arousal in [-1, 1], row k for the video's frame k, from 0;
+        NaN in both where a frame is not annotated.
 
     Raises:
-        SampleError: the text is empty, has another header, a row that is not two numbers, or a
-            value out of range.
+        SampleError: it is missing, unreadable, or not of this layout.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise SampleError("the annotation is empty: write one row per frame or remove the sample")
-    if lines[0].strip().lower().replace(" ", "") != HEADER:
-        raise SampleError(
-            f"the annotation's first line is {lines[0][:60]!r}, expected {HEADER!r}; "
-            "is this a valence-arousal annotation?"
-        )
-    if len(lines) == 1:
-        raise SampleError("the annotation has a header but no rows: write one row per frame")
-    values = np.empty((len(lines) - 1, 2), dtype=np.float64)
-    for row, line in enumerate(lines[1:]):
-        cells = line.split(",")
-        try:
-            if len(cells) != 2 or "_" in line:  # Python reads 1_0 as ten.
-                raise ValueError
-            values[row] = [float(cell) for cell in cells]
-        except ValueError:
-            raise SampleError(
-                f"annotation line {row + 2} is {line[:60]!r}, expected two numbers: {HEADER}"
-            ) from None
-    unannotated = (values == UNANNOTATED).any(axis=1)
-    in_range = (np.abs(values) <= 1).all(axis=1)
-    wrong = ~np.isfinite(values).all(axis=1) | ~(unannotated | in_range)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise SampleError(
-            f"annotation line {row + 2} is {lines[row + 1][:60]!r}: valence and arousal lie in "
-            f"[-1, 1], and {UNANNOTATED:g} marks a frame without annotation"
-        )
-    values[unannotated] = np.nan
-    return values.astype(np.float32)
+    values: NDArray[np.float32] = import_module(f"{formats.__name__}.{layout}").read(annotation)
+    return values
 
 
 def read_labels(
@@ -75,6 +45,7 @@ def read_labels(
     *,
     max_difference: int,
     metadata: Mapping[str, Any],
+    layout: str = "affwild2",
 ) -> None:
     """Write ``valence``, ``arousal`` and ``annotated``, one row per video frame.
 
@@ -83,16 +54,17 @@ def read_labels(
     metadata counts both.
 
     Args:
-        annotation: text in Aff-Wild2's format; row k belongs to the video's frame k, from 0.
+        annotation: file of the annotation; row k belongs to the video's frame k, from 0.
         timeline: the sample's table from ``extract_frames``.
         output: table to write.
         max_difference: largest accepted difference between the numbers of rows and frames.
         metadata: metadata to write into the table.
+        layout: layout of the annotation; see `read_annotation`.
 
     Raises:
         SampleError: the annotation is missing, unreadable, empty, or of another length.
     """
-    rows = parse_annotation(_read_text(annotation))
+    rows = read_annotation(annotation, layout)
     frame, time_s = read_columns(timeline, ["frame", "time_s"])
     difference = len(rows) - len(frame)
     if abs(difference) > max_difference:
@@ -116,19 +88,6 @@ def read_labels(
             arousal=values[:, 1],
             annotated=annotated,
         )
-
-
-def _read_text(annotation: Path) -> str:
-    if not annotation.is_file():
-        raise SampleError(f"annotation {annotation} is missing")
-    try:
-        return annotation.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SampleError(f"annotation {annotation} is not text: {error}") from error
-    except PermissionError as error:
-        raise SampleError(
-            f"annotation {annotation} cannot be read: {error}; correct its permissions"
-        ) from error
 
 
 def read_labels_table(path: Path) -> NDArray[np.float32]:

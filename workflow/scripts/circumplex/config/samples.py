@@ -59,6 +59,9 @@ class SheetRow(Section):
     group: Text | None = Field(
         None, description="never split over folds; by default the video's file name"
     )
+    annotation_format: str = Field(
+        "affwild2", description="layout of the annotation, by name (docs/samples.md)"
+    )
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Sample:
         annotation: annotation text, or none.
         split: part of the data.
         group: never split over folds; by default the video's file name, else the sample's.
+        annotation_format: layout of the annotation.
     """
 
     sample: str
@@ -84,6 +88,7 @@ class Sample:
     annotation: Path | None
     split: Split
     group: str
+    annotation_format: str = "affwild2"
 
 
 def read_samples(sheet: Path) -> list[Sample]:
@@ -149,6 +154,7 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         annotation=path(cells.annotation),
         split=cells.split,
         group=cells.group or Path(cells.video or cells.sample).name,
+        annotation_format=cells.annotation_format,
     )
 
 

@@ -5,8 +5,10 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
+from circumplex.annotations import formats
 from circumplex.config.catalogue import published_weights
 from circumplex.config.experiments import Strategy
 from circumplex.config.features import FEATURES
@@ -39,6 +41,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     plan = Plan(values, tuple(row for row in rows if row.sample not in excluded))
     _check_names(plan)
     plan.backbones.check()
+    _check_annotations(plan)
     _check_imports(plan)
     _check_strategies(plan)
     _check_training(plan)
@@ -88,6 +91,16 @@ def _check_method(plan: Plan, ensemble: str) -> None:
             f"held out by strategy {' or '.join(sorted(allowed))}, but a member has strategy "
             f"{', '.join(sorted(strategies - allowed))}"
         )
+
+
+def _check_annotations(plan: Plan) -> None:
+    layouts = [module.name for module in iter_modules(formats.__path__)]
+    for sample in plan.samples:
+        if sample.annotation_format not in layouts:
+            raise RequestError(
+                f"sample {sample.sample}: annotation_format is {sample.annotation_format!r}, which "
+                f"no reader has{suggestion(sample.annotation_format, layouts)}"
+            )
 
 
 def _check_imports(plan: Plan) -> None:

@@ -181,8 +181,10 @@ class RequestBuilder:
             feature = imported.name
         elif name.startswith("extract_") and name not in SAMPLE_STAGES:
             feature = name.removeprefix("extract_")
+        layouts = {s.annotation_format for s in members if s.annotation and name == "read_labels"}
+        code = self.code(stage, *sorted(layouts))
         options = self.options(stage)
-        return requests.ShardRequest(name, self.code(stage), options, samples, feature, source)
+        return requests.ShardRequest(name, code, options, samples, feature, source)
 
     def _plain(self, stage: str, *names: str) -> tuple[str, str]:
         """Stage and code, the first two values of every request."""

@@ -60,7 +60,7 @@ SAMPLE_STAGES = _by_name(
     Stage(
         "read_labels",
         ("annotations.labels",),
-        columns=("annotation",),
+        columns=("annotation", "annotation_format"),
         section="labels",
         follows=("extract_frames",),
     ),
@@ -98,6 +98,7 @@ RESULT_STAGES = _by_name(
 """Stages whose jobs are a model, a table, an ensemble and the like."""
 
 NAMED_MODULES: Mapping[str, str] = {
+    "read_labels": "annotations.formats",
     "train_encoder": "model.encoders",
     "train_trial": "model.encoders",
     "predict_frames": "model.encoders",

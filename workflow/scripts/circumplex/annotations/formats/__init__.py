@@ -1,0 +1,1 @@
+"""The layouts of annotations, one module each: the sheet's `annotation_format` names it."""
