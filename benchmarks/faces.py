@@ -31,7 +31,7 @@ from circumplex.config.faces import FaceOptions
 from circumplex.faces.align import BATCH_PIXELS, align_faces
 from circumplex.faces.detector import FaceDetector
 from circumplex.faces.subjects import Subject, intersection_over_union
-from circumplex.media.video import iter_frames
+from circumplex.media.video import VideoFrame, iter_timeline
 
 LOOP_FACE_SIZE = 20
 SURE, SMALLEST, OVERLAP = 0.95, 40.0, 0.8
@@ -65,7 +65,9 @@ def resized(clip: Path, output: Path, size: tuple[int, int]) -> Path:
     with av.open(str(output), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "12"})
         stream.width, stream.height = size
-        for number, frame in enumerate(iter_frames(clip)):
+        for number, frame in enumerate(
+            item for item in iter_timeline(clip) if isinstance(item, VideoFrame)
+        ):
             image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
             picture = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture.pts, picture.time_base = number, Fraction(1, 25)
@@ -100,7 +102,13 @@ class Bench:
 
     def line(self, clip: Path, output: Path) -> str:
         """One line of the table."""
-        decoding, images = timed(self.clock, lambda: [frame.image for frame in iter_frames(clip)])
+        decoding, images = timed(
+            self.clock,
+            lambda: [
+                frame.image
+                for frame in (item for item in iter_timeline(clip) if isinstance(item, VideoFrame))
+            ],
+        )
         for detector in (self.loop, self.library):  # what is only slow the first time
             detector.detect(images[0])
         for rule in (self.same, self.shipped):
