@@ -15,7 +15,7 @@ on the machine hardly changes; with one thread they are the wall clock's of a ma
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ def timed(clock: Callable[[], float], work: Callable[[], Any]) -> tuple[float, A
     start = clock()
     result = work()
     return clock() - start, result
+
+
+def read_pictures(clip: Path) -> Iterator[VideoFrame]:
+    """The frames of a clip that decode, in order."""
+    return (item for item in iter_timeline(clip) if isinstance(item, VideoFrame))
 
 
 class Rule:
@@ -104,10 +109,7 @@ class Bench:
         """One line of the table."""
         decoding, images = timed(
             self.clock,
-            lambda: [
-                frame.image
-                for frame in (item for item in iter_timeline(clip) if isinstance(item, VideoFrame))
-            ],
+            lambda: [frame.image for frame in read_pictures(clip)],
         )
         for detector in (self.loop, self.library):  # what is only slow the first time
             detector.detect(images[0])

@@ -143,9 +143,9 @@ class RequestBuilder:
         return {feature.name: self._describe(feature) for feature in self.plan.features}
 
     def _describe(self, feature: Feature) -> dict[str, Any]:
-        before = ancestors(self.stages, feature.stage)
         # A feature that is imported comes from the user's files: its form alone must agree.
-        names = [feature.stage] if feature.imported else before
+        imported = feature.imported
+        names = [feature.stage] if imported else ancestors(self.stages, feature.stage)
         described = {
             name: {"version": self.stages[name].version, "options": self.options(self.stages[name])}
             for name in names
