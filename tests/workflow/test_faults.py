@@ -60,7 +60,7 @@ def test_three_kills_and_an_interrupt_leave_nothing_half_done(
     forget(project, "align_faces", "extract_fau", "train_encoder")
     run = victim_of(project)
     run.start()
-    moments = (("scheduler", "align_faces"), ("job", "extract_fau"), ("both", "train_encoder"))
+    moments = (("scheduler", "align_faces"), ("job", "extract_feature"), ("both", "train_encoder"))
     for kind, rule in moments:
         job = run.await_job(rule)
         assert job is not None, run.log.read_text()
@@ -184,15 +184,18 @@ def test_two_runs_in_one_folder_do_not_meet(
 
 
 def test_a_job_that_hangs_is_ended_and_its_log_says_where(project: Project) -> None:
-    script = "workflow/scripts/list_failures.py"
-    project.edit(script, "    set_up(", '    set_up.__globals__["LENIENCE"] = 0.005\n    set_up(')
+    jobs = "workflow/scripts/circumplex/pipeline/jobs"
+    project.edit(f"{jobs}/logs.py", "LENIENCE = 4.0", "LENIENCE = 0.005")
     # It never ends of itself.
-    project.edit(script, "    failures: dict", "    while True:\n        pass\n    failures: dict")
-    outcome = project.snakemake(".test/results/list_failures.tsv")
+    endless = "    while True:\n        pass\n    failures: dict"
+    project.edit(f"{jobs}/results.py", "    failures: dict", endless)
+    outcome = project.snakemake(
+        ".test/results/list_failures.tsv", options=("--forcerun", "list_failures")
+    )
     assert outcome.code == 1
     log = (project.results / "logs/list_failures.log").read_text()
     assert "ends after 0.05 minutes, done or not" in log
-    assert re.search(r"Timeout.*list_failures\.py", log, re.DOTALL)
+    assert re.search(r"Timeout.*results\.py", log, re.DOTALL)
     assert "Timeout" in outcome.text, "Snakemake shows the log of a failed job"
 
 

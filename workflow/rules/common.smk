@@ -44,7 +44,6 @@ try:
     if workflow.is_main_process:
         # A compute node must not judge files that other jobs are writing.
         REQUESTS.prepare()
-        RECORDS.mark()
 except (RequestError, OSError) as error:  # OSError: a disk that is full or read-only
     raise WorkflowError(str(error))
 
@@ -106,7 +105,7 @@ def inputs(stage, unit="", **others):
                 elif not RECORDS.is_current(GRAPH.job(*key)):
                     found["changed"] = str(RECORDS.marker)
             further = {name: named(wildcards) for name, named in others.items()}
-        except RequestError as error:
+        except (RequestError, OSError) as error:
             raise WorkflowError(str(error))
         named = {**found, **{name: paths for name, paths in further.items() if paths}}
         return {name: paths for name, paths in named.items() if paths}

@@ -14,7 +14,9 @@ Imported while the workflow is parsed: standard library only.
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -122,15 +124,13 @@ class Records:
         self._digests: dict[str, str | None] = {}
         self._recorded: dict[str, tuple[str, Any]] = {}  # digest and fingerprint by output
 
-    def mark(self) -> None:
-        """Write the marker anew, so that it is newer than every result that stands."""
-        # Other words each time: Snakemake takes a small file of the same content for unchanged.
-        write_text(self.marker, f"A stale job has this file as input. {secrets.token_hex(8)}\n")
-
-    @property
+    @cached_property
     def marker(self) -> Path:
-        """A file that is newer than every result of earlier runs."""
-        return self._results / FOLDER / MARKER
+        """A file that is newer than every result of earlier runs, written when first needed."""
+        path = self._results / FOLDER / MARKER
+        # Other words each time: Snakemake takes a small file of the same content for unchanged.
+        write_text(path, f"A stale job has this file as input. {secrets.token_hex(8)}\n")
+        return path
 
     def is_settled(self, stage: str, unit: str) -> bool:
         """Whether a job and all before it are current, so that none of them has to run."""
@@ -178,9 +178,9 @@ class Records:
             path: {**output, "fingerprint": now[path]} for path, output in record["outputs"].items()
         }
         if outputs != record["outputs"]:
-            write_json(
-                record_file(self._results, job.stage, job.unit), {**record, "outputs": outputs}
-            )
+            file = record_file(self._results, job.stage, job.unit)
+            with suppress(OSError):  # results that may only be read are hashed at each start
+                write_json(file, {**record, "outputs": outputs})
 
     def _digest(self, path: str) -> str | None:
         """Content digest of a result, by its record if it stands unchanged; none if missing."""
