@@ -61,6 +61,7 @@ class RunningJob:
         read = {
             path: file
             for name, paths in self.job.inputs.items()
+            if paths  # an input of this name may be the user's file, which the request has
             for path, file in zip(paths, self.inputs[name], strict=True)
         }
         written = [file for files in self.outputs.values() for file in files]
