@@ -24,7 +24,7 @@ JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a Snakemake run came to."""
+    """The outcome of a Snakemake run."""
 
     code: int
     text: str
