@@ -10,7 +10,7 @@ STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
 .PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
-  overfit leaks estimate tune cards test-cluster test-faults test-conda audit clean
+  overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -79,6 +79,10 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
 	$(BIN)/python -m demo.checks.faults --seed $(SEED) --cores $(CORES)
 	$(BIN)/python -m pytest -m faults tests/workflow
+
+INPUTS ?= 2000
+fuzz: .venv/.locked ## damaged and hostile files, INPUTS of them, against the code that reads them
+	PYTHONPATH=tests:tests/helpers OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 test-conda: .venv/.locked ## the environments of envs/, by a stand-in for conda; torch's takes 7 GB
 	$(PYTHON) -m venv .tools

@@ -21,7 +21,7 @@ class Compute(Section):
     """Where it is computed; does not change what is computed."""
 
     gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
-    gpus_a_backbone: int = Field(
+    gpus_per_backbone: int = Field(
         1, ge=1, le=64, description="times gpu: GPUs that train a backbone together (torchrun)"
     )
     threads: Threads = defaults_of(Threads)
