@@ -80,7 +80,10 @@ RESULT_STAGES = _by_name(
     Stage("train_trial", TRAINING_MODULES),
     Stage("propose_trials", ("training.search",)),
     Stage("summarise_search", ("training.search",)),
-    Stage("predict_frames", ("training.predict", "predictions.table", *MODEL_MODULES)),
+    Stage(
+        "predict_frames",
+        ("training.predict", "predictions.readout", "predictions.table", *MODEL_MODULES),
+    ),
     Stage("smooth_predictions", ("predictions.smoothing", "predictions.table")),
     Stage("ensemble_predictions", ("predictions.ensembles", "predictions.table")),
     Stage("evaluate", ("evaluation.scores", "evaluation.ccc_table")),
