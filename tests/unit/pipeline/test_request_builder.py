@@ -54,6 +54,7 @@ def changed(before, after):
         ({"smoothing": {"valence": 3}, "training": {"epochs": 31}}, set()),
         ({"media": {"audio_only_fps": 25}}, {"extract_frames"}),
         ({"faces": {"min_face_size": 50}}, {"align_faces"}),
+        ({"faces": {"min_valid_share": 0.2}}, {"fill_frames"}),
         ({"fill": {"no_valid_face": "zeros"}}, {"fill_frames"}),
         ({"labels": {"max_difference": 0}}, {"read_labels"}),
         ({"features": {"vggish": {"hop_s": 0.5}}}, {"extract_vggish"}),

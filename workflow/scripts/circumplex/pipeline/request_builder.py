@@ -129,10 +129,13 @@ class RequestBuilder:
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]
+        others = {place for other in SAMPLE_STAGES.values() for place in other.options}
+        further = [place.split(".") for place in stage.options]
         return {
             key: self.weights.identity(value) if key in WEIGHT_KEYS else value
             for key, value in options.items()
-        }
+            if f"{stage.section}.{key}" not in others
+        } | {key: self.plan.config[section][key] for section, key in further}
 
     @cached_property
     def features(self) -> dict[str, dict[str, Any]]:
