@@ -3,14 +3,16 @@ PYTHON ?= python3.11
 SEED ?= 0
 CORES ?= 2
 DEPTH ?= 100
+MODEL ?= starter
+OUTPUT ?= predicted
 BIN := .venv/bin
 DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
-  overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
+.PHONY: demo corpus predict score ensembles test unit lint lock control modalities precision \
+  backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -24,6 +26,9 @@ corpus: .venv/.locked ## draw the demo corpus of seed SEED
 demo: corpus ## from videos to submission files and a report, on the drawn corpus
 	$(SNAKEMAKE) $(DEMO_CONFIG)
 	$(MAKE) --no-print-directory score
+
+predict: .venv/.locked ## valence and arousal of VIDEOS (files or folders) into OUTPUT, by MODEL
+	$(BIN)/circumplex predict $(VIDEOS) --model $(MODEL) --output $(OUTPUT)
 
 score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
 	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
