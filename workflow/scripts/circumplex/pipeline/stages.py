@@ -27,6 +27,8 @@ class Stage:
         columns: columns of the sample sheet that the stage reads itself.
         section: section of the config that holds its options; empty if it has none.
         follows: stages of per-sample files whose files of the same sample it reads.
+            ``extract_frames`` stands for the run's timeline, which may be a regular one.
+        reads_native: whether the timeline that it reads is always that of the file's own frames.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Stage:
     columns: tuple[str, ...] = ()
     section: str = ""
     follows: tuple[str, ...] = ()
+    reads_native: bool = False
 
 
 def _by_name(*stages: Stage) -> Mapping[str, Stage]:
@@ -44,10 +47,18 @@ def _by_name(*stages: Stage) -> Mapping[str, Stage]:
 SAMPLE_STAGES = _by_name(
     Stage("extract_frames", ("media.timeline",), columns=("video",), section="media"),
     Stage(
+        "resample_timeline",
+        ("media.resampling",),
+        section="timeline",
+        follows=("extract_frames",),
+        reads_native=True,
+    ),
+    Stage(
         "extract_audio",
         ("media.sound",),
         columns=("video", "audio"),
         follows=("extract_frames",),
+        reads_native=True,
     ),
     Stage(
         "align_faces",
@@ -83,6 +94,7 @@ RESULT_STAGES = _by_name(
     Stage("predict_frames", ("training.predict", "predictions.table", *MODEL_MODULES)),
     Stage("smooth_predictions", ("predictions.smoothing", "predictions.table")),
     Stage("ensemble_predictions", ("predictions.ensembles", "predictions.table")),
+    Stage("restore_frames", ("media.resampling", "predictions.table")),
     Stage("evaluate", ("evaluation.scores", "evaluation.ccc_table")),
     Stage("write_submission", ("submissions.submission", "submissions.files")),
     Stage("make_table", ("evaluation.paper_tables", "evaluation.scores")),
@@ -126,7 +138,9 @@ def feature_stage(feature: Feature) -> Stage:
 
 def sample_stages(plan: Plan) -> Mapping[str, Stage]:
     """Stages of per-sample files that a run needs, in order."""
-    names = [plan.timeline]
+    names = [plan.native_timeline]
+    if plan.rate is not None:
+        names.append("resample_timeline")
     if plan.extracts(Modality.AUDIO):
         names.append("extract_audio")
     if plan.extracts(Modality.VISUAL):

@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from circumplex.annotations.labels import read_labels_table
 from circumplex.config.experiments import Method
 from circumplex.config.smoothing import Convention
+from circumplex.io.parquet import read_columns, read_metadata
+from circumplex.media.resampling import resample_trace
 from circumplex.pipeline.jobs.job import RunningJob
-from circumplex.pipeline.requests import EnsembleRequest, PredictionRequest, SmoothingRequest
+from circumplex.pipeline.requests import (
+    EnsembleRequest,
+    PredictionRequest,
+    RestorationRequest,
+    SmoothingRequest,
+)
 from circumplex.pipeline.store import ok_files, read_index
 from circumplex.predictions.ensembles import Member, TargetEnsemble
 from circumplex.predictions.smoothing import SmoothingSpec, search_windows, smooth
@@ -25,7 +32,6 @@ def predict_frames(job: RunningJob) -> None:
 
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
-    from circumplex.io.parquet import read_columns
     from circumplex.model.checkpoints import load_model
     from circumplex.training.predict import Predictor
 
@@ -107,6 +113,19 @@ def ensemble_predictions(job: RunningJob) -> None:
             if len(whole) == len(columns):
                 time_s = next(table for table in tables if sample in table).time_s(sample)
                 writer.write(sample, time_s, np.stack(whole, axis=1))
+
+
+def restore_frames(job: RunningJob) -> None:
+    """Write an ensemble's predictions on the videos' own frames, interpolated in time."""
+    request: RestorationRequest = job.request
+    table = PredictionTable(job.input("predictions"))
+    timelines = ok_files(job.inputs["extract_frames"], job.results)
+    metadata = {**read_metadata(job.input("predictions")), "stage": request.stage}
+    with PredictionWriter(job.output("predictions"), metadata) as writer:
+        for sample in table.samples:
+            (native_s,) = read_columns(timelines[sample], ["time_s"])
+            values = resample_trace(table.values(sample), table.time_s(sample), native_s)
+            writer.write(sample, native_s, values)
 
 
 def target_ensemble(job: RunningJob, target: Target) -> TargetEnsemble:
