@@ -78,6 +78,7 @@ def jobs_of(builder: RequestBuilder) -> list[tuple[str, str]]:
         (["train_encoder"], trained),
         (["predict_frames", "smooth_predictions"], runs),
         (["ensemble_predictions", "export_ensemble"], list(plan.ensembles)),
+        (["restore_frames"], [] if plan.rate is None else list(plan.ensembles)),
         (["write_submission"], list(plan.submissions)),
         (["make_table"], list(plan.tables)),
         (["list_stills"], list(plan.still_sets)),

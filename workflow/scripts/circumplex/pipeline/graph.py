@@ -27,6 +27,7 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "predict_frames": {"predictions": "{stage}/{unit}.parquet"},
     "smooth_predictions": {"predictions": "{stage}/{unit}.parquet"},
     "ensemble_predictions": {"predictions": "{stage}/{unit}.parquet"},
+    "restore_frames": {"predictions": "{stage}/{unit}.parquet"},
     "export_ensemble": {"description": "exports/{unit}/ensemble.json"},
     "write_submission": {"manifest": "{stage}/{unit}.json"},
     "evaluate": {
@@ -148,9 +149,12 @@ class Graph:
 
     def _of_shard(self, stage: str, shard: str) -> Mapping[str, Sequence[Source]]:
         found: dict[str, Sequence[Source]] = {}
-        for name in self._builder.stages[stage].follows:
+        described = self._builder.stages[stage]
+        plan = self._plan
+        timeline = plan.native_timeline if described.reads_native else plan.timeline
+        for name in described.follows:
             # Samples without video have their timeline from an imported feature.
-            actual = self._plan.timeline if name == "extract_frames" else name
+            actual = timeline if name == "extract_frames" else name
             if actual in self._builder.stages:
                 found[name] = [Source(actual, shard)]
         feature = stage.removeprefix("extract_")
@@ -212,6 +216,16 @@ class Graph:
         fits = self._plan.fits(name)
         return {**members, "read_labels": self.indexes("read_labels") if fits else []}
 
+    def _restore_frames(self, name: str) -> Mapping[str, Sequence[Source]]:
+        return {
+            "predictions": [Source("ensemble_predictions", name)],
+            "extract_frames": self.indexes(self._plan.native_timeline),
+        }
+
+    def _restored(self, ensemble: str) -> Source:
+        """Predictions of an ensemble with a row per frame of the video."""
+        return Source(self._plan.predictions, ensemble)
+
     def _export_ensemble(self, name: str) -> Mapping[str, Sequence[Source]]:
         plan = self._plan
         runs = plan.all_members(name)
@@ -231,7 +245,7 @@ class Graph:
 
     def _write_submission(self, name: str) -> Mapping[str, Sequence[Source]]:
         ensemble = self._plan.submissions[name]["ensemble"]
-        return {"predictions": [Source("ensemble_predictions", ensemble)]}
+        return {"predictions": [self._restored(ensemble)]}
 
     def _evaluate(self, _: str) -> Mapping[str, Sequence[Source]]:
         return {

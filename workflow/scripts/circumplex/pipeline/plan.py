@@ -14,6 +14,7 @@ from circumplex.config.catalogue import Published, published_weights, weights_fo
 from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
+from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Sample, Split, shard_of
 from circumplex.config.search import rounds
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
@@ -260,7 +261,27 @@ class Plan:
         return list(known.columns or options.get("columns", ()))
 
     @property
+    def rate(self) -> float | None:
+        """Frames per second of the timeline; None for the videos' own frames.
+
+        An exported ensemble brings the rate that it was trained at.
+        """
+        source = self.config if self.export is None else self.export
+        rate = source.get("timeline", {"rate": NATIVE})["rate"]
+        return None if rate == NATIVE else float(rate)
+
+    @property
     def timeline(self) -> str:
+        """The stage whose frames features, encoders and smoothing count."""
+        return self.native_timeline if self.rate is None else "resample_timeline"
+
+    @property
+    def predictions(self) -> str:
+        """The stage whose predictions have a row per frame of the video."""
+        return "ensemble_predictions" if self.rate is None else "restore_frames"
+
+    @property
+    def native_timeline(self) -> str:
         """The stage that makes the timeline: of the videos, or of imported features without any."""
         with_video = any(sample.video is not None for sample in self.samples)
         return "extract_frames" if with_video else "import_frames"

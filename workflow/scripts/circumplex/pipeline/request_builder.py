@@ -10,6 +10,7 @@ from typing import Any
 
 from circumplex.config.catalogue import SIZES
 from circumplex.config.features import Feature
+from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Split
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
@@ -124,6 +125,8 @@ class RequestBuilder:
         """Options that change a stage's results; weights are given by content, not by path."""
         if stage.name == "import_frames":
             return {"fps": self.plan.config["media"]["audio_only_fps"]}
+        if stage.name == "resample_timeline":
+            return {"rate": self.plan.rate}
         if stage.name.startswith("import_"):
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
         options: Any = self.plan.config if stage.section else {}
@@ -300,6 +303,9 @@ class RequestBuilder:
             combination={} if plan.export is None else plan.export.get("combination", {}),
         )
 
+    def _restore_frames(self, name: str) -> requests.RestorationRequest:
+        return requests.RestorationRequest(*self._plain("restore_frames"), ensemble=name)
+
     def _export_ensemble(self, name: str) -> requests.ExportRequest:
         plan = self.plan
         runs = plan.all_members(name)
@@ -314,6 +320,7 @@ class RequestBuilder:
                 "experiments": experiments,
                 "folds": plan.config["folds"],
                 "smoothing": plan.smoothing,
+                "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
                 "features": {feature: self.features[feature] for feature in sorted(used)},
             },
             runs=[run.path for run in runs],

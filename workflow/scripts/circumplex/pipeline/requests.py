@@ -205,6 +205,17 @@ class EnsembleRequest(Request):
 
 
 @dataclass(frozen=True)
+class RestorationRequest(Request):
+    """`restore_frames`: one ensemble's predictions, for every frame of the videos.
+
+    Attributes:
+        ensemble: name of the ensemble.
+    """
+
+    ensemble: str
+
+
+@dataclass(frozen=True)
 class EvaluationRequest(Request):
     """`evaluate`.
 
