@@ -141,7 +141,10 @@ def write_predictions(job: RunningJob) -> None:
 
 
 def make_player(job: RunningJob) -> None:
-    """Write a player page for each sample that was predicted, and the page that lists all."""
+    """Write a player page for each sample that was predicted, and the page that lists all.
+
+    Samples without predictions stand first in the list.
+    """
     shown, videos = ShownSamples(job), PlayedVideos(job)
     request: PlayerRequest = job.request
     pages = PlayerPages(TITLE, request.notes, describe_random(request.random_weights))
@@ -150,7 +153,7 @@ def make_player(job: RunningJob) -> None:
         sample for sample in names if any(sample in table for table in shown.ensembles.values())
     ]
     index = f"../{job.output('page').name}"
-    listed: dict[str, Listed] = {s: Listed(s, problem=shown.problem(s)) for s in names}
+    listed = {s: Listed(s, problem=shown.problem(s)) for s in names if s not in predicted}
     with KeptFolder(job.results / PLAYER) as folder:
         for place, sample in enumerate(predicted):
             traces = list(played_traces(shown, sample))
@@ -173,7 +176,7 @@ def make_player(job: RunningJob) -> None:
                 None if faces is None else faces.seen_share,
                 sparks=small_traces(first.predictions),
             )
-    write_text(job.output("page"), pages.list_page([listed[sample] for sample in names]))
+    write_text(job.output("page"), pages.list_page(list(listed.values())))
     write_json(
         job.output("manifest"),
         {"folder": PLAYER, "files": folder.digests, "large_files": folder.sizes},

@@ -1,22 +1,25 @@
 
 "use strict";
-// Searches and sorts the rows of the list. Rows without a value come last.
+// Searches the rows of the list by name and problem, and sorts them. Rows without a value come last.
 (() => {
   const list = document.getElementById("list");
   const body = list.tBodies[0];
   const rows = [...body.rows];
   const search = document.getElementById("search");
   const count = document.getElementById("count");
-  const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const texts = new Map(rows.map((row) => {
+    const cells = [...row.querySelectorAll("th, .warning")];
+    return [row, cells.map((cell) => cell.textContent).join(" ").toLowerCase()];
+  }));
 
   function filter() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = search.value.trim().toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      row.hidden = !words.every((word) => texts.get(row).includes(word));
+      row.hidden = !texts.get(row).includes(wanted);
       shown += !row.hidden;
     }
-    count.textContent = shown === rows.length ? `${shown}` : `${shown} of ${rows.length}`;
+    count.textContent = shown === rows.length ? "" : `${shown} of ${rows.length}`;
   }
 
   function valueOf(row, key) {

@@ -189,8 +189,9 @@
       const across = scale(k * step);
       svg.append(make("line", {
         class: "edge", x1: across, x2: across, y1: bottom, y2: bottom + 5}));
+      const anchor = k === 0 ? "start" : width - across < 24 ? "end" : "middle";
       svg.append(make("text", {
-        x: across, y: bottom + 18, "text-anchor": k ? "middle" : "start"},
+        x: anchor === "end" ? width : across, y: bottom + 18, "text-anchor": anchor},
         clock(k * step, step < 1 ? 1 : 0)));
     }
     cursor = make("line", {class: "cursor", id: "cursor", y1: MARGIN.top - 4, y2: bottom});
@@ -233,15 +234,15 @@
   function showReading(seconds, frame) {
     const parts = [document.createElement("b"), ` frame ${frame}`, document.createElement("br")];
     parts[0].textContent = clock(seconds, 2);
-    TARGETS.forEach((target, number) => {
+    for (const target of TARGETS) {
       const text = document.createElement("span");
       const {value, spread} = trace[target];
       text.className = target;
       text.textContent = `${target} ${fixed(value[frame], 2)}`
-        + (spread.length ? ` ± ${fixed(spread[frame], 2)}` : "");
-      parts.push(...(number ? [", ", text] : [text]));
-    });
-    if (data.faces) parts.push(document.createElement("br"), FACES[data.faces[frame]]);
+        + (spread.length ? `\u00a0±\u00a0${fixed(spread[frame], 2)}` : "");
+      parts.push(text, document.createElement("br"));
+    }
+    if (data.faces) parts.push(FACES[data.faces[frame]]);
     byId("reading").replaceChildren(...parts);
   }
 
