@@ -20,6 +20,7 @@ from circumplex.predictions.table import PredictionWriter
 from running_jobs import running_job
 
 SHARD = "000-of-001.json"
+NO_FACES: Mapping[str, list[Path]] = {"align_faces": [], "fill_frames": []}
 RUNS = ("a/official/seed0", "a/official/seed1", "b/official/seed0")
 
 
@@ -43,8 +44,10 @@ class ShownRun:
     samples: dict[str, ShownSample] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     ensembles: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"main": RUNS})
+    models: list[dict[str, str]] = field(default_factory=list)
     random_weights: dict[str, str] = field(default_factory=dict)
     proxies: dict[str, Entry] = field(default_factory=dict)
+    looks_for_faces: bool = True
     seed: int = 1
 
     def add(
@@ -119,9 +122,13 @@ class ShownRun:
         return running_job(self.results, request, self._inputs(), outputs)
 
     def _inputs(self) -> Mapping[str, list[Path]]:
-        runs = [
-            self._predictions(f"member{k}", {n: s.members[k] for n, s in self.samples.items()})
-            for k in range(len(RUNS))
+        used = [run for run in RUNS if any(run in runs for runs in self.ensembles.values())]
+        members = [
+            self._predictions(
+                f"member{RUNS.index(run)}",
+                {name: s.members[RUNS.index(run)] for name, s in self.samples.items()},
+            )
+            for run in used
         ]
         means = {name: self.prediction(name) for name in self.samples}
         failures = self.results / "list_failures.tsv"
@@ -129,17 +136,22 @@ class ShownRun:
         failures.write_text("sample\tstage\treason\n" + "".join(rows), encoding="utf-8")
         return {
             "ensembles": [self._predictions(f"of {name}", means) for name in self.ensembles],
-            "members": runs,
-            "align_faces": [self._index("align_faces", self._write_faces)],
-            "fill_frames": [self._index("fill_frames", self._write_fill)],
+            "members": members,
+            **(self._face_indexes() if self.looks_for_faces else NO_FACES),
             "extract_frames": [self._index("extract_frames", self._write_timeline)],
             "make_proxy": [self._proxy_index()] if self.proxies else [],
             "failures": [failures],
         }
 
+    def _face_indexes(self) -> dict[str, list[Path]]:
+        return {
+            "align_faces": [self._index("align_faces", self._write_faces)],
+            "fill_frames": [self._index("fill_frames", self._write_fill)],
+        }
+
     def _predictions(self, name: str, values: Mapping[str, np.ndarray]) -> Path:
         path = self.results / f"tables/{name}.parquet"
-        with PredictionWriter(path, {}) as table:
+        with PredictionWriter(path, {"models": self.models}) as table:
             for sample, predicted in values.items():
                 table.write(sample, self.samples[sample].time_s, predicted)
         return path

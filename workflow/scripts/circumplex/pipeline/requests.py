@@ -243,7 +243,7 @@ class PredictionFilesRequest(Request):
     Attributes:
         samples: samples that get files, in the sheet's order.
         ensembles: by ensemble and target, the runs of its models.
-        notes: what the predictions are made with, in phrases.
+        notes: what each ensemble consists of, in phrases.
         random_weights: features whose weights are random, with the seed.
     """
 

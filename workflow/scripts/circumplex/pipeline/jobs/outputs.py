@@ -84,6 +84,14 @@ class ShownSamples:
     def _filled(self) -> Mapping[str, Path]:
         return ok_files(self.job.inputs["fill_frames"], self.job.results)
 
+    @cached_property
+    def notes(self) -> Sequence[str]:
+        """What the predictions are made with, in phrases; of pretrained models, their notices."""
+        models = [
+            m for p in self.job.inputs["ensembles"] for m in read_metadata(p).get("models", [])
+        ]
+        return [*dict.fromkeys(model["notice"] for model in models), *self.request.notes]
+
     def predictions(self, sample: str, ensemble: str) -> FramePredictions | None:
         """Predictions of a sample by an ensemble; none if it did not predict it."""
         table = self.ensembles[ensemble]
@@ -135,7 +143,7 @@ def write_predictions(job: RunningJob) -> None:
                         file=f"{PREDICTIONS}/{file}",
                     )
                 )
-    notes = [*describe_random(shown.request.random_weights), *shown.request.notes]
+    notes = [*describe_random(shown.request.random_weights), *shown.notes]
     write_summary(job.output("summary"), rows, notes)
     write_json(job.output("manifest"), {"folder": PREDICTIONS, "files": folder.digests})
 
@@ -147,7 +155,7 @@ def make_player(job: RunningJob) -> None:
     """
     shown, videos = ShownSamples(job), PlayedVideos(job)
     request: PlayerRequest = job.request
-    pages = PlayerPages(TITLE, request.notes, describe_random(request.random_weights))
+    pages = PlayerPages(TITLE, shown.notes, describe_random(request.random_weights))
     names = file_names(request.samples)
     predicted = [
         sample for sample in names if any(sample in table for table in shown.ensembles.values())
