@@ -70,13 +70,15 @@ def jobs_of(builder: RequestBuilder) -> list[tuple[str, str]]:
     """Stage and unit of every job that a plan may ask for."""
     plan = builder.plan
     runs = [run.path for run in plan.runs]
+    trained = [run.path for run in plan.trained_runs]
     packs = [f"{feature.name}/{shard}" for feature in plan.features for shard in plan.shards]
     trials = [f"{trial:03d}" for several in plan.search_rounds for trial in several]
     rounds = [f"{number:03d}" for number in range(len(plan.search_rounds))]
     units = [
         (list(builder.stages), list(plan.shards)),
         (["pack_features"], packs),
-        (["train_encoder", "predict_frames", "smooth_predictions"], runs),
+        (["train_encoder"], trained),
+        (["predict_frames", "smooth_predictions"], runs),
         (["ensemble_predictions", "export_ensemble"], list(plan.ensembles)),
         (["write_submission"], list(plan.submissions)),
         (["write_predictions", "make_player"], [""] if plan.shown else []),

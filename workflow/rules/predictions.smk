@@ -3,7 +3,7 @@
 
 def exported_model(wildcards):
     """The run's model where an exported ensemble brings it."""
-    if PLAN.export is None:
+    if PLAN.export is None or PLAN.is_pretrained(wildcards.run.split("/")[0]):
         return []
     return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from circumplex.cli import predict
 from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
@@ -170,6 +171,7 @@ PRESETS = [
 ]
 
 
+READY = ["starter", "emotiefflib", "msp-dim", "both"]
 SETS_OF_PRESETS = [
     *PRESETS,
     *([table] for table in TABLES),
@@ -192,10 +194,21 @@ def test_shipped_configs_pass(tmp_path):
     assert offenders == {}
 
 
+@pytest.mark.parametrize("preset", READY)
+def test_models_that_are_ready_predict_without_training(tmp_path, preset):
+    rows = [{"sample": "mine", "video": "mine.mp4", "split": "predict"}]
+    samples = str(write_sheet(tmp_path / "samples.tsv", rows))
+    plan = make_plan({**config_of(preset), "samples": samples})
+    assert list(plan.ensembles) == [preset]
+    assert plan.runs
+    assert plan.trained_runs == []
+    assert preset in predict.PRESETS
+
+
 def test_every_preset_is_tested_above():
     shipped = {str(p.relative_to(ROOT / "config")) for p in (ROOT / "config").rglob("*.yaml")}
     tested = {f"{preset}.yaml" for presets in PRESETS for preset in presets}
-    assert shipped == tested | {"control.yaml"}
+    assert shipped == tested | {f"{preset}.yaml" for preset in READY} | {"control.yaml"}
 
 
 def test_environments_have_the_versions_of_the_lock():

@@ -11,7 +11,7 @@ from circumplex.errors import ModalityAbsent, RequestError
 from circumplex.faces import align
 from circumplex.faces.align import align_faces
 from circumplex.faces.detector import FaceDetector, Faces
-from circumplex.faces.fill import NoValid, fill_frames
+from circumplex.faces.fill import NoValid, Rule, fill_frames
 from circumplex.faces.similarity import ARCFACE_TEMPLATE
 from circumplex.faces.subjects import Subject, intersection_over_union
 from circumplex.io.parquet import read_columns
@@ -115,7 +115,7 @@ def test_frames_without_face_and_frames_that_failed(tmp_path):
         assert rows[number]["detections"] == []
     fill = tmp_path / "fill.parquet"
     faces = tmp_path / "out" / "faces.parquet"
-    fill_frames(faces, fill, no_valid=NoValid.FAIL, metadata={})
+    fill_frames(faces, fill, Rule(NoValid.FAIL), {})
     sources = [0, 1, 2, 3, 3, 3, 7, 7, 8, 8, 10, 11]  # of two as near, the earlier one
     assert read_columns(fill, ["source_frame"])[0].tolist() == sources
 

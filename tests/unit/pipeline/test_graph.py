@@ -33,7 +33,13 @@ def graph_of(folder, *presets, **changes):
     return {(stage, unit): graph.job(stage, unit) for stage, unit in jobs_of(builder)}
 
 
-PRESETS = [["demo"], ["demo", "tiny"], ["demo", "paper/table2", "paper/table6"], ["demo", "search"]]
+PRESETS = [
+    ["demo"],
+    ["demo", "tiny"],
+    ["demo", "paper/table2", "paper/table6"],
+    ["demo", "search"],
+    ["starter"],
+]
 
 
 @pytest.fixture(scope="module", params=PRESETS, ids="+".join)

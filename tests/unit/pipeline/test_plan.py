@@ -295,9 +295,9 @@ def test_the_config_is_not_changed(tmp_path):
 
 def test_the_seven_features():
     dimensions = {"D": 342, "I": 512, "F": 512, "E": 23, "C": 130, "V": 128, "W": 768}
-    fixed = {name: f.dimension for name, f in FEATURES.items() if f.dimension}
-    assert {name[0].upper(): dimension for name, dimension in fixed.items()} == dimensions
-    assert sum(fixed.values()) == 2415
+    paper = {name: f.dimension for name, f in FEATURES.items() if f.order <= len(dimensions)}
+    assert {name[0].upper(): dimension for name, dimension in paper.items()} == dimensions
+    assert sum(paper.values()) == 2415
     for feature in FEATURES.values():
         assert (feature.framing is None) == (feature.modality is Modality.VISUAL)
 
@@ -325,3 +325,69 @@ def test_kept_folds(tmp_path, plan):
     keep = {"keep": str(tmp_path / "former.json")}
     assert plan(**one(strategy="kfold"), folds=keep).kept_folds == {"train0": 5, "gone": 1}
     assert plan(**one(strategy="kfold")).kept_folds == {}
+
+
+READY = {
+    "feature": "mini_xception",
+    "valence": {"coefficients": {"happy": 1.0}},
+    "arousal": {"coefficients": {"angry": 1.0}, "intercept": -0.5},
+}
+ALONE = {
+    "pretrained": {"ready": READY},
+    "ensembles": {"main": {"valence": ["ready"], "arousal": ["ready"]}},
+    "submissions": None,
+}
+
+
+def test_a_pretrained_model_needs_no_training_sample(plan, tmp_path):
+    write_sheet(tmp_path / "samples.tsv", [{"sample": "a", "video": "a.mp4", "split": "predict"}])
+    made = plan(**ALONE)
+    assert made.runs == [Run("ready", "pretrained", 0)]
+    assert made.trained_runs == []
+    assert [feature.name for feature in made.features] == ["mini_xception"]
+    with pytest.raises(RequestError, match="no sample of split train: nothing can be trained"):
+        plan(**{**ALONE, "ensembles": {"main": {"valence": ["ready", "lstm_D_W"]}}})
+
+
+def test_a_pretrained_model_stands_beside_experiments(plan):
+    beside = {"pretrained": {"ready": READY}, "ensembles": {"main": {"valence": ["ready"]}}}
+    made = plan(**beside)
+    assert {run.experiment for run in made.members("main", "valence")} == {"ready"}
+    assert "ready" not in {run.experiment for run in made.trained_runs}
+    assert made.strategies("main") == {"official"}
+    row = {"experiment": "ready"}
+    assert made.replicates(row) == [[("model", "ready/pretrained/seed0", "val")]]
+    assert plan(**ALONE).strategies("main") == {"pretrained"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"feature": "mini_xeption"}, "pretrained ready: feature .*did you mean 'mini_xception'"),
+        ({"feature": "densenet"}, "ready: the values of feature densenet have no names"),
+        (
+            {"valence": {"coefficients": {"hapy": 1.0}}},
+            "ready: valence: value 'hapy' does not exist; did you mean 'happy'",
+        ),
+        ({"valence": {"coefficients": {}}}, "ready.valence.coefficients has 0 items"),
+        (
+            {"valence": {"coefficients": {"happy": "much"}}},
+            "ready.valence.coefficients.happy is 'much': must be a number",
+        ),
+        ({"arousal": None}, "pretrained.ready lacks arousal"),
+    ],
+)
+def test_what_a_pretrained_model_cannot_be(plan, changes, message):
+    changed = {key: value for key, value in {**READY, **changes}.items() if value is not None}
+    with pytest.raises(RequestError, match=message):
+        plan(**{**ALONE, "pretrained": {"ready": changed}})
+
+
+def test_names_of_models_and_methods_of_ensembles_go_together(plan):
+    with pytest.raises(RequestError, match="'lstm_D_W' names an experiment and a pretrained"):
+        plan(pretrained={"lstm_D_W": READY})
+    both = {"valence": ["ready"], "arousal": ["ready"], "method": "stacked_ridge"}
+    with pytest.raises(RequestError, match="valence has pretrained models alone"):
+        plan(**{**ALONE, "ensembles": {"main": both}})
+    weighted = {**ALONE, "ensembles": {"main": {**both, "method": "ccc_weighted"}}}
+    assert plan(**weighted).fits("main")

@@ -21,7 +21,7 @@ class Compute(Section):
     """Where it is computed; does not change what is computed."""
 
     gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
-    gpus_a_backbone: int = Field(
+    gpus_per_backbone: int = Field(
         1, ge=1, le=64, description="times gpu: GPUs that train a backbone together (torchrun)"
     )
     threads: Threads = defaults_of(Threads)
@@ -40,7 +40,7 @@ class Media(Section):
 
 
 class NoValidFace(StrEnum):
-    """What becomes of a sample without any valid face.
+    """What becomes of a sample with too few valid faces, or none.
 
     `FAIL`: it fails; `ZEROS`: its visual features are absent.
     """
@@ -54,8 +54,8 @@ class Fill(Section):
 
     no_valid_face: Lax[NoValidFace] = Field(
         NoValidFace.FAIL,
-        description="a sample without any valid face: fail, or zeros: its visual features are "
-        "absent",
+        description="a sample with valid faces in less than faces.min_valid_share of its frames: "
+        "fail, or zeros: its visual features are absent",
     )
 
 

@@ -9,7 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
-from circumplex.config.experiments import Ensemble, Experiment, Submission, Table, TableName
+from circumplex.config.experiments import (
+    Ensemble,
+    Experiment,
+    PretrainedModel,
+    Submission,
+    Table,
+    TableName,
+)
 from circumplex.config.faces import FaceOptions
 from circumplex.config.feature_options import ImportedFeature
 from circumplex.config.features import FEATURES, options_of
@@ -91,6 +98,11 @@ class Config(Section):
     encoders: Encoders = defaults_of(Encoders)  # type: ignore[valid-type]
     experiments: dict[Name, Experiment] = Field(
         {}, description="models to train by name; only those that are asked for are trained"
+    )
+    pretrained: dict[Name, PretrainedModel] = Field(
+        {},
+        description="models that need no training here by name, which ensembles and tables may "
+        "name beside experiments",
     )
     ensembles: dict[Name, Ensemble] = Field(
         {}, description="combined predictions by name, members apart for each target"

@@ -190,9 +190,9 @@ class Graph:
 
     def _predict_frames(self, path: str) -> Mapping[str, Sequence[Source]]:
         experiment = self._plan.experiments[path.split("/")[0]]
-        exported = self._plan.export is not None
+        trained = path in {run.path for run in self._plan.trained_runs}
         return {
-            "model": [] if exported else [Source("train_encoder", path, "index")],
+            "model": [Source("train_encoder", path, "index")] if trained else [],
             "packs": self._packs(experiment["features"]),
             "extract_frames": self.indexes(self._plan.timeline),
         }
@@ -221,7 +221,11 @@ class Graph:
         used = {f for run in runs for f in plan.experiments[run.experiment]["features"]}
         recipes = [plan.backbones.trained[f] for f in sorted(used & plan.backbones.trained.keys())]
         return {
-            "models": [Source("train_encoder", path, "index") for path in paths],
+            "models": [
+                Source("train_encoder", run.path, "index")
+                for run in runs
+                if not plan.is_pretrained(run.experiment)
+            ],
             "smoothed": self._smoothed(paths) if plan.window_search else [],
             "fitted": [Source("ensemble_predictions", name)] if plan.fits(name) else [],
             "weights": [Source("train_backbone", recipe, "weights") for recipe in recipes],
@@ -240,9 +244,7 @@ class Graph:
 
     def models(self) -> list[Source]:
         """Indexes of the models that the run trains."""
-        if self._plan.export is not None:
-            return []
-        return [Source("train_encoder", run.path, "index") for run in self._plan.runs]
+        return [Source("train_encoder", run.path, "index") for run in self._plan.trained_runs]
 
     def submissions(self) -> list[Source]:
         """Manifests of the run's submissions."""
@@ -250,10 +252,9 @@ class Graph:
 
     def _make_table(self, name: str) -> Mapping[str, Sequence[Source]]:
         trace = self._builder.table(name).trace
-        exported = self._plan.export is not None
-        trained = [] if exported else trace["models"]
+        trained = [run.path for run in self._plan.trained_runs if run.path in trace["models"]]
         return {
-            "models": [Source("train_encoder", run, "index") for run in trained],
+            "models": [Source("train_encoder", path, "index") for path in trained],
             "smoothed": self._smoothed(trace["models"]),
             "ensembles": [Source("ensemble_predictions", name) for name in trace["ensembles"]],
             "read_labels": self.indexes("read_labels"),
@@ -275,13 +276,12 @@ class Graph:
 
     def _make_report(self, _: str) -> Mapping[str, Sequence[Source]]:
         plan = self._plan
-        runs = [] if plan.export is not None else plan.runs
         return {
             "indexes": self.sample_indexes(),
             "failures": [Source("list_failures")],
             "ccc": [Source("evaluate", "", "table")],
             "ensembles": [Source("ensemble_predictions", name) for name in plan.ensembles],
-            "epochs": [Source("train_encoder", run.path, "epochs") for run in runs],
+            "epochs": [Source("train_encoder", run.path, "epochs") for run in plan.trained_runs],
             "submissions": self.submissions(),
             "backbones": [Source("train_backbone", r, "card") for r in plan.trained_recipes],
         }
@@ -291,6 +291,7 @@ class Graph:
         return {
             "failures": [Source("list_failures")],
             "report": [Source("make_report", "", "page")],
+            "predictions": [Source("ensemble_predictions", name) for name in self._plan.ensembles],
             "ccc": [Source("evaluate", "", "markdown")],
             "submissions": self.submissions(),
             "summary": [Source("write_predictions", "", "summary")] if shown else [],

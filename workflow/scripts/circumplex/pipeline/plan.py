@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from circumplex.config.catalogue import Published, published_weights
-from circumplex.config.experiments import Strategy
+from circumplex.config.catalogue import Published, published_weights, weights_folder
+from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
 from circumplex.config.outputs import MANY_VIDEOS, ProxyChoice
@@ -31,7 +31,7 @@ CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: an experiment on one fold with one seed."""
+    """One model: an experiment on one fold with one seed; a pretrained model has seed 0."""
 
     experiment: str
     fold: str
@@ -90,7 +90,11 @@ class Plan:
         if recipe := recipe_of(choice):
             return self.backbones.checkpoint(recipe)
         entry = self.published(choice)
-        return Path(choice) if entry is None else self.weights_cache / entry.path
+        return Path(choice) if entry is None else self.folder_of(entry) / entry.path
+
+    def folder_of(self, entry: Published) -> Path:
+        """Folder that holds an entry of the catalogue: an installed package's, or the cache."""
+        return weights_folder(entry, self.weights_cache)
 
     def published(self, choice: str) -> Published | None:
         """The catalogue's entry of a choice of weights, if it is one."""
@@ -113,14 +117,43 @@ class Plan:
 
     @cached_property
     def experiments(self) -> dict[str, dict[str, Any]]:
-        """Experiments that an ensemble or a table asks for."""
+        """Experiments, and pretrained models as such, that an ensemble or a table asks for.
+
+        A pretrained model has `PRETRAINED` for its strategy, and its ``readout`` by target.
+        """
         if self.export is not None:
             return dict(self.export["experiments"])
         wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
         rows = [row for table in self.tables.values() for row in table["rows"]]
         wanted |= {row["experiment"] for row in rows if "experiment" in row}
-        declared = self.config.get("experiments", {})
+        declared = self.declared_experiments
         return {name: declared[name] for name in declared if name in wanted}
+
+    @cached_property
+    def declared_experiments(self) -> dict[str, dict[str, Any]]:
+        """Experiments and pretrained models of the config, asked for or not."""
+        pretrained = {
+            name: {
+                "features": [spec["feature"]],
+                "strategy": PRETRAINED,
+                "seeds": [0],
+                "readout": {target: spec[target] for target in TARGETS},
+                "source": spec["source"],
+            }
+            for name, spec in self.config["pretrained"].items()
+        }
+        return {**self.config["experiments"], **pretrained}
+
+    def is_pretrained(self, experiment: str) -> bool:
+        """Whether an experiment is a pretrained model."""
+        return bool(self.experiments[experiment]["strategy"] == PRETRAINED)
+
+    @property
+    def trained_runs(self) -> list["Run"]:
+        """Models that this run trains."""
+        if self.export is not None:
+            return []
+        return [run for run in self.runs if not self.is_pretrained(run.experiment)]
 
     @cached_property
     def ensembles(self) -> dict[str, dict[str, Any]]:
@@ -242,6 +275,14 @@ class Plan:
         modality = known.modality if known else Modality(options["modality"])
         return Feature(name, modality, dimension, framing=None, imported=True)
 
+    def columns(self, feature: str) -> list[str]:
+        """Names of a feature's values; empty where they have none."""
+        known = FEATURES.get(feature)
+        options = self.config["features"][feature]
+        if known is None or "import" in options:
+            return []
+        return list(known.columns or options.get("columns", ()))
+
     @property
     def timeline(self) -> str:
         """The stage that makes the timeline: of the videos, or of imported features without any."""
@@ -255,6 +296,8 @@ class Plan:
 
     def folds(self, experiment: str) -> list[str]:
         """Names of an experiment's folds."""
+        if self.is_pretrained(experiment):
+            return [PRETRAINED]
         match Strategy(self.experiments[experiment]["strategy"]):
             case Strategy.OFFICIAL:
                 return ["official"]
@@ -295,7 +338,7 @@ class Plan:
 
     @cached_property
     def runs(self) -> list[Run]:
-        """Every model to train."""
+        """Every model."""
         return [
             Run(name, fold, seed)
             for name, experiment in self.experiments.items()
@@ -317,6 +360,12 @@ class Plan:
         """Models of an ensemble for either target, each once."""
         return list(dict.fromkeys(r for target in TARGETS for r in self.members(ensemble, target)))
 
+    def strategies(self, ensemble: str) -> set[str]:
+        """How an ensemble's models are trained; `PRETRAINED` among them if all of them are."""
+        found = {self.experiments[r.experiment]["strategy"] for r in self.all_members(ensemble)}
+        # A pretrained model has seen no sample of the sheet: the others decide what is held out.
+        return found - {PRETRAINED} or found
+
     def replicates(self, row: Mapping[str, Any]) -> list[list[tuple[str, str, str]]]:
         """What a row of a table is the mean over: seed by seed, (kind, name, held-out split) each.
 
@@ -324,7 +373,7 @@ class Plan:
         """
         if "experiment" in row:
             wanted = [f"fold{row['fold']}"] if "fold" in row else self.folds(row["experiment"])
-            held_out = {"official": "val", "mix": ""}
+            held_out = {"official": "val", "mix": "", PRETRAINED: "val"}
             return [
                 [
                     ("model", Run(row["experiment"], fold, seed).path, held_out.get(fold, fold))
@@ -340,8 +389,7 @@ class Plan:
 
     def _held_out(self, ensemble: str) -> str:
         """The split on which an ensemble is scored beside the test set; empty if there is none."""
-        members = self.all_members(ensemble)
-        strategies = {self.experiments[run.experiment]["strategy"] for run in members}
+        strategies = self.strategies(ensemble)
         if Strategy.TRAIN_VAL_MIX in strategies:
             return ""
         return "out of fold" if strategies == {Strategy.KFOLD} else "val"

@@ -20,6 +20,7 @@ from circumplex.pipeline import requests
 from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
+from circumplex.pipeline.model_cards import model_card, model_cards
 from circumplex.pipeline.plan import MEAN, Plan, Run
 from circumplex.pipeline.stages import (
     NAMED_MODULES,
@@ -137,10 +138,13 @@ class RequestBuilder:
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]
+        others = {place for other in SAMPLE_STAGES.values() for place in other.options}
+        further = [place.split(".") for place in stage.options]
         return {
             key: self.weights.identity(value) if key in WEIGHT_KEYS else value
             for key, value in options.items()
-        }
+            if f"{stage.section}.{key}" not in others
+        } | {key: self.plan.config[section][key] for section, key in further}
 
     @cached_property
     def features(self) -> dict[str, dict[str, Any]]:
@@ -264,12 +268,18 @@ class RequestBuilder:
     # Predictions
 
     def _predict_frames(self, path: str) -> requests.PredictionRequest:
-        experiment = self.plan.experiments[self._run(path).experiment]
+        plan, name = self.plan, self._run(path).experiment
+        experiment = plan.experiments[name]
+        pretrained = plan.is_pretrained(name)
+        encoder = () if pretrained else (experiment["encoder"],)
         return requests.PredictionRequest(
-            *self._plain("predict_frames", experiment["encoder"]),
+            *self._plain("predict_frames", *encoder),
             run=path,
             features=experiment["features"],
-            samples=[sample.sample for sample in self.plan.samples],
+            samples=[sample.sample for sample in plan.samples],
+            columns=plan.columns(experiment["features"][0]) if pretrained else [],
+            readout=experiment["readout"] if pretrained else {},
+            card=model_card(plan, name) if pretrained else {},
         )
 
     def _smooth_predictions(self, path: str) -> requests.SmoothingRequest:
@@ -288,7 +298,7 @@ class RequestBuilder:
     def _ensemble_predictions(self, name: str) -> requests.EnsembleRequest:
         plan = self.plan
         spec = plan.ensembles[name]
-        strategies = {plan.experiments[r.experiment]["strategy"] for r in plan.all_members(name)}
+        strategies = plan.strategies(name)
         return requests.EnsembleRequest(
             *self._plain("ensemble_predictions"),
             ensemble=name,
@@ -319,6 +329,7 @@ class RequestBuilder:
                 "features": {feature: self.features[feature] for feature in sorted(used)},
             },
             runs=[run.path for run in runs],
+            pretrained=[run.path for run in runs if plan.is_pretrained(run.experiment)],
             trained={feature: trained[feature] for feature in sorted(used & trained.keys())},
         )
 
@@ -390,10 +401,7 @@ class RequestBuilder:
         return requests.EvaluationRequest(
             *self._plain("evaluate"),
             runs=[[r.experiment, r.fold, r.seed, strategies[r.experiment]] for r in plan.runs],
-            ensembles={
-                name: sorted({strategies[run.experiment] for run in plan.all_members(name)})
-                for name in plan.ensembles
-            },
+            ensembles={name: sorted(plan.strategies(name)) for name in plan.ensembles},
             splits=self._splits(),
         )
 
@@ -416,6 +424,7 @@ class RequestBuilder:
             rows=rows,
             splits=self._splits(),
             random_weights=random_weights(plan, trace["features"]),
+            models=model_cards(plan, {run.partition("/")[0] for run in trace["models"]}),
             template=file_digest(TABLE_TEMPLATE),
             trace=trace,
         )
@@ -434,8 +443,9 @@ class RequestBuilder:
             templates=[file_digest(path) for path in sorted(REPORT_TEMPLATES.glob("*.j2"))],
             stages=list(self.stages),
             ensembles=list(plan.ensembles),
-            runs=[run.path for run in plan.runs],
+            runs=[run.path for run in plan.trained_runs],
             random_weights=random_weights(plan),
+            models=model_cards(plan),
             features={
                 f.name: {
                     **plan.weight_choices(f),
@@ -452,7 +462,9 @@ class RequestBuilder:
 
     def _check_failures(self) -> requests.ClosingRequest:
         return requests.ClosingRequest(
-            *self._plain("check_failures"), random_weights=random_weights(self.plan)
+            *self._plain("check_failures"),
+            random_weights=random_weights(self.plan),
+            models=model_cards(self.plan),
         )
 
     def _trace(self, runs: Sequence[Run], ensembles: Sequence[str]) -> dict[str, Any]:
@@ -467,7 +479,9 @@ class RequestBuilder:
                 "seed": run.seed,
                 "features": plan.experiments[run.experiment]["features"],
             }
-            if plan.export is not None:
+            if plan.is_pretrained(run.experiment):
+                models[run.path]["readout"] = plan.experiments[run.experiment]["readout"]
+            elif plan.export is not None:
                 sha256 = plan.export["models"][run.path]
                 models[run.path]["checkpoint"] = {"file": f"{run.path}.pt", "sha256": sha256}
         members = {

@@ -26,6 +26,8 @@ class Stage:
             ``pipeline`` hands to the modules, say); makes all results of the stage stale.
         columns: columns of the sample sheet that the stage reads itself.
         section: section of the config that holds its options; empty if it has none.
+        options: options of another section that it reads, such as ``faces.min_valid_share``; the
+            stage of that section does not.
         follows: stages of per-sample files whose files of the same sample it reads.
     """
 
@@ -34,6 +36,7 @@ class Stage:
     version: int = 1
     columns: tuple[str, ...] = ()
     section: str = ""
+    options: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
 
 
@@ -56,7 +59,13 @@ SAMPLE_STAGES = _by_name(
         section="faces",
         follows=("extract_frames",),
     ),
-    Stage("fill_frames", ("faces.fill",), section="fill", follows=("align_faces",)),
+    Stage(
+        "fill_frames",
+        ("faces.fill",),
+        section="fill",
+        options=("faces.min_valid_share",),
+        follows=("align_faces",),
+    ),
     Stage(
         "read_labels",
         ("annotations.labels",),
@@ -81,7 +90,10 @@ RESULT_STAGES = _by_name(
     Stage("train_trial", TRAINING_MODULES),
     Stage("propose_trials", ("training.search",)),
     Stage("summarise_search", ("training.search",)),
-    Stage("predict_frames", ("training.predict", "predictions.table", *MODEL_MODULES)),
+    Stage(
+        "predict_frames",
+        ("training.predict", "predictions.readout", "predictions.table", *MODEL_MODULES),
+    ),
     Stage("smooth_predictions", ("predictions.smoothing", "predictions.table")),
     Stage("ensemble_predictions", ("predictions.ensembles", "predictions.table")),
     Stage("evaluate", ("evaluation.scores", "evaluation.ccc_table")),

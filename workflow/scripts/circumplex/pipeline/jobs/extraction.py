@@ -99,6 +99,8 @@ def extract_faces(
 
     def write(task: Task, pieces: Iterator[tuple[Any, Any]]) -> None:
         name, dimension = extractor.name, extractor.dimension
-        write_frames(task.output, name, dimension, pieces, task.metadata)
+        columns = list(getattr(extractor, "columns", ()))
+        metadata = {**task.metadata, "columns": columns} if columns else task.metadata
+        write_frames(task.output, name, dimension, pieces, metadata)
 
     return extract_in_batches(tasks, extractor, read, write)

@@ -1,6 +1,6 @@
 """The jobs from a model to ensembled predictions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,38 @@ from circumplex.targets import Target
 
 def predict_frames(job: RunningJob) -> None:
     """Write one model's predictions, not clipped, of every sample that it was not trained on."""
+    if job.request.readout:
+        read_out_frames(job)
+    else:
+        run_model(job)
+
+
+def read_out_frames(job: RunningJob) -> None:
+    """Write a pretrained model's predictions of every sample that has its feature."""
+    from circumplex.features.pack_reader import PackReader
+    from circumplex.features.packs import index_paths
+    from circumplex.io.parquet import read_columns
+    from circumplex.predictions.readout import read_out
+
+    request: PredictionRequest = job.request
+    (feature,) = request.features
+    timelines = ok_files(job.inputs["extract_frames"], job.results)
+    reader = PackReader(index_paths(list(map(str, job.inputs["packs"]))))
+    packed = [sample for sample in sorted(request.samples) if reader.packed(sample, [feature])]
+    metadata = {"stage": request.stage, "run": request.run, "models": [request.card]}
+    with PredictionWriter(job.output("predictions"), metadata) as table:
+        for sample in packed:
+            if reader.present(sample, feature):
+                (time_s,) = read_columns(timelines[sample], ["time_s"])
+                values = [
+                    read_out(block, request.columns, request.readout)
+                    for block in reader.blocks(sample, feature)
+                ]
+                table.write(sample, time_s, np.concatenate(values))
+
+
+def run_model(job: RunningJob) -> None:
+    """Write a trained model's predictions of every sample that it was not trained on."""
     import torch
     from tqdm import tqdm
 
@@ -76,7 +108,7 @@ def smooth_predictions(job: RunningJob) -> None:
     search = search_windows(SmoothingSpec(**options), request.search, held_out())
     spec = search.spec
     chosen = {"convention": spec.convention, "valence": spec.valence, "arousal": spec.arousal}
-    metadata = {"stage": request.stage, "smoothing": chosen}
+    metadata = {"stage": request.stage, "smoothing": chosen, "models": models_of([table])}
     if request.search:
         metadata |= {"search": search.scores, "searched_on": search.samples}
     with PredictionWriter(job.output("predictions"), metadata) as writer:
@@ -99,6 +131,7 @@ def ensemble_predictions(job: RunningJob) -> None:
         "members": request.members,
         "method": request.method,
         "combination": {target: record for target, record in weights.items() if record},
+        "models": models_of(tables),
     }
     with PredictionWriter(job.output("predictions"), metadata) as writer:
         for sample in sorted({sample for table in tables for sample in table.samples}):
@@ -107,6 +140,12 @@ def ensemble_predictions(job: RunningJob) -> None:
             if len(whole) == len(columns):
                 time_s = next(table for table in tables if sample in table).time_s(sample)
                 writer.write(sample, time_s, np.stack(whole, axis=1))
+
+
+def models_of(tables: Iterable[PredictionTable]) -> list[dict[str, str]]:
+    """The cards of the pretrained models that predictions come from, each once."""
+    cards = [card for table in tables for card in table.metadata.get("models", [])]
+    return list({card["name"]: card for card in cards}.values())
 
 
 def target_ensemble(job: RunningJob, target: Target) -> TargetEnsemble:
