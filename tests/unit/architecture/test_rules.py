@@ -12,7 +12,7 @@ from circumplex.cli import predict
 from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
-from example_requests import ROWS, builder_of, config_of, jobs_of, overlay, write_sheet
+from example_requests import PREDICTED, ROWS, builder_of, config_of, jobs_of, overlay, write_sheet
 from places import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -143,7 +143,7 @@ def requests(tmp_path_factory):
     """A request of each stage."""
     folder = tmp_path_factory.mktemp("request")
     config = config_of("demo", "paper/table6", "search")
-    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["samples"] = str(write_sheet(folder / "samples.tsv", [*ROWS, PREDICTED]))
     config["results"] = str(folder / "results")
     drawn = {"kind": "image_table", "path": str(folder / "samples.tsv")}
     config["backbones"]["still_sets"] = {"drawn": drawn}

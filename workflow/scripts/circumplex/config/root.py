@@ -21,6 +21,7 @@ from circumplex.config.faces import FaceOptions
 from circumplex.config.feature_options import ImportedFeature
 from circumplex.config.features import FEATURES, options_of
 from circumplex.config.model_sections import Encoders
+from circumplex.config.outputs import Outputs
 from circumplex.config.preparation import (
     Compute,
     Fill,
@@ -123,6 +124,7 @@ class Config(Section):
     )
     search: Search | None = Field(None, description="a search of hyperparameters")
     smoothing: Smoothing = defaults_of(Smoothing)
+    outputs: Outputs = defaults_of(Outputs)
 
 
 @cache

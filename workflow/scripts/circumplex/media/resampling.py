@@ -41,11 +41,24 @@ def resample_times(
     """
     count = int(np.floor((time_s[-1] - time_s[0]) * rate + 1e-6)) + 1
     regular = time_s[0] + np.arange(count) / rate
-    after = np.clip(np.searchsorted(time_s, regular), 1, max(len(time_s) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(time_s) - 1)
-    later = np.abs(time_s[after] - regular) < np.abs(time_s[before] - regular) - 1e-9
-    return regular, np.where(later, after, before).astype(np.int32)
+    return regular, find_nearest(time_s, regular)
+
+
+def find_nearest(time_s: NDArray[np.floating], wanted_s: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Find the nearest of the given times.
+
+    Args:
+        time_s: (frames,) times in seconds, increasing, at least one.
+        wanted_s: (n,) times in seconds.
+
+    Returns:
+        (n,) indices into ``time_s``; of two that are equally near, the earlier one.
+    """
+    last = len(time_s) - 1
+    after = np.clip(np.searchsorted(time_s, wanted_s), 1, max(last, 1))
+    before, after = after - 1, np.minimum(after, last)
+    later = np.abs(time_s[after] - wanted_s) < np.abs(time_s[before] - wanted_s) - 1e-9
+    return np.where(later, after, before).astype(np.int32)
 
 
 def resample_timeline(timeline: Path, output: Path, metadata: Any, *, rate: float) -> None:

@@ -30,6 +30,8 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "restore_frames": {"predictions": "{stage}/{unit}.parquet"},
     "export_ensemble": {"description": "exports/{unit}/ensemble.json"},
     "write_submission": {"manifest": "{stage}/{unit}.json"},
+    "write_predictions": {"manifest": "write_predictions.json", "summary": "summary.csv"},
+    "make_player": {"manifest": "make_player.json", "page": "player.html"},
     "evaluate": {
         "table": "evaluate/ccc.parquet",
         "csv": "evaluate/ccc.csv",
@@ -299,13 +301,43 @@ class Graph:
         }
 
     def _check_failures(self, _: str) -> Mapping[str, Sequence[Source]]:
+        shown = bool(self._plan.shown)
         return {
             "failures": [Source("list_failures")],
             "report": [Source("make_report", "", "page")],
             "predictions": [Source("ensemble_predictions", name) for name in self._plan.ensembles],
             "ccc": [Source("evaluate", "", "markdown")],
             "submissions": self.submissions(),
+            "summary": [Source("write_predictions", "", "summary")] if shown else [],
+            "player": [Source("make_player", "", "page")] if shown else [],
         }
+
+    def _make_proxy(self, shard: str) -> Mapping[str, Sequence[Source]]:
+        return {"extract_frames": [Source("extract_frames", shard)]}
+
+    def _write_predictions(self, _: str) -> Mapping[str, Sequence[Source]]:
+        plan = self._plan
+        runs = dict.fromkeys(run for name in plan.ensembles for run in plan.all_members(name))
+        return {
+            "ensembles": [self._restored(name) for name in plan.ensembles],
+            "members": self._smoothed(run.path for run in runs),
+            "align_faces": self._of_shown("align_faces"),
+            "fill_frames": self._of_shown("fill_frames"),
+            "failures": [Source("list_failures")],
+        }
+
+    def _make_player(self, _: str) -> Mapping[str, Sequence[Source]]:
+        proxies = self._plan.proxies is not None
+        return {
+            **self._write_predictions(""),
+            "extract_frames": self._of_shown(self._plan.timeline),
+            "make_proxy": self._of_shown("make_proxy") if proxies else [],
+        }
+
+    def _of_shown(self, stage: str) -> list[Source]:
+        """Indexes of a stage of the shards with samples that are shown, if the run has it."""
+        known = stage in self._builder.stages or stage == "make_proxy"
+        return [Source(stage, shard) for shard in self._plan.shown_shards] if known else []
 
     def _train_backbone(self, recipe: str) -> Mapping[str, Sequence[Source]]:
         sets = self._plan.backbones.recipes[recipe].sets

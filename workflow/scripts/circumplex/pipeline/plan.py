@@ -14,6 +14,7 @@ from circumplex.config.catalogue import Published, published_weights, weights_fo
 from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
+from circumplex.config.outputs import MANY_VIDEOS, ProxyChoice
 from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Sample, Split, shard_of
 from circumplex.config.search import rounds
@@ -190,6 +191,29 @@ class Plan:
         images = None not in self.lists.get(name, {"": None}).values()
         default = "list" if images and spec["format"] == "abaw6" else "video"
         return str(spec.get("rows", default))
+
+    @cached_property
+    def shown(self) -> list[Sample]:
+        """Samples that get CSV files and player pages; under an export, all."""
+        if not self.ensembles:
+            return []
+        if self.export is not None:
+            return list(self.samples)
+        return self.in_split(*map(Split, self.config["outputs"]["splits"]))
+
+    @property
+    def shown_shards(self) -> list[str]:
+        """Shards that hold samples that are shown."""
+        return sorted({shard_of(sample.sample, self.config["shards"]) for sample in self.shown})
+
+    @property
+    def proxies(self) -> ProxyChoice | None:
+        """Which samples that are shown get a proxy: `NEEDED` or `ALWAYS`; None for none."""
+        choice = ProxyChoice(self.config["outputs"]["proxy"])
+        if choice is ProxyChoice.AUTO and len(self.shown) <= MANY_VIDEOS:
+            choice = ProxyChoice.NEEDED
+        made = choice in (ProxyChoice.NEEDED, ProxyChoice.ALWAYS)
+        return choice if made and self.timeline == "extract_frames" else None
 
     @cached_property
     def still_sets(self) -> dict[str, dict[str, Any]]:

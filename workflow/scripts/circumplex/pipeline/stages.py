@@ -90,6 +90,7 @@ SAMPLE_STAGES = _by_name(
         follows=("extract_frames", "align_faces", "extract_audio"),
     ),
     Stage("import_frames", ("features.imports.files", "media.timeline")),
+    Stage("make_proxy", ("media.proxy",), columns=("video",)),
 )
 """Stages of per-sample files whose names are fixed; those of features: `feature_stage`."""
 
@@ -109,6 +110,8 @@ RESULT_STAGES = _by_name(
     Stage("restore_frames", ("media.resampling", "predictions.table")),
     Stage("evaluate", ("evaluation.scores", "evaluation.ccc_table")),
     Stage("write_submission", ("submissions.submission", "submissions.files")),
+    Stage("write_predictions", ("report.prediction_csv", "report.file_names")),
+    Stage("make_player", ("report.player.pages", "report.file_names")),
     Stage("make_table", ("evaluation.paper_tables", "evaluation.scores")),
     Stage("make_manifest"),
     Stage("list_failures"),
