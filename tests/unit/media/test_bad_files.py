@@ -28,7 +28,7 @@ import read_labels
 import summarise_quality
 from circumplex.config.samples import Sample, Split
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.media import video as media
+from circumplex.io import memory
 from circumplex.pipeline.jobs.faces import align_shard
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Status, read_index
@@ -41,7 +41,7 @@ FINE = "fine"
 
 
 def clip(path: Path, codec: str = "mpeg4", **options) -> Path:
-    options = {"frames": FRAMES, "picture": noise, "sound": Sound(), **options}
+    options = {"frames": FRAMES, "picture": noise, "sound": Sound(), "clicks_s": (0.1,), **options}
     return write_video(path, codec, **options)
 
 
@@ -183,9 +183,17 @@ class Case:
 FAILS = {"stage": "extract_frames", "says": "cannot be opened"}
 CASES = {
     "missing": Case(lambda _: None, "extract_frames", "is missing"),
-    "folder": Case(lambda path: path.mkdir(), "extract_frames", "is missing"),
-    "broken link": Case(lambda path: path.symlink_to("nowhere"), "extract_frames", "is missing"),
-    "pipe": Case(lambda path: os.mkfifo(path), "extract_frames", "is missing"),
+    "folder": Case(lambda path: path.mkdir(), "extract_frames", "is a folder, not a file"),
+    "broken link": Case(
+        lambda path: path.symlink_to("nowhere"), "extract_frames", "is a link to nothing"
+    ),
+    "looping link": Case(
+        lambda path: path.symlink_to(path.name), "extract_frames", "leads back to itself"
+    ),
+    "pipe": Case(lambda path: os.mkfifo(path), "extract_frames", "is a pipe, not a file"),
+    "device": Case(
+        lambda path: path.symlink_to("/dev/zero"), "extract_frames", "is a device, not a file"
+    ),
     "zero bytes": Case(lambda path: path.write_bytes(b""), "extract_frames", "0 bytes"),
     "zeros": Case(lambda path: path.write_bytes(bytes(5000)), **FAILS),
     "text": Case(lambda path: path.write_text("not a film\n" * 99), **FAILS),
@@ -438,7 +446,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edit
 
 def test_a_lack_of_memory_fails_the_job(monkeypatch, tmp_path):
     overwrite(clip(tmp_path / "a.mp4"), b"stts", 4, b"\xff\xff\xff\xff")
-    monkeypatch.setattr(media, "ENOUGH_BYTES", 1 << 62)  # more than there is
+    monkeypatch.setattr(memory, "ENOUGH_BYTES", 1 << 62)  # more than there is
     with pytest.raises(MemoryError):
         extract_frames.extract_frames(tmp_path / "a.mp4", tmp_path / "t.parquet", {})
 

@@ -299,11 +299,23 @@ def test_sound_that_ends_before_the_first_frame_is_absent(tmp_path):
         hear(media)
 
 
-def test_silence_stays_silent(tmp_path):
+def test_a_track_of_digital_silence_counts_as_none(tmp_path):
     media = write_video(tmp_path / "a.mp4", frames=50, sound=Sound())
-    sound = hear(media)
-    assert len(sound) == pytest.approx(49 / 25 * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
-    assert not sound.any()
+    with pytest.raises(ModalityAbsent, match="digital silence"):
+        hear(media)
+    assert not (tmp_path / "sound.wav").exists()
+
+
+@pytest.mark.parametrize(("peak", "absent"), [(0, True), (1, True), (2, False)])
+def test_dither_is_silence_and_the_faintest_sound_is_not(tmp_path, peak, absent):
+    samples = peak * np.resize([1, -1, 0, 0, 0], 20_000)
+    path = write_sound(tmp_path / "a.wav", [(0.0, samples)], SAMPLE_RATE, "pcm_s16le")
+    if absent:
+        with pytest.raises(ModalityAbsent, match="digital silence"):
+            extract_audio(path, tmp_path / "out.wav", clock=None)
+    else:
+        extract_audio(path, tmp_path / "out.wav", clock=None)
+        assert len(read(tmp_path / "out.wav")) == 20_000
 
 
 def test_blocks_of_any_size_are_the_same_sound(tmp_path):

@@ -42,6 +42,7 @@ def align_faces(
     subject: Subject,
     metadata: Mapping[str, Any],
     detector: FaceDetector,
+    number: int | None = None,
 ) -> None:
     """Write the table of faces (`circumplex.faces.table`) of a video.
 
@@ -55,6 +56,7 @@ def align_faces(
         subject: which person of the video is the subject.
         metadata: how the table is made.
         detector: face detector with the same options.
+        number: place among the video streams, if the sheet names one.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
@@ -71,7 +73,7 @@ def align_faces(
             pa.field("crops", pa.list_(pa.binary())),
         ]
         with TableWriter(spool, frame_schema(*columns), {}) as writer:
-            for row in _detect(iter_timeline(video), options, tracker, detector):
+            for row in _detect(iter_timeline(video, number), options, tracker, detector):
                 writer.write(
                     frame=[row.frame],
                     time_s=[row.time_s],
