@@ -67,7 +67,7 @@ def extract_audio(
     start_s = None if clock is None else read_metadata(clock).get("video", {}).get("video_start_s")
     with open_media(media) as container, replacing(output) as temporary:
         stream = select_stream(container, media, "audio", number)
-        facts = describe_stream(container, stream)
+        facts = describe_stream(container, media, stream)
         with wave.open(str(temporary), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
@@ -184,7 +184,7 @@ class _ClockedWriter:
             raise SampleError(
                 f"the sound cannot be mixed to one channel (channels: {layout}, {rate} Hz): "
                 "FFmpeg does not know where its channels belong; take one of them with "
-                "`ffmpeg -i FILE -af pan=mono|c0=c0 NEW_FILE`, quoted for your shell"
+                '`ffmpeg -i FILE -af "pan=mono|c0=c0" NEW_FILE`'
             ) from error
 
     def _begin_segment(self, stamp_s: float) -> None:

@@ -33,9 +33,14 @@ WITH_PACKETS, BY_DEFAULT = 100_000_000, 5_000_000
 PROBED_BYTES, PROBED_S = 5_000_000, 5.0
 """How far streams are looked at, as far as FFmpeg does by default."""
 FORMATS_THAT_ANNOUNCE = frozenset(
-    {"mov", "matroska", "avi", "flv", "asf", "wav", "w64", "flac", "aiff", "caf", "mxf"}
+    {"mov", "matroska", "avi", "flv", "wav", "flac", "aiff", "caf", "mxf"}
 )
-"""Containers whose header says how long the recording is; FFmpeg estimates it for others."""
+"""Containers whose header says how long the recording is, and FFmpeg leaves it at that; for others
+it is estimated, or fitted to the size of the file."""
+MOST_CHUNKS = 1000
+"""Parts of a WAV that are looked at to find its sound."""
+UNFINISHED_BYTES = 0x7FFF_0000
+"""Sizes in a WAV header from which on they say that the recorder did not know."""
 TOLERANCE_SHARE, TOLERANCE_S = 0.01, 0.25
 """What may be missing at the end of a stream without a word: the larger of the two."""
 
@@ -49,12 +54,14 @@ class StreamFacts:
         of: number of streams of its kind, without cover pictures.
         announced_s: length in seconds by the header; None where it says nothing.
         announced_frames: number of frames by the header; None where it says nothing.
+        file_s: length in seconds of the file's longest stream by the header, likewise.
     """
 
     number: int
     of: int
     announced_s: float | None
     announced_frames: int | None
+    file_s: float | None = None
 
 
 def select_stream(
@@ -161,7 +168,7 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def describe_stream(container: InputContainer, stream: Any) -> StreamFacts:
+def describe_stream(container: InputContainer, path: Path, stream: Any) -> StreamFacts:
     """Which of the streams of its kind a stream is, and what the header announces of it."""
     streams = _streams(container, stream.type)
     frames = stream.frames if stream.type == "video" else 0
@@ -169,12 +176,18 @@ def describe_stream(container: InputContainer, stream: Any) -> StreamFacts:
     return StreamFacts(
         number=next(k for k, other in enumerate(streams) if other.index == stream.index),
         of=len(_candidates(streams)),
-        announced_s=_announced_s(container, stream) if announces else None,
+        announced_s=_announced_s(container, path, stream) if announces else None,
         announced_frames=(frames or None) if announces else None,
+        file_s=container.duration / av.time_base if announces and container.duration else None,
     )
 
 
-def _announced_s(container: InputContainer, stream: Any) -> float | None:
+def _announced_s(container: InputContainer, path: Path, stream: Any) -> float | None:
+    if container.format.name == "wav":
+        return _wav_announced_s(path)
+    if container.format.name == "avi":  # FFmpeg fits the length to the size of the file
+        counted = stream.type == "video" and stream.frames and stream.average_rate
+        return float(stream.frames / stream.average_rate) if counted else None
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     hours, minutes, seconds = _parse_tag(stream.metadata.get("DURATION", ""))
@@ -183,6 +196,25 @@ def _announced_s(container: InputContainer, stream: Any) -> float | None:
     # The whole file's length is that of its longest stream.
     alone = len(container.streams.video) + len(container.streams.audio) == 1
     return container.duration / av.time_base if alone and container.duration else None
+
+
+def _wav_announced_s(path: Path) -> float | None:
+    """Length by the header of a WAV, whose size FFmpeg replaces by that of the file."""
+    rate = 0
+    with path.open("rb") as file:
+        file.seek(12)
+        for _ in range(MOST_CHUNKS):
+            if len(head := file.read(8)) < 8:
+                break
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                known = rate and 0 < size < UNFINISHED_BYTES
+                return size / rate if known else None
+            content = file.read(min(size, 16))
+            if head[:4] == b"fmt ":
+                rate = int.from_bytes(content[8:12], "little")
+            file.seek(size - len(content) + size % 2, 1)
+    return None
 
 
 def _parse_tag(text: str) -> tuple[float, float, float]:

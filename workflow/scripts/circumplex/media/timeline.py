@@ -93,7 +93,7 @@ def extract_frames(
         if first.picture is None:
             raise AssertionError("by definition, the first frame decodes")
         display = Display(stream)
-        facts = read_facts(container, stream, first.picture, display)
+        facts = read_facts(video, container, stream, first.picture, display)
         failed = 0
         with TableWriter(output, schema, {**metadata, "video": asdict(facts)}) as writer:
             for frame, item in enumerate(chain([first], items)):

@@ -39,7 +39,9 @@ from numpy.typing import NDArray
 from circumplex.errors import SampleError
 from circumplex.io.files import why_no_file
 from circumplex.io.memory import has_run_out
+from circumplex.media.edits import find_lateness_s
 from circumplex.media.streams import (
+    MOST_PIXELS,
     OPTIONS,
     StreamFacts,
     check_size,
@@ -90,7 +92,8 @@ class VideoFacts:
         width, height: size of the first picture as shown, in pixels.
         rotation: counter-clockwise rotation of the stored picture, in degrees.
         container_start_s: earliest timestamp of any stream, in seconds on the container's clock.
-        video_start_s: presentation time of frame 0, in seconds on the container's clock.
+        video_start_s: presentation time of frame 0, in seconds on the container's clock; where an
+            edit list begins between two frames, as `circumplex.media.edits` corrects it.
         average_rate: frames per second as the header states, which may be wrong; it is only used
             where timestamps are missing.
         codec: name of the decoder.
@@ -219,12 +222,13 @@ def _display_matrix(picture: AvFrame) -> _Matrix | None:
 
 
 def read_facts(
-    container: InputContainer, stream: VideoStream, picture: AvFrame, display: Display
+    path: Path, container: InputContainer, stream: VideoStream, picture: AvFrame, display: Display
 ) -> VideoFacts:
     """Read the facts that the timeline records about a video file."""
     height, width = display.image(picture).shape[:2]
     start = container.start_time
     video_start = seconds(_stamp_of(container)(picture), stream.time_base) or 0.0
+    video_start += find_lateness_s(path, container, stream)
     return VideoFacts(
         width=width,
         height=height,
@@ -233,7 +237,7 @@ def read_facts(
         video_start_s=video_start,
         average_rate=float(stream.average_rate or 0),
         codec=stream.codec_context.name,
-        taken=describe_stream(container, stream),
+        taken=describe_stream(container, path, stream),
     )
 
 
@@ -278,8 +282,9 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
             yield _Decoded(time_s, None if picture.is_corrupt else picture)
     if not started:
         raise SampleError(
-            f"no frame of the video decodes ({errors} errors): the file is damaged; copy it "
-            "again, or remove the sample from the sheet"
+            f"no frame of the video decodes ({errors} errors): the file is damaged, or its "
+            f"pictures have more than {MOST_PIXELS:,} pixels; copy it again, make it smaller, or "
+            "remove the sample from the sheet"
         )
     if errors:
         LOG.warning("the decoder reported %d errors", errors)

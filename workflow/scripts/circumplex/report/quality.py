@@ -136,6 +136,7 @@ def summarise_quality(
         sheet = draw_sheet(tiles) if tiles else None
     if sound is not None:
         numbers |= _measure_sound(sound)
+    numbers |= _measure_file(timeline, numbers)
     write_quality(output, Quality(**numbers), sheet, metadata)
 
 
@@ -237,6 +238,15 @@ def _measure_sound(sound: Path) -> dict[str, Any]:
     level = 10 * math.log10(total / count) if total > 0 else -math.inf
     share = silent / windows
     return {"sound_s": count / SAMPLE_RATE, "level_dbfs": level, "silent_share": share, **taken}
+
+
+def _measure_file(timeline: Path, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """What is missing where the header has one length for picture and sound: that of the longer."""
+    taken = read_metadata(timeline).get("video", {}).get("taken")
+    if not taken or taken["announced_s"] is not None:
+        return {}
+    facts = StreamFacts(**{**taken, "announced_s": taken["file_s"]})
+    return {"missing_s": missing_s(facts, max(numbers["duration_s"], numbers.get("sound_s", 0.0)))}
 
 
 def _measure_stream(facts: dict[str, Any] | None) -> dict[str, Any]:
