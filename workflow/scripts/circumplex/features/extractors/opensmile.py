@@ -35,6 +35,7 @@ class Engine(OpenSMILE):  # type: ignore[misc]  # opensmile has no types
 
     def initialize(self, config_file: str, options: Mapping[str, Any], loglevel: int) -> None:
         """As opensmile-python's, with the bytes that the file system has for a path."""
+        self._callbacks: list[Any] = []
         self._smileobj = smileapi.smile_new()
         texts = [os.fsencode(str(text)) for pair in options.items() for text in pair]
         self._check_smile_result(
@@ -78,6 +79,8 @@ class DescriptorExtractor:
         with warnings.catch_warnings():
             # The paper's eGeMAPS is v01b, which opensmile-python calls deprecated.
             warnings.filterwarnings("ignore", message="Feature set .* is deprecated")
+            # opensmile-python asks for the version of a subclass's package, which none needs here.
+            warnings.filterwarnings("ignore", message="Could not determine a version")
             self._configurations = [Configuration(feature_set, level.value) for level in levels]
         names = [column for smile in self._configurations for column in smile.column_names]
         self.columns = tuple(map(str, names))
