@@ -12,6 +12,7 @@ from circumplex.config.samples import Sample
 from circumplex.config.weights import RANDOM
 from circumplex.features.imports.sources import source_files
 from circumplex.io.digests import MISSING, DigestCache
+from circumplex.io.files import why_no_file
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.still_sets import still_set_digest
 
@@ -49,12 +50,18 @@ class Contents:
         self._cache.save()
 
     def sample_key(self, sample: Sample, columns: Sequence[str]) -> dict[str, str]:
-        """Cells of a sample's row, files and folders by their digests."""
+        """Cells of a sample's row, files and folders by their digests.
+
+        What cannot be read counts by its sample and what is wrong: others fail for other reasons.
+        """
         key = {}
         for column in columns:
             value = getattr(sample, column)
             if isinstance(value, Path):
                 key[column] = self._cache.digest(value)
+                if key[column] == MISSING:
+                    problem = why_no_file(value) or "cannot be read"
+                    key[column] = f"{MISSING}: {sample.sample} {problem}"
             elif value is not None:
                 key[column] = str(value)
         return key
