@@ -39,13 +39,13 @@ from numpy.typing import NDArray
 from circumplex.errors import SampleError
 from circumplex.io.files import why_no_file
 from circumplex.io.memory import has_run_out
-from circumplex.media.edits import find_lateness_s
 from circumplex.media.streams import (
     MOST_PIXELS,
     OPTIONS,
     StreamFacts,
     check_size,
     describe_stream,
+    find_lateness_s,
     limit_pictures,
     select_stream,
 )
@@ -93,7 +93,7 @@ class VideoFacts:
         rotation: counter-clockwise rotation of the stored picture, in degrees.
         container_start_s: earliest timestamp of any stream, in seconds on the container's clock.
         video_start_s: presentation time of frame 0, in seconds on the container's clock; where an
-            edit list begins between two frames, as `circumplex.media.edits` corrects it.
+            edit list begins between two frames, as `circumplex.media.streams` corrects it.
         average_rate: frames per second as the header states, which may be wrong; it is only used
             where timestamps are missing.
         codec: name of the decoder.

@@ -85,3 +85,7 @@ def _read_text(annotation: Path) -> str:
         return annotation.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SampleError(f"annotation {annotation} is not text: {error}") from error
+    except OSError as error:
+        raise SampleError(
+            f"annotation {annotation} cannot be read: {error}; correct its permissions"
+        ) from error
