@@ -19,7 +19,8 @@ class Threads(Section):
 
 
 class Compute(Section):
-    """Where it is computed; does not change what is computed."""
+    """Where it is computed: makes nothing stale. Threads and GPUs order sums in different ways, so
+    that values may differ in their last digits; bits are promised for one number of threads."""
 
     gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
     gpus_per_backbone: int = Field(

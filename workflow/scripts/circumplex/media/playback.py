@@ -11,7 +11,8 @@ from typing import Any
 from av.container import InputContainer
 
 from circumplex.errors import ModalityAbsent
-from circumplex.media.video import open_media, select_video_stream
+from circumplex.media.streams import select_stream
+from circumplex.media.video import open_media
 
 PLAYS = "browsers play the file itself"
 """Reason for which a file has no proxy, where it needs none."""
@@ -51,7 +52,7 @@ def find_obstacle(media: Path) -> str:
         if kind not in AUDIO_CODECS:
             return f"browsers do not open {kind}"
         try:
-            video = select_video_stream(container)
+            video = select_stream(container, media, "video")
         except ModalityAbsent:
             video = None
         if video is not None:
