@@ -10,6 +10,7 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import TableWriter, frame_schema
+from circumplex.io.sample_lists import listed_samples, read_list
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.records import Job, Records, write_record
 from circumplex.pipeline.requests import Request
@@ -19,7 +20,6 @@ from circumplex.submissions.files import (
     check_listed_submission,
     replacing_folder,
 )
-from circumplex.submissions.lists import listed_samples, read_list
 from circumplex.submissions.submission import Submission
 from example_requests import ROWS, request_config, write_sheet
 from submitted import read_submission
@@ -214,7 +214,7 @@ def test_the_plan_follows_the_list(plan):
         (["train0"], {}, "'train0' of split train; only test and predict"),
         (["test0"], {"rows": "list"}, "rows: list needs a list of images"),
         (["test0/00001.jpg"], {"rows": "video", "format": "abaw6"}, "drop rows: video"),
-        (["test0"], {"list": "nowhere.txt"}, "submission list nowhere.txt is missing"),
+        (["test0"], {"list": "nowhere.txt"}, "list nowhere.txt is missing"),
     ],
 )
 def test_lists_that_cannot_be_followed(plan, lines, changes, message):
