@@ -90,6 +90,8 @@ def one(**changes):
         ({"ensembles": {"main": {"seeds": [9]}}}, r"no model for valence: its seeds \[9\]"),
         ({"ensembles": {"main": None}}, "submission main: ensemble 'main' does not exist"),
         ({"submissions": {"s": {"ensemble": "mian", "format": "abaw3"}}}, "did you mean 'main'"),
+        ({"exclude": [7]}, "exclude.0 is 7: must be text: write it in quotes; .*007 as 7"),
+        ({"exclude": [False]}, "exclude.0 is False: must be text: write it in quotes"),
         ({"exclude": ["tran1"]}, "'tran1', which is not in the sheet; did you mean 'train"),
         ({"export": "nowhere"}, "nowhere, which holds no ensemble.json"),
     ],

@@ -17,8 +17,10 @@ from circumplex.pipeline.requests import Request
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.submissions.files import (
     SubmissionError,
+    check_image_submission,
     check_listed_submission,
     replacing_folder,
+    write_image_submission,
 )
 from circumplex.submissions.submission import Submission
 from example_requests import ROWS, request_config, write_sheet
@@ -220,6 +222,27 @@ def test_the_plan_follows_the_list(plan):
 def test_lists_that_cannot_be_followed(plan, lines, changes, message):
     with pytest.raises(RequestError, match=message):
         plan(lines, **changes)
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a"b', '"', ","])
+def test_names_that_a_csv_cannot_hold_are_refused_at_the_start(tmp_path, name):
+    write_sheet(tmp_path / "samples.tsv", [*ROWS, {**ROWS[-1], "sample": name}])
+
+    def plan(submission_format):
+        spec = {"format": submission_format}
+        return make_plan(request_config(tmp_path, {"submissions": {"main": spec}}))
+
+    with pytest.raises(RequestError, match=r"has a comma or a quote in its name, .* or use format"):
+        plan("abaw6")
+    assert name in plan("abaw3").submitted("main")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "-a", "@x", "+1"])
+def test_submissions_keep_names_that_a_spreadsheet_would_run(tmp_path, name):
+    values = np.zeros((1, 2))
+    write_image_submission(tmp_path / "s.csv", [(name, values)])
+    assert f"\n{name}/00001.jpg,0.000000,0.000000\n" in (tmp_path / "s.csv").read_text()
+    check_image_submission(tmp_path / "s.csv", {name: 1})
 
 
 @pytest.fixture

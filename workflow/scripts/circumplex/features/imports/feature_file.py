@@ -134,8 +134,8 @@ def check_frames(path: Path, start: int, frames: NDArray[Any]) -> None:
         row = int(np.argmin(right))
         raise SampleError(
             f"{path}: column frame has {_shown(frames[row])} in row {start + row} (from 0): it "
-            "must count 0, 1, 2, ... in order. Sort the rows by frame, number the frames from 0, and "
-            "leave none out; or drop the column if the rows are in order"
+            "must count 0, 1, 2, ... in order. Sort the rows by frame, number the frames from 0, "
+            "none left out; or drop the column if the rows are in order"
         )
 
 
