@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from circumplex.cli.cache_folder import check_cache_folder
 from circumplex.cli.checkout import find_checkout
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
@@ -77,7 +78,11 @@ def run_snakemake(export: Path, output: Path, cores: int, presets: Sequence[Path
     """Predict the samples of the sheet in ``output``; returns Snakemake's exit status.
 
     Ctrl-C reaches Snakemake too, which ends its jobs; this process waits for it.
+
+    Raises:
+        RequestError: Snakemake cannot keep its cache anywhere.
     """
+    check_cache_folder()
     checkout = find_checkout()
     places = {"samples": output / SHEET, "results": output, "export": export}
     command = [

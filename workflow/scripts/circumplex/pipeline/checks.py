@@ -20,6 +20,7 @@ from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
+from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.plan import MEAN, Plan
 from circumplex.targets import TARGETS
 
@@ -45,6 +46,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
             + suggestion(name, known)
         )
     plan = Plan(values, tuple(row for row in rows if row.sample not in excluded))
+    _check_paths(plan)
     _check_names(plan)
     plan.backbones.check()
     _check_annotations(plan)
@@ -53,6 +55,26 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     _check_training(plan)
     _check_search(plan)
     return plan
+
+
+def _check_paths(plan: Plan) -> None:
+    """Refuse paths that Snakemake would take for patterns, in a message that says nothing of it."""
+    config = plan.config
+    named = {key: config[key] for key in ("samples", "results", "export") if key in config}
+    named["weights_cache"] = str(plan.weights_cache)
+    for name, submission in plan.submissions.items():
+        named[f"submissions.{name}.list"] = submission.get("list", "")
+    for name, options in config["features"].items():
+        if "import" not in options:
+            named |= {f"features.{name}.{key}": options.get(key, "") for key in WEIGHT_KEYS}
+    for name, recipe in config["backbones"].get("recipes", {}).items():
+        named[f"backbones.recipes.{name}.start"] = recipe.get("start", "")
+    for key, path in named.items():
+        if UNUSABLE & set(path):
+            raise RequestError(
+                f"config: {key} is {path!r}: Snakemake takes braces and angle brackets in a path "
+                "for patterns: name a place without them"
+            )
 
 
 def warn_of_look_alikes(names: Iterable[str]) -> None:
