@@ -400,16 +400,16 @@ def test_a_pretrained_model_is_exported_by_its_coefficients(builder, tmp_path):
 
 def test_an_altered_coefficient_of_an_export_is_refused(builder, tmp_path):
     description = dict(builder(**STARTER).request("export_ensemble", "main").description)
-    experiments = json.loads(json.dumps(description["experiments"]))
+    pretrained = json.loads(json.dumps(description["pretrained"]))
     (tmp_path / "model.pt").write_text("weights")
     models = {"lstm_D_W/official/seed0": tmp_path / "model.pt"}
     for readout, message in (
-        ({"coefficients": {"happy": "x"}}, "export: .*happy is 'x': must be a number"),
+        ({"coefficients": {"happy": "x"}}, "export .*happy is 'x': must be a number"),
         ({"coefficients": {"joy": 1.0}}, "valence: value 'joy' does not exist"),
         (3, "valence is 3: must be a mapping"),
     ):
-        experiments["starter"]["readout"]["valence"] = readout
-        write_export(tmp_path / "export", {**description, "experiments": experiments}, models)
+        pretrained["starter"]["valence"] = readout
+        write_export(tmp_path / "export", {**description, "pretrained": pretrained}, models)
         with pytest.raises(RequestError, match=message):
             builder(**STARTER, export=str(tmp_path / "export"))
 

@@ -9,9 +9,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from circumplex.config.experiments import Ensemble, Experiment, Method, Strategy
-from circumplex.config.preparation import Folds
-from circumplex.config.section import Lax, Name, Section
+from circumplex.config.experiments import (
+    PRETRAINED,
+    Ensemble,
+    Experiment,
+    Method,
+    PretrainedModel,
+    Strategy,
+)
+from circumplex.config.preparation import Folds, Timeline
+from circumplex.config.section import Lax, Name, Section, defaults_of
 from circumplex.config.smoothing import FixedSmoothing
 from circumplex.errors import RequestError
 from circumplex.targets import Target
@@ -19,7 +26,8 @@ from circumplex.targets import Target
 RunPath = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/(official|mix|fold[0-9]{1,4})/seed[0-9]{1,10}$"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/(official|mix|fold[0-9]{1,4}|pretrained)"
+        r"/seed[0-9]{1,10}$"
     ),
 ]
 """Experiment, fold and seed of a model."""
@@ -48,7 +56,9 @@ class ExportedEnsemble(Section):
     ensemble: Name = Field(description="its name")
     members: Ensemble = Field(description="experiments by target, seeds, method")
     experiments: dict[Name, Experiment] = Field(description="by name")
+    pretrained: dict[Name, PretrainedModel] = Field({}, description="by name")
     folds: Folds = Field(description="of strategy kfold")
+    timeline: Timeline = defaults_of(Timeline)
     smoothing: FixedSmoothing = Field(description="of predictions")
     features: dict[FeatureName, Annotated[dict[StageName, ExportedStage], Field(min_length=1)]] = (
         Field(description="how each feature is computed, stage by stage")
@@ -57,21 +67,24 @@ class ExportedEnsemble(Section):
     windows: dict[RunPath, FixedSmoothing] = Field({}, description="chosen for each model")
     combination: dict[Lax[Target], ExportedWeights] = Field({}, description="fitted, by target")
 
-    def runs(self) -> dict[str, Experiment]:
-        """The ensemble's models by path, with their experiments.
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """The ensemble's models by path, with the features that they read.
 
         Raises:
             RequestError: a member is no experiment of the description.
         """
-        found = {}
+        found: dict[str, tuple[str, ...]] = {}
         for target in Target:
             for name in getattr(self.members, target):
+                if name in self.pretrained:
+                    found[f"{name}/{PRETRAINED}/seed0"] = (self.pretrained[name].feature,)
+                    continue
                 if name not in self.experiments:
                     raise RequestError(f"members.{target} names {name!r}, no experiment has it")
                 experiment = self.experiments[name]
                 for fold in self._folds(experiment):
                     for seed in self._seeds(experiment):
-                        found[f"{name}/{fold}/seed{seed}"] = experiment
+                        found[f"{name}/{fold}/seed{seed}"] = experiment.features
         return found
 
     def _folds(self, experiment: Experiment) -> list[str]:
@@ -94,12 +107,13 @@ class ExportedEnsemble(Section):
             RequestError: naming the first that does not.
         """
         runs = self.runs()
-        for path in sorted(runs.keys() - self.models.keys()):
+        trained = {path for path in runs if path.split("/")[0] not in self.pretrained}
+        for path in sorted(trained - self.models.keys()):
             raise RequestError(f"models: {path} is missing")
         for path in sorted({*self.models, *self.windows} - runs.keys()):
             raise RequestError(f"{path} is no model of the ensemble's members")
-        for path, experiment in runs.items():
-            for feature in experiment.features:
+        for path, features in runs.items():
+            for feature in features:
                 if feature not in self.features:
                     raise RequestError(f"features lacks {feature}, which model {path} reads")
         if self.members.method is not Method.MEAN:
@@ -120,4 +134,5 @@ class ExportedEnsemble(Section):
             for name, experiment in self.experiments.items()
             if name in members
         }
-        return self.model_copy(update={"experiments": kept})
+        pretrained = {name: model for name, model in self.pretrained.items() if name in members}
+        return self.model_copy(update={"experiments": kept, "pretrained": pretrained})

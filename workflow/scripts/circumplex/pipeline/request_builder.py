@@ -327,15 +327,16 @@ class RequestBuilder:
     def _export_ensemble(self, name: str) -> requests.ExportRequest:
         plan = self.plan
         runs = plan.all_members(name)
-        experiments = {run.experiment: plan.experiments[run.experiment] for run in runs}
-        used = {feature for e in experiments.values() for feature in e["features"]}
+        members = {run.experiment: plan.experiments[run.experiment] for run in runs}
+        used = {feature for e in members.values() for feature in e["features"]}
         trained = plan.backbones.trained
         return requests.ExportRequest(
             *self._plain("export_ensemble"),
             description={
                 "ensemble": name,
                 "members": plan.ensembles[name],
-                "experiments": experiments,
+                "experiments": {n: e for n, e in members.items() if not plan.is_pretrained(n)},
+                "pretrained": {n: plan.pretrained[n] for n in members if plan.is_pretrained(n)},
                 "folds": plan.config["folds"],
                 "smoothing": plan.smoothing,
                 "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
