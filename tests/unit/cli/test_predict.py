@@ -92,4 +92,4 @@ def test_a_run_with_failed_samples_names_where_to_look(words, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/list_failures.tsv").touch()
     assert main(words) == 3
-    assert f"failed:     {tmp_path}/out/list_failures.tsv" in capsys.readouterr().out
+    assert f"failed:      {tmp_path}/out/list_failures.tsv" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from circumplex.cli.checkout import find_checkout
+from circumplex.cli.sheet import report
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
 from circumplex.errors import RequestError
@@ -24,6 +25,14 @@ SHEET = "samples.tsv"
 STARTER = "starter"
 PRESETS = (STARTER, "emotiefflib", "msp-dim", "both")
 """Models that a file of this name in ``config/`` of the checkout describes."""
+
+WRITTEN = {
+    "predictions": "ensemble_predictions",
+    "failed": "list_failures.tsv",
+    "report": "report.html",
+    "logs": "logs",
+}
+"""What to look at, below the results folder, where a sample failed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     output: Path = options.output
     corpus = find_videos(options.videos, sound=options.sound)
     write_sheet(corpus.samples, output / SHEET, force=True)
+    report(corpus, output / SHEET)
     places = {"samples": output / SHEET, "results": output, **export}
     status = run_snakemake(places, options.cores, [*presets, *options.configfile])
     for line in closing_lines(output, status):
@@ -142,7 +152,6 @@ def closing_lines(output: Path, status: int) -> Iterator[str]:
     if status == 0 and summary.is_file():
         yield from summary.read_text(encoding="utf-8").splitlines()
         return
-    named = {"failed": "list_failures.tsv", "report": "report.html", "logs": "logs"}
-    for what, name in named.items():
+    for what, name in WRITTEN.items():
         if (output / name).exists():
-            yield f"{f'{what}:':<12}{output / name}"
+            yield f"{f'{what}:':<12} {output / name}"

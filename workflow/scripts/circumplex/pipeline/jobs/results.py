@@ -195,11 +195,11 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
     for manifest in job.inputs["submissions"]:
         submission = read_json(manifest)
         folder = job.results / submission["folder"]
-        yield f"submission: {folder} ({len(submission['files'])} files)"
+        yield f"submission:  {folder} ({len(submission['files'])} files)"
     for table in job.inputs["predictions"]:
         yield f"predictions: {table}"
-    yield f"CCC table:  {job.input('ccc')}"
-    yield f"report:     {job.input('report')}"
+    yield f"CCC table:   {job.input('ccc')}"
+    yield f"report:      {job.input('report')}"
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:
