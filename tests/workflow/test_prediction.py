@@ -68,15 +68,17 @@ def test_from_videos_to_predictions(checkout: Project) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert any(line.startswith("named S01-clip: ") for line in lines)
-    assert "predictions: predicted/ensemble_predictions/starter.parquet" in lines[-4:]
-    assert "report:      predicted/report.html" in lines[-4:]
+    assert "predictions: predicted/ensemble_predictions/starter.parquet" in lines
+    assert lines[-2].startswith("CSV files:   predicted/summary.csv")
+    assert lines[-1] == "player:      predicted/player.html"
     raw = PredictionTable(
         checkout.root / "predicted/predict_frames/starter/pretrained/seed0.parquet"
     )
     assert raw.samples == ["S01-clip", "S02-clip"]
     for sample in raw.samples:
         valence = raw.values(sample)[:, 0]
-        assert valence[FRAMES // 2 :].mean() > valence[: FRAMES // 2].mean() + 0.2
+        half = len(valence) // 2
+        assert valence[half:].mean() > valence[:half].mean() + 0.2
     whole = PredictionTable(checkout.root / "predicted/ensemble_predictions/starter.parquet")
     (card,) = whole.metadata["models"]
     assert card["name"] == "starter"
@@ -94,10 +96,12 @@ def test_from_videos_to_predictions(checkout: Project) -> None:
     exported = predict(checkout, "videos", "--model", "predicted/exports/starter", "--output", "o")
     assert exported.returncode == 1
     assert "broken: extract_frames: the media file cannot be opened" in exported.stderr
-    assert exported.stdout.splitlines()[-4:] == [
-        "predictions: o/ensemble_predictions",
+    assert exported.stdout.splitlines()[-6:] == [
         "failed:      o/list_failures.tsv",
+        "predictions: o/ensemble_predictions",
         "report:      o/report.html",
+        "CSV files:   o/summary.csv",
+        "player:      o/player.html",
         "logs:        o/logs",
     ]
     again = PredictionTable(checkout.root / "o/ensemble_predictions/starter.parquet")

@@ -78,6 +78,29 @@ rule ensemble_predictions:
         "../scripts/ensemble_predictions.py"
 
 
+rule restore_frames:
+    input:
+        unpack(inputs("restore_frames", "{ensemble}")),
+    output:
+        **outputs("restore_frames", "{ensemble}"),
+    log:
+        log_of("restore_frames", "ensemble"),
+    benchmark:
+        benchmark_of("restore_frames", "ensemble")
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        job=job("restore_frames", "{ensemble}"),
+    message:
+        "restore_frames {wildcards.ensemble}"
+    script:
+        "../scripts/restore_frames.py"
+
+
 rule export_ensemble:
     input:
         unpack(inputs("export_ensemble", "{ensemble}")),

@@ -12,7 +12,7 @@ from circumplex.cli import predict
 from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
-from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
+from example_requests import PREDICTED, ROWS, builder_of, config_of, jobs_of, overlay, write_sheet
 from places import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -143,13 +143,16 @@ def requests(tmp_path_factory):
     """A request of each stage."""
     folder = tmp_path_factory.mktemp("request")
     config = config_of("demo", "paper/table6", "search")
-    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["samples"] = str(write_sheet(folder / "samples.tsv", [*ROWS, PREDICTED]))
     config["results"] = str(folder / "results")
-    config["features"]["densenet"]["import"] = str(folder)
     drawn = {"kind": "image_table", "path": str(folder / "samples.tsv")}
     config["backbones"]["still_sets"] = {"drawn": drawn}
-    builder = builder_of(config, folder)
-    return {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
+    found = {}
+    for options in ({"densenet": {"import": str(folder)}}, {}):
+        changes = {"features": options, "timeline": {"rate": "native" if options else 25}}
+        builder = builder_of(overlay(config, changes), folder)
+        found |= {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
+    return found
 
 
 def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(requests):

@@ -7,9 +7,10 @@ from circumplex.config.modalities import Modality
 from circumplex.config.samples import Split
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.graph import Graph
 from circumplex.pipeline.plan import Run
 from circumplex.targets import TARGETS
-from example_requests import ROWS, config_of, overlay, request_config, write_sheet
+from example_requests import ROWS, builder_of, config_of, overlay, request_config, write_sheet
 
 EXPERIMENT = {"encoder": "lstm", "features": ["fau"], "strategy": "official", "seeds": [0]}
 
@@ -391,3 +392,40 @@ def test_names_of_models_and_methods_of_ensembles_go_together(plan):
         plan(**{**ALONE, "ensembles": {"main": both}})
     weighted = {**ALONE, "ensembles": {"main": {**both, "method": "ccc_weighted"}}}
     assert plan(**weighted).fits("main")
+
+
+@pytest.mark.parametrize("rate", ["native", 25])
+def test_a_timeline_of_one_rate_is_a_stage_between(tmp_path, rate):
+    config = request_config(tmp_path, {"timeline": {"rate": rate}})
+    builder = builder_of(config, tmp_path)
+    graph = Graph(builder)
+    regular = rate != "native"
+    timeline = "resample_timeline" if regular else "extract_frames"
+    assert ("resample_timeline" in builder.stages) == regular
+    for stage in ("align_faces", "read_labels"):
+        (source,) = graph.sources(stage, "000-of-032")["extract_frames"]
+        assert source.stage == timeline, stage
+    (native,) = graph.sources("extract_audio", "000-of-032")["extract_frames"]
+    assert native.stage == "extract_frames", "sound starts when the file's first frame is shown"
+    (predictions,) = graph.sources("write_submission", "main")["predictions"]
+    assert predictions.stage == ("restore_frames" if regular else "ensemble_predictions")
+    described = graph.job("export_ensemble", "main").request.description
+    assert described["timeline"] == {"rate": 25.0 if regular else "native"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "message"),
+    [
+        ({"features": {"fau": {"import": "."}}}, {}, "feature fau is imported"),
+        ({}, {"faces": "crops"}, "sample test0 has a folder of crops"),
+    ],
+)
+def test_what_has_a_row_per_frame_of_the_video_needs_the_native_rate(
+    tmp_path, changes, row, message
+):
+    rows = [*ROWS[:-1], {**ROWS[-1], **row}]
+    write_sheet(tmp_path / "samples.tsv", rows)
+    config = request_config(tmp_path, {**changes, "timeline": {"rate": 25}})
+    with pytest.raises(RequestError, match=f"timeline.rate is 25 .*{message}.*native"):
+        make_plan(config)
+    make_plan({**config, "timeline": {"rate": "native"}})

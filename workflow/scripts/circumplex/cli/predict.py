@@ -27,9 +27,11 @@ PRESETS = (STARTER, "emotiefflib", "msp-dim", "both")
 """Models that a file of this name in ``config/`` of the checkout describes."""
 
 WRITTEN = {
-    "predictions": "ensemble_predictions",
     "failed": "list_failures.tsv",
+    "predictions": "ensemble_predictions",
     "report": "report.html",
+    "CSV files": "summary.csv",
+    "player": "player.html",
     "logs": "logs",
 }
 """What to look at, below the results folder, where a sample failed."""

@@ -4,6 +4,7 @@ Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,7 +22,7 @@ class Compute(Section):
     """Where it is computed; does not change what is computed."""
 
     gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
-    gpus_a_backbone: int = Field(
+    gpus_per_backbone: int = Field(
         1, ge=1, le=64, description="times gpu: GPUs that train a backbone together (torchrun)"
     )
     threads: Threads = defaults_of(Threads)
@@ -36,6 +37,20 @@ class Media(Section):
         le=240,
         description="frames per second of the timeline of a sample without picture (our choice; "
         "Aff-Wild2's)",
+    )
+
+
+NATIVE: Literal["native"] = "native"
+
+
+class Timeline(Section):
+    """Options of the frames that features, encoders and smoothing count."""
+
+    rate: Literal["native"] | Annotated[float, Field(ge=1, le=240)] = Field(
+        NATIVE,
+        description="native: the video's own frames, as in the paper; or frames per second, each "
+        "taken from the nearest of the video's frames, so that one model and one smoothing window "
+        "fit videos of any rate (our choice)",
     )
 
 

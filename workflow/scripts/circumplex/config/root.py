@@ -21,7 +21,16 @@ from circumplex.config.faces import FaceOptions
 from circumplex.config.feature_options import ImportedFeature
 from circumplex.config.features import FEATURES, options_of
 from circumplex.config.model_sections import Encoders
-from circumplex.config.preparation import Compute, Fill, Folds, Labels, Media, Packs
+from circumplex.config.outputs import Outputs
+from circumplex.config.preparation import (
+    Compute,
+    Fill,
+    Folds,
+    Labels,
+    Media,
+    Packs,
+    Timeline,
+)
 from circumplex.config.recipes import Recipe
 from circumplex.config.search import Search
 from circumplex.config.section import Name, Section, Text, Unique, defaults_of
@@ -86,6 +95,7 @@ class Config(Section):
     )
     compute: Compute = defaults_of(Compute)
     media: Media = defaults_of(Media)
+    timeline: Timeline = defaults_of(Timeline)
     faces: FaceOptions = defaults_of(FaceOptions)
     fill: Fill = defaults_of(Fill)
     labels: Labels = defaults_of(Labels)
@@ -114,6 +124,7 @@ class Config(Section):
     )
     search: Search | None = Field(None, description="a search of hyperparameters")
     smoothing: Smoothing = defaults_of(Smoothing)
+    outputs: Outputs = defaults_of(Outputs)
 
 
 @cache

@@ -44,6 +44,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     plan.backbones.check()
     _check_annotations(plan)
     _check_imports(plan)
+    _check_rate(plan)
     _check_strategies(plan)
     _check_training(plan)
     _check_search(plan)
@@ -158,6 +159,24 @@ def _check_imports(plan: Plan) -> None:
         raise RequestError(
             f"sample {without_video[0]} has no video in the sheet, others have one: "
             "give all or none, so that all have their frames from the same source"
+        )
+
+
+def _check_rate(plan: Plan) -> None:
+    """Refuse what has a row per frame of the video where features have a rate of their own."""
+    if plan.rate is None:
+        return
+    imported = [feature.name for feature in plan.features if feature.imported]
+    given = [sample.sample for sample in plan.samples if sample.faces is not None]
+    problem = ""
+    if imported:
+        problem = f"feature {imported[0]} is imported"
+    elif given:
+        problem = f"sample {given[0]} has a folder of crops"
+    if problem:
+        raise RequestError(
+            f"timeline.rate is {plan.rate:g} frames per second, but {problem}, which has a row per "
+            "frame of the video: set timeline.rate to native, or have it extracted here"
         )
 
 

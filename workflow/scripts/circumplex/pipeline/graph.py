@@ -27,8 +27,11 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "predict_frames": {"predictions": "{stage}/{unit}.parquet"},
     "smooth_predictions": {"predictions": "{stage}/{unit}.parquet"},
     "ensemble_predictions": {"predictions": "{stage}/{unit}.parquet"},
+    "restore_frames": {"predictions": "{stage}/{unit}.parquet"},
     "export_ensemble": {"description": "exports/{unit}/ensemble.json"},
     "write_submission": {"manifest": "{stage}/{unit}.json"},
+    "write_predictions": {"manifest": "write_predictions.json", "summary": "summary.csv"},
+    "make_player": {"manifest": "make_player.json", "page": "player.html"},
     "evaluate": {
         "table": "evaluate/ccc.parquet",
         "csv": "evaluate/ccc.csv",
@@ -148,9 +151,12 @@ class Graph:
 
     def _of_shard(self, stage: str, shard: str) -> Mapping[str, Sequence[Source]]:
         found: dict[str, Sequence[Source]] = {}
-        for name in self._builder.stages[stage].follows:
+        described = self._builder.stages[stage]
+        plan = self._plan
+        timeline = plan.native_timeline if described.reads_native else plan.timeline
+        for name in described.follows:
             # Samples without video have their timeline from an imported feature.
-            actual = self._plan.timeline if name == "extract_frames" else name
+            actual = timeline if name == "extract_frames" else name
             if actual in self._builder.stages:
                 found[name] = [Source(actual, shard)]
         feature = stage.removeprefix("extract_")
@@ -212,6 +218,16 @@ class Graph:
         fits = self._plan.fits(name)
         return {**members, "read_labels": self.indexes("read_labels") if fits else []}
 
+    def _restore_frames(self, name: str) -> Mapping[str, Sequence[Source]]:
+        return {
+            "predictions": [Source("ensemble_predictions", name)],
+            "extract_frames": self.indexes(self._plan.native_timeline),
+        }
+
+    def _restored(self, ensemble: str) -> Source:
+        """Predictions of an ensemble with a row per frame of the video."""
+        return Source(self._plan.predictions, ensemble)
+
     def _export_ensemble(self, name: str) -> Mapping[str, Sequence[Source]]:
         plan = self._plan
         runs = plan.all_members(name)
@@ -231,7 +247,7 @@ class Graph:
 
     def _write_submission(self, name: str) -> Mapping[str, Sequence[Source]]:
         ensemble = self._plan.submissions[name]["ensemble"]
-        return {"predictions": [Source("ensemble_predictions", ensemble)]}
+        return {"predictions": [self._restored(ensemble)]}
 
     def _evaluate(self, _: str) -> Mapping[str, Sequence[Source]]:
         return {
@@ -285,13 +301,43 @@ class Graph:
         }
 
     def _check_failures(self, _: str) -> Mapping[str, Sequence[Source]]:
+        shown = bool(self._plan.shown)
         return {
             "failures": [Source("list_failures")],
             "report": [Source("make_report", "", "page")],
             "predictions": [Source("ensemble_predictions", name) for name in self._plan.ensembles],
             "ccc": [Source("evaluate", "", "markdown")],
             "submissions": self.submissions(),
+            "summary": [Source("write_predictions", "", "summary")] if shown else [],
+            "player": [Source("make_player", "", "page")] if shown else [],
         }
+
+    def _make_proxy(self, shard: str) -> Mapping[str, Sequence[Source]]:
+        return {"extract_frames": [Source("extract_frames", shard)]}
+
+    def _write_predictions(self, _: str) -> Mapping[str, Sequence[Source]]:
+        plan = self._plan
+        runs = dict.fromkeys(run for name in plan.ensembles for run in plan.all_members(name))
+        return {
+            "ensembles": [self._restored(name) for name in plan.ensembles],
+            "members": self._smoothed(run.path for run in runs),
+            "align_faces": self._of_shown("align_faces"),
+            "fill_frames": self._of_shown("fill_frames"),
+            "failures": [Source("list_failures")],
+        }
+
+    def _make_player(self, _: str) -> Mapping[str, Sequence[Source]]:
+        proxies = self._plan.proxies is not None
+        return {
+            **self._write_predictions(""),
+            "extract_frames": self._of_shown(self._plan.timeline),
+            "make_proxy": self._of_shown("make_proxy") if proxies else [],
+        }
+
+    def _of_shown(self, stage: str) -> list[Source]:
+        """Indexes of a stage of the shards with samples that are shown, if the run has it."""
+        known = stage in self._builder.stages or stage == "make_proxy"
+        return [Source(stage, shard) for shard in self._plan.shown_shards] if known else []
 
     def _train_backbone(self, recipe: str) -> Mapping[str, Sequence[Source]]:
         sets = self._plan.backbones.recipes[recipe].sets

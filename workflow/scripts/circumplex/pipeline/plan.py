@@ -14,6 +14,8 @@ from circumplex.config.catalogue import Published, published_weights, weights_fo
 from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
+from circumplex.config.outputs import MANY_VIDEOS, ProxyChoice
+from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Sample, Split, shard_of
 from circumplex.config.search import rounds
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
@@ -191,6 +193,29 @@ class Plan:
         return str(spec.get("rows", default))
 
     @cached_property
+    def shown(self) -> list[Sample]:
+        """Samples that get CSV files and player pages; under an export, all."""
+        if not self.ensembles:
+            return []
+        if self.export is not None:
+            return list(self.samples)
+        return self.in_split(*map(Split, self.config["outputs"]["splits"]))
+
+    @property
+    def shown_shards(self) -> list[str]:
+        """Shards that hold samples that are shown."""
+        return sorted({shard_of(sample.sample, self.config["shards"]) for sample in self.shown})
+
+    @property
+    def proxies(self) -> ProxyChoice | None:
+        """Which samples that are shown get a proxy: `NEEDED` or `ALWAYS`; None for none."""
+        choice = ProxyChoice(self.config["outputs"]["proxy"])
+        if choice is ProxyChoice.AUTO and len(self.shown) <= MANY_VIDEOS:
+            choice = ProxyChoice.NEEDED
+        made = choice in (ProxyChoice.NEEDED, ProxyChoice.ALWAYS)
+        return choice if made and self.timeline == "extract_frames" else None
+
+    @cached_property
     def still_sets(self) -> dict[str, dict[str, Any]]:
         """Sets of still images to train backbones on."""
         return dict(self.config.get("backbones", {}).get("still_sets", {}))
@@ -260,7 +285,27 @@ class Plan:
         return list(known.columns or options.get("columns", ()))
 
     @property
+    def rate(self) -> float | None:
+        """Frames per second of the timeline; None for the videos' own frames.
+
+        An exported ensemble brings the rate that it was trained at.
+        """
+        source = self.config if self.export is None else self.export
+        rate = source.get("timeline", {"rate": NATIVE})["rate"]
+        return None if rate == NATIVE else float(rate)
+
+    @property
     def timeline(self) -> str:
+        """The stage whose frames features, encoders and smoothing count."""
+        return self.native_timeline if self.rate is None else "resample_timeline"
+
+    @property
+    def predictions(self) -> str:
+        """The stage whose predictions have a row per frame of the video."""
+        return "ensemble_predictions" if self.rate is None else "restore_frames"
+
+    @property
+    def native_timeline(self) -> str:
         """The stage that makes the timeline: of the videos, or of imported features without any."""
         with_video = any(sample.video is not None for sample in self.samples)
         return "extract_frames" if with_video else "import_frames"

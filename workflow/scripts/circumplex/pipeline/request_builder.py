@@ -3,6 +3,7 @@
 Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from circumplex.config.catalogue import SIZES
 from circumplex.config.features import Feature
+from circumplex.config.outputs import ProxyChoice
+from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Split
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
@@ -37,6 +40,10 @@ CODE_CACHE = ".code.json"
 LIBRARY = Path(__file__).parent.parent
 TABLE_TEMPLATE = LIBRARY / "evaluation" / "table.html.j2"
 REPORT_TEMPLATES = LIBRARY / "report" / "templates"
+PLAYER_SOURCES = LIBRARY / "report" / "player"
+PAGE_SUFFIXES = (".j2", ".css", ".js")
+PLAYER = "player"
+"""Folder of the player pages, below the results folder."""
 ALPHA = 0.01
 """Ridge penalty of stacking, in the unit of the predictions' variance (our choice)."""
 MAX_DIFFERENCE = 30
@@ -124,6 +131,11 @@ class RequestBuilder:
         """Options that change a stage's results; weights are given by content, not by path."""
         if stage.name == "import_frames":
             return {"fps": self.plan.config["media"]["audio_only_fps"]}
+        if stage.name == "resample_timeline":
+            return {"rate": self.plan.rate}
+        if stage.name == "make_proxy":
+            always = self.plan.proxies is ProxyChoice.ALWAYS
+            return {"height": self.plan.config["outputs"]["proxy_height"], "always": always}
         if stage.name.startswith("import_"):
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
         options: Any = self.plan.config if stage.section else {}
@@ -170,6 +182,9 @@ class RequestBuilder:
     def _shard(self, name: str, shard: str) -> requests.ShardRequest:
         stage = self.stages.get(name) or SAMPLE_STAGES[name]
         members = self.plan.shards[shard]
+        if name == "make_proxy":
+            shown = {sample.sample for sample in self.plan.shown}
+            members = [sample for sample in members if sample.sample in shown]
         samples: dict[str, dict[str, str]] = {}
         feature = source = ""
         if stage.columns:
@@ -300,6 +315,9 @@ class RequestBuilder:
             combination={} if plan.export is None else plan.export.get("combination", {}),
         )
 
+    def _restore_frames(self, name: str) -> requests.RestorationRequest:
+        return requests.RestorationRequest(*self._plain("restore_frames"), ensemble=name)
+
     def _export_ensemble(self, name: str) -> requests.ExportRequest:
         plan = self.plan
         runs = plan.all_members(name)
@@ -314,6 +332,7 @@ class RequestBuilder:
                 "experiments": experiments,
                 "folds": plan.config["folds"],
                 "smoothing": plan.smoothing,
+                "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
                 "features": {feature: self.features[feature] for feature in sorted(used)},
             },
             runs=[run.path for run in runs],
@@ -336,6 +355,52 @@ class RequestBuilder:
             rows=self.plan.counted_by(name),
             max_difference=spec.get("max_difference", MAX_DIFFERENCE),
         )
+
+    def _write_predictions(self) -> requests.PredictionFilesRequest:
+        return requests.PredictionFilesRequest(
+            *self._plain("write_predictions"), **self._shown_predictions()
+        )
+
+    def _make_player(self) -> requests.PlayerRequest:
+        sources = sorted(path for path in PLAYER_SOURCES.iterdir() if path.suffix in PAGE_SUFFIXES)
+        return requests.PlayerRequest(
+            *self._plain("make_player"),
+            **self._shown_predictions(),
+            videos={
+                # As a browser resolves it: links are not followed.
+                sample.sample: os.path.relpath(sample.video, self.plan.results / PLAYER)
+                for sample in self.plan.shown
+                if sample.video is not None
+            },
+            sources=[file_digest(path) for path in sources],
+        )
+
+    def _shown_predictions(self) -> dict[str, Any]:
+        """What files and pages of predictions have in common."""
+        plan = self.plan
+        return {
+            "samples": [sample.sample for sample in plan.shown],
+            "ensembles": {
+                name: {
+                    target: [run.path for run in plan.members(name, target)] for target in TARGETS
+                }
+                for name in plan.ensembles
+            },
+            "notes": [self._describe_ensemble(name) for name in plan.ensembles],
+            "random_weights": random_weights(plan),
+        }
+
+    def _describe_ensemble(self, name: str) -> str:
+        """An ensemble in a phrase, for people who read its predictions."""
+        plan = self.plan
+        method = plan.ensembles[name].get("method", MEAN).replace("_", " ")
+        parts = []
+        for target in TARGETS:
+            runs = plan.members(name, target)
+            experiments = ", ".join(dict.fromkeys(run.experiment for run in runs))
+            count = f"{len(runs)} model{'' if len(runs) == 1 else 's'}"
+            parts.append(f"{target} by {count} of {experiments}")
+        return f"Ensemble {name} ({method}): {'; '.join(parts)}."
 
     def _evaluate(self) -> requests.EvaluationRequest:
         plan = self.plan

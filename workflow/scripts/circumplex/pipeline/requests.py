@@ -205,6 +205,17 @@ class EnsembleRequest(Request):
 
 
 @dataclass(frozen=True)
+class RestorationRequest(Request):
+    """`restore_frames`: one ensemble's predictions, for every frame of the videos.
+
+    Attributes:
+        ensemble: name of the ensemble.
+    """
+
+    ensemble: str
+
+
+@dataclass(frozen=True)
 class EvaluationRequest(Request):
     """`evaluate`.
 
@@ -240,6 +251,36 @@ class SubmissionRequest(Request):
     list: str | None
     rows: str
     max_difference: int
+
+
+@dataclass(frozen=True)
+class PredictionFilesRequest(Request):
+    """`write_predictions`: CSV files.
+
+    Attributes:
+        samples: samples that get files, in the sheet's order.
+        ensembles: by ensemble and target, the runs of its models.
+        notes: what each ensemble consists of, in phrases.
+        random_weights: features whose weights are random, with the seed.
+    """
+
+    samples: Sequence[str]
+    ensembles: Mapping[str, Mapping[str, Sequence[str]]]
+    notes: Sequence[str]
+    random_weights: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PlayerRequest(PredictionFilesRequest):
+    """`make_player`: player pages.
+
+    Attributes:
+        videos: by sample, path of its video from the folder of the pages.
+        sources: digests of the pages' templates, style and scripts.
+    """
+
+    videos: Mapping[str, str]
+    sources: Sequence[str]
 
 
 @dataclass(frozen=True)

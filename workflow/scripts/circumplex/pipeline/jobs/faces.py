@@ -18,10 +18,10 @@ def align_shard(job: ShardJob) -> None:
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         sample = job.sheet[request.sample]
+        timeline = job.path(request.upstream["extract_frames"])
         if sample.faces is not None:
             from circumplex.faces.crop_folder import import_faces
 
-            timeline = job.path(request.upstream["extract_frames"])
             import_faces(sample.faces, timeline, output, metadata)
             return
         from circumplex.faces.align import align_faces
@@ -30,7 +30,7 @@ def align_shard(job: ShardJob) -> None:
         assert sample.video is not None, "the plan has checked that"
         options, networks = detector()
         subject = Subject.parse(sample.subject)
-        align_faces(sample.video, output, options, subject, metadata, networks)
+        align_faces(sample.video, output, options, subject, metadata, networks, timeline)
 
     job.run(make)
 

@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from circumplex.annotations.labels import read_labels_table
 from circumplex.config.experiments import Method
 from circumplex.config.smoothing import Convention
+from circumplex.io.parquet import read_columns
+from circumplex.media.resampling import resample_trace
 from circumplex.pipeline.jobs.job import RunningJob
-from circumplex.pipeline.requests import EnsembleRequest, PredictionRequest, SmoothingRequest
+from circumplex.pipeline.requests import (
+    EnsembleRequest,
+    PredictionRequest,
+    RestorationRequest,
+    SmoothingRequest,
+)
 from circumplex.pipeline.store import ok_files, read_index
 from circumplex.predictions.ensembles import Member, TargetEnsemble
 from circumplex.predictions.smoothing import SmoothingSpec, search_windows, smooth
@@ -57,7 +64,6 @@ def run_model(job: RunningJob) -> None:
 
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
-    from circumplex.io.parquet import read_columns
     from circumplex.model.checkpoints import load_model
     from circumplex.training.predict import Predictor
 
@@ -146,6 +152,19 @@ def models_of(tables: Iterable[PredictionTable]) -> list[dict[str, str]]:
     """The cards of the pretrained models that predictions come from, each once."""
     cards = [card for table in tables for card in table.metadata.get("models", [])]
     return list({card["name"]: card for card in cards}.values())
+
+
+def restore_frames(job: RunningJob) -> None:
+    """Write an ensemble's predictions on the videos' own frames, interpolated in time."""
+    request: RestorationRequest = job.request
+    table = PredictionTable(job.input("predictions"))
+    timelines = ok_files(job.inputs["extract_frames"], job.results)
+    metadata = {**table.metadata, "stage": request.stage}
+    with PredictionWriter(job.output("predictions"), metadata) as writer:
+        for sample in table.samples:
+            (native_s,) = read_columns(timelines[sample], ["time_s"])
+            values = resample_trace(table.values(sample), table.time_s(sample), native_s)
+            writer.write(sample, native_s, values)
 
 
 def target_ensemble(job: RunningJob, target: Target) -> TargetEnsemble:

@@ -200,6 +200,9 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
         yield f"predictions: {table}"
     yield f"CCC table:   {job.input('ccc')}"
     yield f"report:      {job.input('report')}"
+    for summary, player in zip(job.inputs["summary"], job.inputs["player"], strict=True):
+        yield f"CSV files:   {summary}, and a file per video in {summary.parent / 'predictions'}"
+        yield f"player:      {player}"
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:

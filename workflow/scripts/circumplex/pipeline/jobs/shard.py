@@ -89,7 +89,7 @@ class ShardJob:
         keys = self.request.samples
         return [
             SampleRequest(sample, keys.get(sample, {}), upstream.get(sample, {}))
-            for sample in sorted(set(keys) | set(upstream))
+            for sample in sorted(keys or upstream)
         ]
 
     def extractor_options(self) -> dict[str, Any]:
