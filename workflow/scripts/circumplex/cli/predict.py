@@ -25,6 +25,8 @@ SHEET = "samples.tsv"
 STARTER = "starter"
 PRESETS = (STARTER, "emotiefflib", "msp-dim", "both")
 """Models that a file of this name in ``config/`` of the checkout describes."""
+FETCHED = PRESETS[1:]
+"""Those whose weights are fetched first, where they are not there yet."""
 
 WRITTEN = {
     "failed": "list_failures.tsv",
@@ -85,11 +87,14 @@ def run(options: argparse.Namespace) -> int:
     """
     presets, export = find_model(options.model)
     output: Path = options.output
-    corpus = find_videos(options.videos, sound=options.sound)
+    corpus = find_videos(options.videos, sound=options.sound, results=output)
     write_sheet(corpus.samples, output / SHEET, force=True)
     report(corpus, output / SHEET)
     places = {"samples": output / SHEET, "results": output, **export}
-    status = run_snakemake(places, options.cores, [*presets, *options.configfile])
+    configs = [*presets, *options.configfile]
+    if options.model in FETCHED and (status := run_snakemake(places, 1, configs, "weights")):
+        return status
+    status = run_snakemake(places, options.cores, configs)
     for line in closing_lines(output, status):
         print(line)
     return status
@@ -115,8 +120,10 @@ def find_model(model: str) -> tuple[list[Path], dict[str, Path]]:
     return [], {"export": folder}
 
 
-def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path]) -> int:
-    """Predict the samples of the sheet; returns Snakemake's exit status.
+def run_snakemake(
+    places: Mapping[str, Path], cores: int, presets: Sequence[Path], *targets: str
+) -> int:
+    """Predict the samples of the sheet, or make targets; returns Snakemake's exit status.
 
     Ctrl-C reaches Snakemake too, which ends its jobs; this process waits for it.
 
@@ -124,6 +131,7 @@ def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path
         places: files and folders by key of the config.
         cores: CPU cores.
         presets: files over ``config.yaml``.
+        targets: what to make in place of all.
     """
     checkout = find_checkout()
     command = [
@@ -133,6 +141,7 @@ def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path
         *("--cores", str(cores)),
         *(["--configfile", *map(str, presets)] if presets else []),
         *("--config", *(f"{key}={json.dumps(str(path))}" for key, path in places.items())),
+        *(["--", *targets] if targets else []),
     ]
     handler = signal.signal(signal.SIGINT, lambda *_: None)
     try:

@@ -36,12 +36,15 @@ SOUND = "sound without picture, which --sound takes"
 SAME_FILE = "the same file as another one"
 BROKEN_LINK = "link to nothing, or to itself"
 VISITED = "link to a folder that is searched already"
+RESULTS = "folder of results"
 UNWRITABLE = "path with a tab or line break, or not UTF-8, which a sheet cannot hold: rename it"
 Skip = Callable[[Path, str], None]
 """Is handed each file and folder that is left out, with the reason."""
 
 
-def find_videos(folders: Sequence[Path], *, sound: bool = False) -> Corpus:
+def find_videos(
+    folders: Sequence[Path], *, sound: bool = False, results: Path | None = None
+) -> Corpus:
     """Make a sample of split predict for each video below the folders.
 
     A file of unknown suffix, or without one, is opened to see whether it is a video. What is left
@@ -50,6 +53,7 @@ def find_videos(folders: Sequence[Path], *, sound: bool = False) -> Corpus:
     Args:
         folders: folders of the videos, searched recursively.
         sound: whether to include sound files.
+        results: folder of results, which is not searched: it may hold copies of videos.
 
     Raises:
         RequestError: a folder is missing, or there is no video.
@@ -60,7 +64,7 @@ def find_videos(folders: Sequence[Path], *, sound: bool = False) -> Corpus:
         skipped.setdefault(reason, []).append(path)
 
     found: dict[Path, Path] = {}
-    for path in walk_files(folders, skip):
+    for path in walk_files(folders, skip, results):
         reason = _reason_against(path, sound)
         if reason is None and found.setdefault(path.resolve(), path) != path:
             reason = SAME_FILE
@@ -171,7 +175,11 @@ def find_media(folders: Sequence[Path], suffixes: frozenset[str]) -> dict[str, P
     return media
 
 
-def walk_files(folders: Sequence[Path], skip: Skip = lambda _path, _reason: None) -> Iterator[Path]:
+def walk_files(
+    folders: Sequence[Path],
+    skip: Skip = lambda _path, _reason: None,
+    results: Path | None = None,
+) -> Iterator[Path]:
     """Yield the files below the folders in a fixed order.
 
     A file among the folders is taken as it is. Hidden files and folders are skipped. Links are
@@ -179,7 +187,8 @@ def walk_files(folders: Sequence[Path], skip: Skip = lambda _path, _reason: None
 
     Args:
         folders: folders, or files.
-        skip: is told of what is hidden, and of links to folders that are searched already.
+        skip: is handed what is hidden, and links to folders that are searched already.
+        results: folder that is not searched.
 
     Raises:
         RequestError: a folder is missing or cannot be listed.
@@ -205,6 +214,10 @@ def walk_files(folders: Sequence[Path], skip: Skip = lambda _path, _reason: None
             if folder.resolve() in visited:
                 below.clear()
                 skip(folder, VISITED)
+                continue
+            if results is not None and folder.resolve() == results.resolve():
+                below.clear()
+                skip(folder, RESULTS)
                 continue
             visited.add(folder.resolve())
             below[:] = shown(folder, below)
