@@ -293,3 +293,29 @@ def test_lines_of_the_log_name_the_sample(tmp_path):
     text = log.read_text()
     assert "WARNING circumplex.media: clip 7%s: 3 packets failed" in text
     assert text.count("clip 7%s: ") == 2
+
+
+CRASHING = """
+import ctypes, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.store import SampleRequest, Stage, run_shard
+set_up({log!r}, "stage_x")
+def make(request, output, metadata):
+    ctypes.string_at(0) if request.sample == "b" else output.write_text("x")
+requests = [SampleRequest(name, {{"v": name}}) for name in "abc"]
+run_shard(Stage("x", Path({results!r}), "c", {{}}), Path({results!r}, "i.json"), requests, make)
+"""
+
+
+def test_the_log_names_the_sample_that_crashed_the_process(tmp_path):
+    log = tmp_path / "x.log"
+    results = str(tmp_path / "results")
+    places = {"scripts": str(ROOT / "workflow/scripts"), "log": str(log), "results": results}
+    command = [sys.executable, "-c", CRASHING.format(**places)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode < 0
+    text = log.read_text()
+    assert [line.split()[-2] for line in text.splitlines() if "begins" in line] == ["a:", "b:"]
+    assert "Segmentation fault" in text
+    assert "in make" in text
