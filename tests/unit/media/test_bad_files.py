@@ -387,7 +387,9 @@ class Run:
         self.job(extract_audio, "extract_frames", suffix=".wav")
         align_faces = SimpleNamespace(__name__="align_faces", main=align_shard)
         self.job(align_faces, "extract_frames")
-        self.job(fill_frames, "align_faces", options={"no_valid_face": "zeros"})
+        self.job(
+            fill_frames, "align_faces", options={"no_valid_face": "zeros", "min_valid_share": 0.05}
+        )
         before = ("extract_frames", "align_faces", "extract_audio")
         self.job(summarise_quality, *before, takes_absent=True)
         self.job(read_labels, "extract_frames", options={"max_difference": 30})

@@ -27,6 +27,7 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
     "facenet_pytorch": "facenet-pytorch",
     "numpy": "numpy",
     "optuna": "optuna",
+    "onnxruntime": "onnxruntime",
     "opensmile": "opensmile",
     "pyarrow": "pyarrow",
     "scipy": "scipy",

@@ -104,7 +104,9 @@ def extract_faces(
 
     def write(task: Task, pieces: Iterator[tuple[Any, Any]]) -> None:
         name, dimension = extractor.name, extractor.dimension
+        columns = list(getattr(extractor, "columns", ()))
+        metadata = {**task.metadata, "columns": columns} if columns else task.metadata
         with one_sample(task.request.sample, job.stage.results):
-            write_frames(task.output, name, dimension, whole_job(pieces), task.metadata)
+            write_frames(task.output, name, dimension, whole_job(pieces), metadata)
 
     return extract_in_batches(tasks, extractor, read, write)

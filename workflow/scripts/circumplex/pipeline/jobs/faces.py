@@ -19,10 +19,10 @@ def align_shard(job: ShardJob) -> None:
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         sample = job.sheet[request.sample]
+        timeline = job.path(request.upstream["extract_frames"])
         if sample.faces is not None:
             from circumplex.faces.crop_folder import import_faces
 
-            timeline = job.path(request.upstream["extract_frames"])
             import_faces(sample.faces, timeline, output, metadata)
             return
         from circumplex.faces.align import align_faces
@@ -32,8 +32,8 @@ def align_shard(job: ShardJob) -> None:
         with outside_time_limit():  # it may wait for a GPU
             options, networks = detector()
         subject = Subject.parse(sample.subject)
-        number = sample.video_stream
-        align_faces(sample.video, output, options, subject, metadata, networks, number)
+        files = (timeline, sample.video_stream)
+        align_faces(sample.video, output, options, subject, metadata, networks, *files)
 
     job.run(make)
 

@@ -93,7 +93,7 @@ class ShardJob:
         keys = self.request.samples
         return [
             self._request(sample, keys.get(sample, {}), upstream.get(sample, {}))
-            for sample in sorted(set(keys) | set(upstream))
+            for sample in sorted(keys or upstream)
         ]
 
     def _request(
