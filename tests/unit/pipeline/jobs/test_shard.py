@@ -261,6 +261,24 @@ def test_the_files_of_the_sheet_are_named_where_nobody_foresaw_an_error(start, t
     assert entry.reason.startswith(f"{tmp_path / 'train0.mp4'}: KeyError: 'frame'")
 
 
+def test_a_file_that_a_disk_gives_in_part_fails_its_sample(start, tmp_path, monkeypatch):
+    """At the start of the run it could not be read: its digest is none."""
+
+    def refuse(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr("circumplex.pipeline.jobs.shard.file_digest", refuse)
+    sheet = write_sheet(tmp_path / "samples.tsv", ROWS)
+    (tmp_path / "train0.mp4").write_text("half a film")
+    samples = {"train0": {"video": "missing: train0 cannot be read"}, "test0": {"video": "1"}}
+    with start({"sheet": str(sheet)}, samples=samples) as job:
+        job.run(lambda _, output, __: write_text(output, "x"))
+    entries = read_index(tmp_path / "disk/index/extract_x/000-of-001.json")
+    assert "train0.mp4 cannot be read to its end: Input/output error" in entries["train0"].reason
+    assert entries["test0"].status is Status.OK
+    assert (tmp_path / "results" / RECORD).exists(), "tried again when the file can be read"
+
+
 NAMED = """
 import logging, sys
 from pathlib import Path
