@@ -14,8 +14,10 @@ def main(job: ShardJob) -> None:
     """Bring the shard up to date."""
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:  # noqa: ARG001
-        video = job.sheet[request.sample].video
-        make_proxy(video, job.path(request.upstream["extract_frames"]), output, **job.stage.options)
+        row = job.sheet[request.sample]
+        timeline = job.path(request.upstream["extract_frames"])
+        streams = (row.video_stream, None if row.audio else row.audio_stream)
+        make_proxy(row.video, timeline, output, streams=streams, **job.stage.options)
 
     job.run(make)
 

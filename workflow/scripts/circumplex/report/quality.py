@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from circumplex.io.parquet import TableWriter, iter_batches, read_metadata, to_numpy
+from circumplex.media.resampling import count_video_frames
 from circumplex.media.streams import StreamFacts, missing_s
 from circumplex.media.wave import SAMPLE_RATE, read_blocks, read_facts
 
@@ -174,7 +175,7 @@ def _measure_timeline(timeline: Path) -> dict[str, Any]:
     if taken := read_metadata(timeline).get("video", {}).get("taken"):
         facts = StreamFacts(**taken)
         numbers |= {"video_stream": facts.number, "video_streams": facts.of}
-        numbers["missing_s"] = missing_s(facts, duration_s, frames)
+        numbers["missing_s"] = missing_s(facts, duration_s, count_video_frames(timeline))
     return numbers
 
 
