@@ -78,6 +78,15 @@ def test_copies_of_videos(
         assert dict(options) == {"height": 360, "always": choice == "always"}
 
 
+def test_copies_are_made_at_any_rate_of_the_timeline(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "samples.tsv", [*ROWS, PREDICTED])
+    made = builder_of(request_config(tmp_path, {"timeline": {"rate": 25}}), tmp_path)
+    assert made.plan.proxies is ProxyChoice.NEEDED
+    sources = Graph(made).sources("make_player", "")
+    assert {source.stage for source in sources["make_proxy"]} == {"make_proxy"}
+    assert {source.stage for source in sources["extract_frames"]} == {"extract_frames"}
+
+
 def test_what_an_option_or_a_place_makes_stale(tmp_path: Path) -> None:
     before = builder(tmp_path, [*ROWS, PREDICTED])
     assert stale(before, builder(tmp_path, [*ROWS, PREDICTED], proxy_height=240)) == {"make_proxy"}

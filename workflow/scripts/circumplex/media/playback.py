@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from av.container import InputContainer
+from av.stream import Disposition
 
-from circumplex.errors import ModalityAbsent
-from circumplex.media.video import open_media, select_video_stream
+from circumplex.media.video import open_media
 
 PLAYS = "browsers play the file itself"
 """Reason for which a file has no proxy, where it needs none."""
@@ -35,6 +35,8 @@ SUFFIXES: Mapping[str, Sequence[str]] = {
     "ogg": (".ogg", ".oga", ".opus"),
     "flac": (".flac",),
 }
+COVERS = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+"""Pictures that are no video."""
 PIXELS = ("yuv420p", "yuvj420p")
 HEADER_BYTES = 64
 """Within which a Matroska file states its type, ``webm`` or ``matroska``."""
@@ -50,18 +52,17 @@ def find_obstacle(media: Path) -> str:
         kind = _kind_of(container, media)
         if kind not in AUDIO_CODECS:
             return f"browsers do not open {kind}"
-        try:
-            video = select_video_stream(container)
-        except ModalityAbsent:
-            video = None
-        if video is not None:
+        pictures = [s for s in container.streams.video if not s.disposition & COVERS]
+        if max(len(pictures), len(container.streams.audio)) > 1:
+            return "the file has several streams, of which browsers may choose another"
+        for video in pictures:
             codec, pixels = _codec_of(video), video.codec_context.pix_fmt
             if codec not in VIDEO_CODECS.get(kind, ()):
                 return f"browsers do not play video of codec {codec} in {kind}"
             if pixels not in PIXELS:
                 return f"browsers do not play {codec} with pixels {pixels}"
-        if container.streams.audio:
-            codec = _codec_of(container.streams.audio[0])
+        for sound in container.streams.audio:
+            codec = _codec_of(sound)
             if codec not in AUDIO_CODECS[kind]:
                 return f"browsers do not play sound of codec {codec} in {kind}"
         if media.suffix.lower() not in SUFFIXES[kind]:

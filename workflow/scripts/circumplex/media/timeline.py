@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.io.parquet import TableWriter, frame_schema
+from circumplex.io.parquet import TableWriter, describe, frame_schema
 from circumplex.media.video import (
     LOG,
     LONGEST_GAP_S,
@@ -29,6 +29,8 @@ from circumplex.media.video import (
     seconds,
     select_video_stream,
 )
+
+DECODED = describe("decoded", pa.bool_(), "whether the frame has a picture that decodes")
 
 
 def write_timeline(frames: int, output: Path, *, fps: float, metadata: Any) -> None:
@@ -46,7 +48,7 @@ def write_timeline(frames: int, output: Path, *, fps: float, metadata: Any) -> N
     if frames < 1:
         raise SampleError("the file has no row, so the sample has no frame: write one per frame")
     frame = np.arange(frames, dtype=np.int32)
-    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    schema = frame_schema(DECODED)
     with TableWriter(output, schema, metadata) as table:
         table.write(frame=frame, time_s=frame / fps, decoded=np.zeros(frames, dtype=bool))
 
@@ -72,7 +74,7 @@ def extract_frames(
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
     """
-    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    schema = frame_schema(DECODED)
     with open_media(video) as container:
         try:
             stream = select_video_stream(container)
