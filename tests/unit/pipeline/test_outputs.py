@@ -99,3 +99,14 @@ def test_what_an_option_or_a_place_makes_stale(tmp_path: Path) -> None:
     assert stale(before, deeper) == {"make_player"}
     shutil.copytree(tmp_path, tmp_path / "moved")
     assert stale(before, builder(tmp_path / "moved", [*ROWS, PREDICTED])) == set()
+
+
+def test_an_ensemble_is_described_in_a_phrase(tmp_path: Path) -> None:
+    alike = {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"], "seeds": [0, 1]}
+    write_sheet(tmp_path / "samples.tsv", [*ROWS, PREDICTED])
+    config = request_config(tmp_path, {"ensembles": {"alike": alike}})
+    assert builder_of(config, tmp_path).request("write_predictions").notes == [
+        "Ensemble main (mean): valence by 6 models of transformer_D_WC, transformer_IF_WVCE; "
+        "arousal by 6 models of lstm_D_W, transformer_IF_WVCE.",
+        "Ensemble alike (mean): 2 models of lstm_D_W.",
+    ]
