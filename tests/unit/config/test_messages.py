@@ -51,6 +51,7 @@ def lines_of(value):
     return []
 
 
+QUOTES = ": write it in quotes; without, YAML reads 007 as 7 and no as False"
 STRIDE = "must be an integer from 1 to 9 (frames between segments)"
 
 
@@ -72,7 +73,11 @@ STRIDE = "must be an integer from 1 to 9 (frames between segments)"
         ({"stride": 1.0}, [f"here: stride is 1.0: {STRIDE}"]),
         ({"stride": True}, [f"here: stride is True: {STRIDE}"]),
         ({"colour": "blue"}, ["here: colour is 'blue', but must be one of ['red', 'green']"]),
-        ({"plain": 3}, ["here: plain is 3: must be text"]),
+        ({"plain": 3}, [f"here: plain is 3: must be text{QUOTES}"]),
+        ({"plain": None}, [f"here: plain is None: must be text{QUOTES}"]),
+        ({"plain": ["x"]}, ["here: plain is ['x']: must be text"]),
+        ({"names": ["a", 7]}, [f"here: names.1 is 7: must be text{QUOTES}"]),
+        ({"names": [False]}, [f"here: names.0 is False: must be text{QUOTES}"]),
         ({"size": 9}, ["here: size is 9, but must be one of [7, 8]"]),
         ({"size": 8.0}, ["here: size is 8.0: must be an integer"]),
         ({"flag": 1}, ["here: flag is 1: must be true or false"]),
@@ -99,7 +104,7 @@ STRIDE = "must be an integer from 1 to 9 (frames between segments)"
             {"stride": 0, "deep": {}, "plain": 3},
             [
                 f"here: stride is 0: {STRIDE}",
-                "here: plain is 3: must be text",
+                f"here: plain is 3: must be text{QUOTES}",
                 "here: deep lacks numbers",
             ],
         ),

@@ -356,7 +356,11 @@ def test_an_export_predicts_with_what_was_chosen_and_fitted(builder, tmp_path):
     assert made.request("ensemble_predictions", "main").fitted_on == validation
     export = made.request("export_ensemble", "main")
     chosen = {"convention": "paper", "valence": 10, "arousal": 50}
-    fitted = {"valence": {"weights": {"a": 1.0}, "intercept": 0.0}}
+    members = export.description["members"]
+    fitted = {
+        target: {"weights": dict.fromkeys(members[target], 0.5), "intercept": 0.0}
+        for target in ("valence", "arousal")
+    }
     description = {**export.description, "windows": {run: chosen}, "combination": fitted}
     models = {path: tmp_path / "model.pt" for path in export.runs}
     (tmp_path / "model.pt").write_text("weights")

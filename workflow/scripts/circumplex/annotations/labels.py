@@ -72,8 +72,9 @@ def read_labels(
     if abs(difference) > max_difference:
         raise SampleError(
             f"annotation {annotation} has {len(rows)} rows for {frames} video frames, a "
-            f"difference of more than {max_difference} (labels.max_difference): is it the "
-            "annotation of this video?"
+            f"difference of more than {max_difference}: is it the annotation of this video? "
+            "labels.max_difference says how many are accepted; without a video, "
+            "labels.max_difference_without_video"
         )
     values = np.full((frames, 2), np.nan, dtype=np.float32)
     shared = min(len(rows), frames)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from circumplex.cli.cache_folder import check_cache_folder
 from circumplex.cli.checkout import find_checkout
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
@@ -112,7 +113,11 @@ def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path
         places: files and folders by key of the config.
         cores: CPU cores.
         presets: files over ``config.yaml``.
+
+    Raises:
+        RequestError: Snakemake cannot keep its cache anywhere.
     """
+    check_cache_folder()
     checkout = find_checkout()
     command = [
         *(sys.executable, "-m", "snakemake"),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from av.container import InputContainer
-from av.stream import Disposition
 
+from circumplex.media.streams import PICTURES_THAT_ARE_NO_VIDEO, find_lateness_s
 from circumplex.media.video import open_media
 
 PLAYS = "browsers play the file itself"
@@ -35,8 +35,6 @@ SUFFIXES: Mapping[str, Sequence[str]] = {
     "ogg": (".ogg", ".oga", ".opus"),
     "flac": (".flac",),
 }
-COVERS = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
-"""Pictures that are no video."""
 PIXELS = ("yuv420p", "yuvj420p")
 HEADER_BYTES = 64
 """Within which a Matroska file states its type, ``webm`` or ``matroska``."""
@@ -52,7 +50,9 @@ def find_obstacle(media: Path) -> str:
         kind = _kind_of(container, media)
         if kind not in AUDIO_CODECS:
             return f"browsers do not open {kind}"
-        pictures = [s for s in container.streams.video if not s.disposition & COVERS]
+        pictures = [
+            s for s in container.streams.video if not s.disposition & PICTURES_THAT_ARE_NO_VIDEO
+        ]
         if max(len(pictures), len(container.streams.audio)) > 1:
             return "the file has several streams, of which browsers may choose another"
         for video in pictures:
@@ -61,6 +61,8 @@ def find_obstacle(media: Path) -> str:
                 return f"browsers do not play video of codec {codec} in {kind}"
             if pixels not in PIXELS:
                 return f"browsers do not play {codec} with pixels {pixels}"
+            if find_lateness_s(media, container, video):
+                return "its edit list begins between two frames, which players show differently"
         for sound in container.streams.audio:
             codec = _codec_of(sound)
             if codec not in AUDIO_CODECS[kind]:

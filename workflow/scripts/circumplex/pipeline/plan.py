@@ -21,9 +21,9 @@ from circumplex.config.search import rounds
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
+from circumplex.io.sample_lists import listed_samples
 from circumplex.pipeline.backbone_plan import BackbonePlan, recipe_of
 from circumplex.pipeline.exports import read_export
-from circumplex.submissions.lists import listed_samples
 from circumplex.targets import TARGETS
 
 MEAN = "mean"

@@ -18,6 +18,7 @@ from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.digests import MISSING, DigestCache, file_digest, value_digest
 from circumplex.pipeline import requests
+from circumplex.pipeline.checks import warn_of_look_alikes
 from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
@@ -82,6 +83,7 @@ class RequestBuilder:
         for stage in (*self.stages.values(), *RESULT_STAGES.values()):
             self.code(stage)
         save_parsed(self.plan.results / CODE_CACHE)
+        warn_of_look_alikes(sample.sample for sample in self.plan.samples)
         columns = {column for stage in SAMPLE_STAGES.values() for column in stage.columns}
         self.contents.hash_samples(columns)
         if self.plan.export is not None and not self.weights.problems():
@@ -138,6 +140,10 @@ class RequestBuilder:
             return {"height": self.plan.config["outputs"]["proxy_height"], "always": always}
         if stage.name.startswith("import_"):
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
+        if stage.name == "read_labels":
+            without_video = self.plan.timeline == "import_frames"
+            key = "max_difference_without_video" if without_video else "max_difference"
+            return {"max_difference": self.plan.config["labels"][key]}
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]
