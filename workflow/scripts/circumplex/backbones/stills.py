@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError, SampleError
 from circumplex.io.atomic import replacing
-from circumplex.io.parquet import METADATA_KEY, to_numpy
+from circumplex.io.parquet import METADATA_KEY, describe_all, to_numpy
 
 EXPRESSIONS = (
     "neutral",
@@ -55,6 +55,20 @@ EXPRESSIONS = (
 """The order of FER+, and of the DenseNet's classifier. Sets of seven classes lack the last one."""
 PAPER_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 15, 17, 20, 24, 26)
 """Action units of the paper's private set (section 3.2.1)."""
+DESCRIPTIONS: Mapping[str, str] = {
+    "image": "path below the set's root, or name of the row that holds it",
+    "inline": "encoded image where there is no file",
+    "split": "train, val or test",
+    "digest": "digest of the decoded pixels: equal for exact duplicates",
+    "label": "index of the expression; -1 without one",
+    "votes": "distribution over the set's classes; sums to 1",
+    "valence": "valence in [-1, 1]; NaN without one",
+    "arousal": "arousal in [-1, 1]; NaN without one",
+    "action_units": "intensity, or 0 and 1; NaN where the set lacks the unit",
+    "landmarks": "five x, y pairs in pixels; null where the image is an aligned crop",
+    "subject": "person; empty where the set names none",
+}
+"""What the columns of the table hold."""
 NO_LABEL = -1
 DIGEST_BYTES = 16
 LANDMARK_VALUES = 10
@@ -147,7 +161,7 @@ def still_schema(description: SetDescription) -> pa.Schema:
     # Parquet has no lists of no values.
     lengths = {"votes": len(description.classes), "action_units": len(description.action_units)}
     kept = [column for column in fields if lengths.get(column.name, 1)]
-    return pa.schema(kept, metadata={METADATA_KEY: encoded})
+    return describe_all(pa.schema(kept, metadata={METADATA_KEY: encoded}), DESCRIPTIONS)
 
 
 def write_stills(path: Path, description: SetDescription, stills: Iterable[Still]) -> int:

@@ -221,7 +221,7 @@ class Plan:
         if choice is ProxyChoice.AUTO and len(self.shown) <= MANY_VIDEOS:
             choice = ProxyChoice.NEEDED
         made = choice in (ProxyChoice.NEEDED, ProxyChoice.ALWAYS)
-        return choice if made and self.timeline == "extract_frames" else None
+        return choice if made and self.native_timeline == "extract_frames" else None
 
     @cached_property
     def still_sets(self) -> dict[str, dict[str, Any]]:

@@ -406,8 +406,11 @@ class RequestBuilder:
             runs = plan.members(name, target)
             experiments = ", ".join(dict.fromkeys(run.experiment for run in runs))
             count = f"{len(runs)} model{'' if len(runs) == 1 else 's'}"
-            parts.append(f"{target} by {count} of {experiments}")
-        return f"Ensemble {name} ({method}): {'; '.join(parts)}."
+            parts.append(f"{count} of {experiments}")
+        if len(set(parts)) == 1:
+            return f"Ensemble {name} ({method}): {parts[0]}."
+        by_target = (f"{target} by {part}" for target, part in zip(TARGETS, parts, strict=True))
+        return f"Ensemble {name} ({method}): {'; '.join(by_target)}."
 
     def _evaluate(self) -> requests.EvaluationRequest:
         plan = self.plan
