@@ -29,7 +29,7 @@ MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
         *("min_face_size", "min_probability", "thresholds", "factor", "detect_every"),
         *("crop_format", "jpeg_quality"),
     ),
-    "fill_frames": ("no_valid_face",),
+    "fill_frames": ("no_valid_face", "min_valid_share"),
     EXTRACTION: ("batch_size", "precision", "compile", "channels_last"),
 }
 """Options by stage that may differ under ``export``: they decide which faces are found, how crops
