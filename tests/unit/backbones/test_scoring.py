@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from circumplex.backbones.forward import ForwardPass
 from circumplex.backbones.material import Material
-from circumplex.backbones.model import answers_of
+from circumplex.backbones.model import make_answers
 from circumplex.backbones.processes import Processes
 from circumplex.backbones.scoring import Scorer
 from circumplex.backbones.stills import StillSplit
@@ -43,7 +43,7 @@ def scorer_of(recipe, tables):
     material = Material.read(recipe, tables)
     rng = np.random.default_rng(0)
     answers = {
-        split: [answers_of(recipe, stills, rng) for stills in sets]
+        split: [make_answers(recipe, stills, rng) for stills in sets]
         for split, sets in material.splits.items()
     }
     forward = ForwardPass(recipe, torch.device("cpu"), workers=0)
