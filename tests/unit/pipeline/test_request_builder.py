@@ -376,6 +376,29 @@ def test_an_export_predicts_with_what_was_chosen_and_fitted(builder, tmp_path):
     assert ensemble.fitted_on == []
 
 
+ADDED = ["timm", "vit", "speech", "mfcc"]
+
+
+def test_a_pack_has_the_dimension_that_the_config_declares(tmp_path):
+    experiment = {"encoder": "lstm", "features": ADDED, "strategy": "official", "seeds": [0]}
+    changes = {
+        "features": {
+            "timm": {"weights": "random:0", "dimension": 512},
+            "vit": {"weights": "random:0"},
+            "speech": {"weights": "random:0"},
+            "mfcc": {"dimension": 13},
+        },
+        "experiments": {"x": experiment},
+        "ensembles": {"main": {"valence": ["x"], "arousal": ["x"]}},
+    }
+    builder = builder_of(request_config(tmp_path, changes), tmp_path)
+    requests = {name: builder.request("pack_features", f"{name}/000-of-001") for name in ADDED}
+    dimensions = {name: request.dimension for name, request in requests.items()}
+    assert dimensions == {"timm": 512, "vit": 384, "speech": 768, "mfcc": 13}
+    assert builder.request("pack_features", "fau/000-of-001").dimension == 512
+    assert [feature.name for feature in builder.plan.features] == ADDED
+
+
 STARTER = {
     "ensembles": {"main": {"valence": ["starter"], "arousal": ["starter", "lstm_D_W"]}},
     "experiments": {"lstm_D_W": {"seeds": [0]}},

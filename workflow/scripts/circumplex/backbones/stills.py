@@ -17,7 +17,7 @@ classes or action units):
 ``action_units`` list of float32               intensity, or 0 and 1; NaN where the set lacks it
 ``landmarks``   list of 10 float32, null       five points, px, as `faces.similarity` takes them;
                                                null where the image is an aligned crop already
-``subject``     string                         person; empty where the set does not tell
+``subject``     string                         person; empty where the set names none
 =============== ============================== =====================================================
 """
 
@@ -90,8 +90,8 @@ class SetDescription:
     """What a table says of its set.
 
     Attributes:
-        name: of the set, as the config calls it.
-        kind: of the reader.
+        name: name of the set, as the config calls it.
+        kind: kind of the reader.
         root: folder below which the images are; empty where all are in the table.
         classes: names of the set's expression classes, the first ones of `EXPRESSIONS`; empty
             where it has none.
@@ -220,9 +220,9 @@ class Stills:
     """A table of stills, or one split of it. Columns are read when first asked for, images never.
 
     Attributes:
-        path: of the table.
+        path: path of the table.
         split: only its rows; none for all of them.
-        description: of the set.
+        description: description of the set.
         rows: positions of this split's rows in the table, ascending.
     """
 
@@ -261,7 +261,7 @@ class Stills:
 
     @cached_property
     def subjects(self) -> list[str]:
-        """Person of each image; empty where the set does not tell."""
+        """Person of each image; empty where the set names none."""
         return list(self._texts("subject").to_pylist())
 
     def units(self, wanted: Sequence[int] = PAPER_UNITS) -> NDArray[np.float32]:
@@ -384,7 +384,7 @@ def read_stills(path: str | os.PathLike[str], split: StillSplit | str | None = N
             metadata = json.loads(file.schema_arrow.metadata[METADATA_KEY])
             description = SetDescription.parse(metadata)
             pieces = [
-                _rows_of(piece["split"], chosen)
+                _select_rows(piece["split"], chosen)
                 for piece in file.iter_batches(columns=["split"], use_threads=False)
             ]
     except (OSError, pa.ArrowInvalid, TypeError, KeyError, ValueError) as error:
@@ -394,7 +394,7 @@ def read_stills(path: str | os.PathLike[str], split: StillSplit | str | None = N
     return Stills(path, chosen, description, rows)
 
 
-def _rows_of(splits: pa.Array, chosen: StillSplit | None) -> NDArray[np.bool_]:
+def _select_rows(splits: pa.Array, chosen: StillSplit | None) -> NDArray[np.bool_]:
     if chosen is None:
         return np.ones(len(splits), bool)
     return np.asarray(pc.equal(splits, chosen.value).to_numpy(zero_copy_only=False), bool)
