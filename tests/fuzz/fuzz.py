@@ -24,6 +24,8 @@ from fuzz.kinds import KINDS, Kind
 from fuzz.sandbox import Ending, run_apart
 
 LONGEST_MESSAGE = 2000
+UNCLEAR = ("Traceback", "Nobody foresaw")
+"""Words of a message that is no clear one."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def find_faults(ending: Ending) -> list[str]:
         return [f"not a clear message: {ending.text[:300]}"]
     if ending.text.startswith("FOLLOWED"):
         return [ending.text]
-    if "Traceback" in ending.text or len(ending.text) > LONGEST_MESSAGE:
+    unclear = any(words in ending.text for words in UNCLEAR)
+    if unclear or len(ending.text) > LONGEST_MESSAGE:
         return [f"not a clear message: {ending.text[:300]}"]
     return []
 

@@ -86,7 +86,7 @@ def test_a_weight_of_another_shape_is_named_with_both_shapes(saved):
 def test_broken_weights_are_refused(saved):
     _, folder = saved
     (folder / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(RequestError, match="cannot be loaded"):
+    with pytest.raises(RequestError, match="cannot be read"):
         load(folder)
 
 

@@ -108,7 +108,7 @@ def test_wav2vec2_refuses_folders_that_do_not_fit(tmp_path, small_model) -> None
     with pytest.raises(RequestError, match=r"1 missing \(.*k_proj\.bias\); 1 unexpected \(head\)"):
         wav2vec2.build(options)
     (folder / "config.json").write_text("{")
-    with pytest.raises(RequestError, match="cannot be loaded"):
+    with pytest.raises(RequestError, match="cannot be read"):
         wav2vec2.build(options)
 
 

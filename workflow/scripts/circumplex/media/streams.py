@@ -31,6 +31,8 @@ MOST_PIXELS = 8192 * 4320
 """Of a picture, as stored and as shown; FFmpeg checks it before it allocates one."""
 OPTIONS = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
 """How files are opened. The whitelist keeps a disguised playlist from opening network addresses."""
+REFERRING_FORMATS = frozenset({"concat", "dash", "hls", "hls,applehttp", "imf", "sdp"})
+"""Formats of files that name others, which may be anyone's."""
 PICTURES_THAT_ARE_NO_VIDEO = (
     Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 )

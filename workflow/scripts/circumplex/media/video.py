@@ -43,6 +43,7 @@ from circumplex.io.memory import has_run_out
 from circumplex.media.streams import (
     MOST_PIXELS,
     OPTIONS,
+    REFERRING_FORMATS,
     StreamFacts,
     check_size,
     describe_stream,
@@ -145,6 +146,11 @@ def open_media(path: Path) -> Iterator[InputContainer]:
             "a video; copy it again, or repair it with `ffmpeg -i FILE -c copy NEW_FILE`"
         ) from error
     with container:
+        if container.format.name in REFERRING_FORMATS:
+            raise SampleError(
+                f"the file (format {container.format.name}) is a list of other files, which are "
+                "not read: name a media file in the sample sheet"
+            )
         if not (container.streams.video or container.streams.audio):
             raise SampleError(
                 f"the file (format {container.format.name}) holds neither video nor sound: name a "

@@ -139,7 +139,14 @@ def load_model(path: Path) -> TrainedModel:
             metadata=dict(value["metadata"]),
         )
         check_model(model)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+        ArithmeticError,
+    ) as error:
         raise RequestError(f"{path} is a damaged model file: {error!r}") from error
     return model
 
