@@ -32,7 +32,7 @@ SENSELESS = [  # what a run says before its first job
 
 
 @pytest.mark.parametrize("wishes", SENSELESS, ids=["keys", "plan", "files"])
-def test_a_senseless_request_stops_before_any_job(fresh: Project, wishes: dict[str, str]) -> None:
+def test_an_invalid_request_stops_before_any_job(fresh: Project, wishes: dict[str, str]) -> None:
     outcome = fresh.snakemake(configs=overlay(fresh, "\n".join(wishes)))
     assert outcome.code == 1
     for message in wishes.values():

@@ -122,7 +122,7 @@ def run_without_room(
 
 
 @needs_mounts
-def test_a_full_disk_is_told_and_a_resume_succeeds(
+def test_a_full_disk_is_reported_and_a_resume_succeeds(
     finished: tuple[Project, Outcome], disk: Path
 ) -> None:
     project = finished[0].clone(disk / "project")

@@ -185,7 +185,7 @@ esac
 """
 
 
-def test_use_conda_on_or_off_reruns_nothing_and_a_missing_conda_is_told(
+def test_use_conda_on_or_off_reruns_nothing_and_a_missing_conda_is_reported(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")

@@ -19,7 +19,7 @@ def write_targets(root, split, videos):
 
 
 def test_samples_and_annotations_are_those_of_the_targets(tmp_path):
-    write_targets(tmp_path, "train", {"b_left": [[0.1, -1], [-5, -5]], "a": [[1, 0.25]]})
+    write_targets(tmp_path, "train", {"b_left": [[0.123456, -1], [-5, -5]], "a": [[1, 0.25]]})
     write_targets(tmp_path, "test", {"c_right": None})
     corpus = find_published(tmp_path, tmp_path / "annotations")
     facts = [(s.sample, s.split, s.group, s.video) for s in corpus.samples]
@@ -34,7 +34,7 @@ def test_samples_and_annotations_are_those_of_the_targets(tmp_path):
     assert a.read_text() == "valence,arousal\n1,0.25\n"
     lines = b.read_text().splitlines()[1:]
     values = np.array([line.split(",") for line in lines], np.float32)
-    assert np.array_equal(values, np.array([[0.1, -1], [-5, -5]], np.float32))
+    assert np.array_equal(values, np.array([[0.123456, -1], [-5, -5]], np.float32))
 
 
 def test_a_folder_without_targets_is_refused(tmp_path):

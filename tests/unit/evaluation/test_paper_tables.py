@@ -305,7 +305,7 @@ ROW = {"label": "x", "experiment": "lstm_D_W"}
         (ROW | {"published": {"valence": 55}}, "must be a number from -1 to 1"),
     ],
 )
-def test_senseless_tables_are_refused(tmp_path, row, message):
+def test_invalid_tables_are_refused(tmp_path, row, message):
     with pytest.raises(RequestError, match=message):
         plan_of(tmp_path, tables={"table9": {"title": "t", "rows": [row]}})
 

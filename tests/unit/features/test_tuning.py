@@ -83,7 +83,7 @@ def test_a_precision_that_the_processor_imitates_is_measured_once():
     assert recommend(trials) is trials[0]
 
 
-def test_made_inputs_fill_a_batch(tmp_path):
+def test_synthetic_inputs_fill_a_batch(tmp_path):
     assert synthesise_crops(3).shape == (3, 112, 112, 3)
     assert read_crops(tmp_path, 2).shape == (2, 112, 112, 3)
     assert read_sound(tmp_path, 5000).shape == (5000,)

@@ -62,7 +62,7 @@ def test_any_reader_sees_a_named_vector_column(tmp_path):
     assert read_metadata(tmp_path / "bare.parquet") == {}
 
 
-def test_row_groups_end_where_told_and_do_not_grow(tmp_path):
+def test_row_groups_end_where_asked_and_do_not_grow(tmp_path):
     with TableWriter(tmp_path / "t.parquet", SCHEMA, {}) as table:
         table.end_group()
         for begin in range(0, 5000, 10):

@@ -270,7 +270,7 @@ def test_a_partial_file_longer_than_the_file_is_dropped(server, tmp_path):
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_refusal_is_told_at_once(server, tmp_path, status):
+def test_a_refusal_is_reported_at_once(server, tmp_path, status):
     address, manners = server
     manners.statuses = [status]
     with pytest.raises(RequestError, match=f"status {status}"):
@@ -360,7 +360,7 @@ def test_an_archive_without_the_member(server, tmp_path, content, problem):
     assert not (tmp_path / "w.pth").exists()
 
 
-def test_what_is_missing_or_altered_is_told_before_a_run(server, tmp_path):
+def test_what_is_missing_or_altered_is_reported_before_a_run(server, tmp_path):
     address, _ = server
     cache = tmp_path / "cache"
     digest = DigestCache(tmp_path / "digests.json").digest

@@ -45,7 +45,7 @@ def test_iresnet100_has_the_published_size() -> None:
 
 @pytest.mark.parametrize("factory", [iresnet.iresnet18, iresnet.iresnet50])
 @torch.inference_mode()
-def test_untrained_iresnet_keeps_the_scale_and_tells_faces_apart(factory) -> None:
+def test_untrained_iresnet_keeps_the_scale_and_separates_faces(factory) -> None:
     torch.manual_seed(3)
     network = factory().eval()
     smooth = F.interpolate(torch.rand(4, 3, 7, 7) * 2 - 1, size=112, mode="bilinear")

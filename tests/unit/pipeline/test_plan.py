@@ -105,7 +105,7 @@ def one(**changes):
         ({"export": "nowhere"}, "nowhere, which holds no ensemble.json"),
     ],
 )
-def test_what_is_senseless_is_named_before_any_job(plan, changes, message):
+def test_what_is_invalid_is_named_before_any_job(plan, changes, message):
     with pytest.raises(RequestError, match=message):
         plan(**changes)
 
@@ -116,7 +116,7 @@ def test_keys_that_are_numbers_are_refused(plan):
             plan(**{kind: {2024: config_of()[kind].popitem()[1]}})
 
 
-def test_all_problems_are_told_at_once(plan):
+def test_all_problems_are_reported_at_once(plan):
     with pytest.raises(RequestError) as raised:
         plan(shards=0, packs={"dtype": "int8"}, smoothing={"valenec": 3})
     assert len(str(raised.value).splitlines()) == 3

@@ -143,7 +143,7 @@ def weights_of(made, feature):
     return made.options(made.stages[f"extract_{feature}"])["weights"]
 
 
-def test_missing_weights_are_told_all_at_once_and_the_workflow_parses(builder, tmp_path):
+def test_missing_weights_are_reported_all_at_once_and_the_workflow_parses(builder, tmp_path):
     weights = {"fau": {"weights": "nowhere/fau.pth"}, "vggish": {"weights": "nowhere/vggish.pth"}}
     made = builder(features=weights)
     made.prepare()

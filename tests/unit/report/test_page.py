@@ -266,7 +266,7 @@ def test_a_corpus_without_any_sound_is_not_suspicious(tmp_path: Path) -> None:
     assert notes == ["no audio", "no audio", ""]
 
 
-def test_no_face_and_lost_frames_are_told(tmp_path: Path) -> None:
+def test_no_face_and_lost_frames_are_reported(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     absent = ("fill_frames: no frame with a valid face",)
     corpus.add("a", frames=200, face_share=0.0, known={"decoded_share": 199 / 200}, absent=absent)

@@ -108,7 +108,7 @@ def test_texts_of_the_listed_samples_alone(tmp_path, table):
         (None, "is missing"),
     ],
 )
-def test_senseless_lists(tmp_path, text, message):
+def test_invalid_lists(tmp_path, text, message):
     path = tmp_path / "list.txt"
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())

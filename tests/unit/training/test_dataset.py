@@ -89,31 +89,31 @@ def test_labels_are_nan_in_both_where_not_annotated(tmp_path):
 
 
 def test_batch_concatenates_scales_pads_and_masks(tmp_path):
-    toy = SyntheticData(tmp_path, {"a": 9, "b": 7})
-    toy.features["voice"]["b"] = None
-    reader, labels = toy.readers()
+    corpus = SyntheticData(tmp_path, {"a": 9, "b": 7})
+    corpus.features["voice"]["b"] = None
+    reader, labels = corpus.readers()
     shift = Scaling(np.full(6, 3, "f4"), np.full(6, 0.5, "f4"))
     loader = SegmentLoader(reader, {"voice": shift, "face": None}, labels)
     batch = loader.load([Segment("a", 2, 7), Segment("b", 4, 7)])
     assert batch.features.shape == (2, 5, 12)
     np.testing.assert_array_equal(batch.lengths, [5, 3])
-    voice = (toy.features["voice"]["a"][2:7] - 3) * 0.5
+    voice = (corpus.features["voice"]["a"][2:7] - 3) * 0.5
     np.testing.assert_allclose(batch.features[0, :, :6], voice, rtol=1e-6)
-    np.testing.assert_array_equal(batch.features[0, :, 6:], toy.features["face"]["a"][2:7])
+    np.testing.assert_array_equal(batch.features[0, :, 6:], corpus.features["face"]["a"][2:7])
     # Absent: zero after scaling too, not (0 - mean) * scale. Padded: zero.
     np.testing.assert_array_equal(batch.features[1, :, :6], 0)
-    np.testing.assert_array_equal(batch.features[1, :3, 6:], toy.features["face"]["b"][4:7])
+    np.testing.assert_array_equal(batch.features[1, :3, 6:], corpus.features["face"]["b"][4:7])
     np.testing.assert_array_equal(batch.features[1, 3:], 0)
-    np.testing.assert_array_equal(batch.targets[0], toy.labels["a"][2:7])
-    np.testing.assert_array_equal(batch.targets[1, :3], toy.labels["b"][4:7])
+    np.testing.assert_array_equal(batch.targets[0], corpus.labels["a"][2:7])
+    np.testing.assert_array_equal(batch.targets[1, :3], corpus.labels["b"][4:7])
     assert np.isnan(batch.targets[1, 3:]).all()
 
 
 def test_flags_say_which_features_are_absent(tmp_path):
-    toy = SyntheticData(tmp_path, {"a": 9, "b": 7, "c": 4})
-    toy.features["voice"]["b"] = None
-    toy.features["face"]["c"] = None
-    reader, _ = toy.readers()
+    corpus = SyntheticData(tmp_path, {"a": 9, "b": 7, "c": 4})
+    corpus.features["voice"]["b"] = None
+    corpus.features["face"]["c"] = None
+    reader, _ = corpus.readers()
     loader = SegmentLoader(reader, {"face": None, "voice": None}, flagged=True)
     assert (loader.dimension, loader.flags) == (12, 2)
     batch = loader.load([Segment("a", 0, 5), Segment("b", 4, 7), Segment("c", 1, 4)])
@@ -139,9 +139,9 @@ def test_rows_of_an_absent_modality_are_not_taken_for_zeros_that_were_extracted(
 
 
 def test_the_defect_names_sample_feature_and_frame(tmp_path):
-    toy = SyntheticData(tmp_path, {"a": 9, "b": 7})
-    toy.features["voice"]["b"][5, 2] = np.inf
-    reader, _ = toy.readers()
+    corpus = SyntheticData(tmp_path, {"a": 9, "b": 7})
+    corpus.features["voice"]["b"][5, 2] = np.inf
+    reader, _ = corpus.readers()
     loader = SegmentLoader(reader, {"face": None, "voice": None})
     assert loader.describe_defect([Segment("a", 0, 9), Segment("b", 0, 5)]) is None
     assert loader.describe_defect([Segment("b", 4, 7)]) == "sample b, voice, frame 5"

@@ -19,10 +19,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def toy(tmp_path):
-    toy = SyntheticData(tmp_path, LENGTHS)
-    toy.features["voice"]["d"] = None
-    return toy
+def corpus(tmp_path):
+    corpus = SyntheticData(tmp_path, LENGTHS)
+    corpus.features["voice"]["d"] = None
+    return corpus
 
 
 def make(valence=(1,), arousal=(1,), missing="zeros", **values):
@@ -47,34 +47,34 @@ def make(valence=(1,), arousal=(1,), missing="zeros", **values):
         },
         seed=0,
         fold=None,
-        metadata={"note": "toy"},
+        metadata={"note": "corpus"},
     )
     return model, networks
 
 
-def inputs(toy, sample):
+def inputs(corpus, sample):
     """Second implementation of loading: the whole video, scaled and concatenated by hand."""
-    voice = toy.features["voice"][sample]
+    voice = corpus.features["voice"][sample]
     voice = np.zeros((LENGTHS[sample], 6), "f4") if voice is None else voice
-    return torch.from_numpy(np.hstack([toy.features["face"][sample] - 3, voice]))
+    return torch.from_numpy(np.hstack([corpus.features["face"][sample] - 3, voice]))
 
 
 @pytest.mark.parametrize("length", [1, 4, 10, 100])
-def test_lstm_in_segments_equals_the_whole_video(toy, length):
+def test_lstm_in_segments_equals_the_whole_video(corpus, length):
     model, networks = make(kind="lstm", segment_length=length, stride=length)
-    reader, _ = toy.readers()
+    reader, _ = corpus.readers()
     predictor = Predictor(model, reader)
     for sample in LENGTHS:
-        whole = networks[1](inputs(toy, sample)[None])[0][0].detach().numpy()
+        whole = networks[1](inputs(corpus, sample)[None])[0][0].detach().numpy()
         np.testing.assert_allclose(predictor.predict(sample), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize(("length", "stride"), [(8, 8), (8, 3), (5, 1), (30, 30)])
-def test_transformer_averages_overlapping_segments(toy, length, stride):
+def test_transformer_averages_overlapping_segments(corpus, length, stride):
     model, networks = make(kind="transformer", segment_length=length, stride=stride)
-    reader, _ = toy.readers()
+    reader, _ = corpus.readers()
     for sample, frames in LENGTHS.items():
-        x = inputs(toy, sample)
+        x = inputs(corpus, sample)
         total, count = np.zeros((frames, 2)), np.zeros((frames, 1))
         for start in range(0, frames, stride):
             segment = x[None, start : start + length]
@@ -86,11 +86,11 @@ def test_transformer_averages_overlapping_segments(toy, length, stride):
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
-def test_together_equals_alone(toy, kind):
+def test_together_equals_alone(corpus, kind):
     spec = read_encoder({**SMALL, "kind": kind, "segment_length": 6, "stride": 6})
     torch.manual_seed(0)
     networks = [Network(spec, 12), Network(spec, 12)]
-    reader, _ = toy.readers()
+    reader, _ = corpus.readers()
     loader = SegmentLoader(reader, {"face": None, "voice": None})
     together = dict(predict_samples(networks, spec, loader, LENGTHS, CPU))
     assert together.keys() == LENGTHS.keys()
@@ -100,8 +100,8 @@ def test_together_equals_alone(toy, kind):
         np.testing.assert_allclose(together[sample], alone, atol=1e-5)
 
 
-def test_checkpoints_are_averaged_apart_for_each_target(toy):
-    reader, _ = toy.readers()
+def test_checkpoints_are_averaged_apart_for_each_target(corpus):
+    reader, _ = corpus.readers()
     kind = {"kind": "lstm", "segment_length": 5, "stride": 5}
     model, _ = make(valence=(1, 2), arousal=(2, 3, 4), **kind)
     single = {e: Predictor(make((e,), (e,), **kind)[0], reader).predict("c") for e in range(1, 5)}
@@ -114,19 +114,19 @@ def test_checkpoints_are_averaged_apart_for_each_target(toy):
     )
 
 
-def test_model_file_round_trip_and_equal_bytes(toy, tmp_path):
+def test_model_file_round_trip_and_equal_bytes(corpus, tmp_path):
     model, _ = make((1, 2), (2,), kind="lstm")
     save_model(model, tmp_path / "one.pt")
     save_model(model, tmp_path / "two.pt")
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
     loaded = load_model(tmp_path / "one.pt")
-    reader, _ = toy.readers()
+    reader, _ = corpus.readers()
     np.testing.assert_array_equal(
         Predictor(loaded, reader).predict("c"), Predictor(model, reader).predict("c")
     )
     assert loaded.dimensions == {"face": 6, "voice": 6}
     assert list(loaded.scalings) == ["face", "voice"]
-    assert (loaded.seed, loaded.fold, loaded.metadata) == (0, None, {"note": "toy"})
+    assert (loaded.seed, loaded.fold, loaded.metadata) == (0, None, {"note": "corpus"})
     assert list(loaded.epochs()) == [1, 2]
 
 
@@ -136,19 +136,19 @@ def test_another_file_is_refused(tmp_path):
         load_model(tmp_path / "x.pt")
 
 
-def test_packs_of_another_dimension_are_refused(toy):
+def test_packs_of_another_dimension_are_refused(corpus):
     model, _ = make(kind="lstm")
-    for name, values in toy.features["voice"].items():
-        toy.features["voice"][name] = None if values is None else values[:, :4]
-    reader, _ = toy.readers()
+    for name, values in corpus.features["voice"].items():
+        corpus.features["voice"][name] = None if values is None else values[:, :4]
+    reader, _ = corpus.readers()
     with pytest.raises(RequestError, match="takes voice with 6 values per frame, the packs have 4"):
         Predictor(model, reader)
 
 
-def test_a_prediction_that_is_not_finite_is_named(toy):
+def test_a_prediction_that_is_not_finite_is_named(corpus):
     model, _ = make(kind="lstm")
-    toy.features["face"]["b"][4] = np.nan
-    reader, _ = toy.readers()
+    corpus.features["face"]["b"][4] = np.nan
+    reader, _ = corpus.readers()
     with pytest.raises(ValueError, match="b: the prediction of frame 4"):
         Predictor(model, reader).predict("b")
 
@@ -159,18 +159,18 @@ def test_padding_mask():
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
-def test_the_network_is_told_which_features_are_absent(toy, kind):
+def test_the_network_knows_which_features_are_absent(corpus, kind):
     model, networks = make(kind=kind, segment_length=50, stride=50, missing="zeros_with_mask")
-    reader, _ = toy.readers()
+    reader, _ = corpus.readers()
     for sample, frames in LENGTHS.items():
-        absent = torch.tensor([0.0, toy.features["voice"][sample] is None])
-        x = torch.cat([inputs(toy, sample), absent.expand(frames, 2)], dim=1)
+        absent = torch.tensor([0.0, corpus.features["voice"][sample] is None])
+        x = torch.cat([inputs(corpus, sample), absent.expand(frames, 2)], dim=1)
         expected = networks[1](x[None])[0][0].detach().numpy()
         np.testing.assert_allclose(Predictor(model, reader).predict(sample), expected, atol=1e-6)
 
 
-def test_a_sample_that_lacks_a_modality_is_predicted_or_left_out(toy):
-    reader, _ = toy.readers()
+def test_a_sample_that_lacks_a_modality_is_predicted_or_left_out(corpus):
+    reader, _ = corpus.readers()
     for missing in MissingModality:
         model, _ = make(kind="lstm", missing=missing.value)
         told = {sample: Predictor(model, reader).predicts(sample) for sample in LENGTHS}

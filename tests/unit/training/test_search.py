@@ -128,7 +128,7 @@ def test_all_features_of_the_space_are_made_and_no_other_trial_is_known(tmp_path
         ({"sampler": "grid"}, "sampler"),
     ],
 )
-def test_senseless_searches_are_refused(tmp_path, changes, message):
+def test_invalid_searches_are_refused(tmp_path, changes, message):
     with pytest.raises(RequestError, match=message):
         plan_of(tmp_path, **changes)
 

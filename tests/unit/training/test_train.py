@@ -34,12 +34,12 @@ def spec(kind="lstm", **values):
 
 
 @pytest.fixture
-def toy(tmp_path):
+def corpus(tmp_path):
     return SyntheticData(tmp_path / "data", {**TRAIN, **VAL})
 
 
-def run(toy, work, chosen, train_samples=TRAIN, val_samples=VAL, seed=0, **rest):
-    reader, labels = toy.readers()
+def run(corpus, work, chosen, train_samples=TRAIN, val_samples=VAL, seed=0, **rest):
+    reader, labels = corpus.readers()
     samples = (list(train_samples), list(val_samples))
     of_run = {k: rest.pop(k) for k in ("on_epoch", "state_interval_s") if k in rest}
     data = TrainingData(reader, labels, *samples)
@@ -52,13 +52,13 @@ def bytes_of(result, path):
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
-def test_same_seed_same_bytes_another_seed_others(toy, tmp_path, kind):
+def test_same_seed_same_bytes_another_seed_others(corpus, tmp_path, kind):
     state = torch.random.get_rng_state()
     chosen = spec(kind, selection="last")
     runs = []
     for i, (seed, fold) in enumerate([(0, None), (0, None), (1, None), (0, 2)]):
         torch.rand(i)
-        result = run(toy, tmp_path / f"w{i}", chosen, seed=seed, fold=fold)
+        result = run(corpus, tmp_path / f"w{i}", chosen, seed=seed, fold=fold)
         weights = result.model.checkpoints[Target.VALENCE][0][1]
         runs.append((bytes_of(result, tmp_path / "m.pt"), weights["regressor.0.weight"]))
         torch.random.set_rng_state(state)
@@ -67,18 +67,18 @@ def test_same_seed_same_bytes_another_seed_others(toy, tmp_path, kind):
     assert not torch.equal(runs[0][1], runs[3][1])
 
 
-def test_the_order_of_the_sample_lists_changes_nothing(toy, tmp_path):
-    one = run(toy, tmp_path / "w1", spec())
+def test_the_order_of_the_sample_lists_changes_nothing(corpus, tmp_path):
+    one = run(corpus, tmp_path / "w1", spec())
     other = run(
-        toy, tmp_path / "w2", spec(), sorted(TRAIN, reverse=True), sorted(VAL, reverse=True)
+        corpus, tmp_path / "w2", spec(), sorted(TRAIN, reverse=True), sorted(VAL, reverse=True)
     )
     assert bytes_of(one, tmp_path / "1.pt") == bytes_of(other, tmp_path / "2.pt")
 
 
-def test_the_callers_random_state_and_settings_are_left_alone(toy, tmp_path):
+def test_the_callers_random_state_and_settings_are_left_alone(corpus, tmp_path):
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    run(toy, tmp_path / "w", spec(epochs=1))
+    run(corpus, tmp_path / "w", spec(epochs=1))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -104,37 +104,37 @@ def killer(epoch):
         {"selection": "epochs", "valence_epochs": [1, 2], "arousal_epochs": [2, 4]},
     ],
 )
-def test_a_killed_run_resumes_to_the_same_bytes(toy, tmp_path, kind, selection):
+def test_a_killed_run_resumes_to_the_same_bytes(corpus, tmp_path, kind, selection):
     chosen = spec(kind, normalisation={"face": "zscore"}, **selection)
-    whole = run(toy, tmp_path / "w1", chosen)
+    whole = run(corpus, tmp_path / "w1", chosen)
     for epoch in (1, 3):
         with pytest.raises(Killed):
-            run(toy, tmp_path / "w2", chosen, on_epoch=killer(epoch))
+            run(corpus, tmp_path / "w2", chosen, on_epoch=killer(epoch))
     seen = []
-    resumed = run(toy, tmp_path / "w2", chosen, on_epoch=lambda row: seen.append(row.epoch))
+    resumed = run(corpus, tmp_path / "w2", chosen, on_epoch=lambda row: seen.append(row.epoch))
     assert seen == [4]
     assert bytes_of(whole, tmp_path / "1.pt") == bytes_of(resumed, tmp_path / "2.pt")
     for a, b in zip(whole.log, resumed.log, strict=True):
         assert (a.train_loss, a.val_valence, a.updates) == (b.train_loss, b.val_valence, b.updates)
 
 
-def test_a_run_killed_long_after_its_last_state_resumes_to_the_same_bytes(toy, tmp_path):
+def test_a_run_killed_long_after_its_last_state_resumes_to_the_same_bytes(corpus, tmp_path):
     chosen = spec()
-    whole = run(toy, tmp_path / "w1", chosen)
+    whole = run(corpus, tmp_path / "w1", chosen)
     with pytest.raises(Killed):
-        run(toy, tmp_path / "w2", chosen, on_epoch=killer(2), state_interval_s=0)
+        run(corpus, tmp_path / "w2", chosen, on_epoch=killer(2), state_interval_s=0)
     with pytest.raises(Killed):
-        run(toy, tmp_path / "w2", chosen, on_epoch=killer(3), state_interval_s=1e9)
+        run(corpus, tmp_path / "w2", chosen, on_epoch=killer(3), state_interval_s=1e9)
     seen = []
-    resumed = run(toy, tmp_path / "w2", chosen, on_epoch=lambda row: seen.append(row.epoch))
+    resumed = run(corpus, tmp_path / "w2", chosen, on_epoch=lambda row: seen.append(row.epoch))
     assert seen == [3, 4]
     assert bytes_of(whole, tmp_path / "1.pt") == bytes_of(resumed, tmp_path / "2.pt")
 
 
 @pytest.mark.parametrize("change", ["spec", "seed", "labels", "metadata"])
-def test_the_state_of_another_training_is_not_resumed(toy, tmp_path, change):
+def test_the_state_of_another_training_is_not_resumed(corpus, tmp_path, change):
     with pytest.raises(Killed):
-        run(toy, tmp_path / "w", spec(), on_epoch=killer(2))
+        run(corpus, tmp_path / "w", spec(), on_epoch=killer(2))
     chosen, seed, metadata, seen = spec(), 0, None, []
     if change == "spec":
         chosen = spec(learning_rate=1e-3)
@@ -143,9 +143,9 @@ def test_the_state_of_another_training_is_not_resumed(toy, tmp_path, change):
     elif change == "metadata":
         metadata = {"code": "other"}
     else:
-        toy.labels["t2"][5] = 0
+        corpus.labels["t2"][5] = 0
     run(
-        toy,
+        corpus,
         tmp_path / "w",
         chosen,
         seed=seed,
@@ -155,32 +155,32 @@ def test_the_state_of_another_training_is_not_resumed(toy, tmp_path, change):
     assert seen == [1, 2, 3, 4]
 
 
-def test_a_finished_run_is_not_repeated_and_discard_leaves_nothing(toy, tmp_path):
-    first = bytes_of(run(toy, tmp_path / "w", spec()), tmp_path / "1.pt")
-    again = run(toy, tmp_path / "w", spec(), on_epoch=killer(1))
+def test_a_finished_run_is_not_repeated_and_discard_leaves_nothing(corpus, tmp_path):
+    first = bytes_of(run(corpus, tmp_path / "w", spec()), tmp_path / "1.pt")
+    again = run(corpus, tmp_path / "w", spec(), on_epoch=killer(1))
     assert bytes_of(again, tmp_path / "2.pt") == first
     WorkFolder(tmp_path / "w").discard()
     assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
-def test_it_solves_a_toy_problem_on_samples_it_has_not_seen(toy, tmp_path, kind):
+def test_it_solves_a_toy_problem_on_samples_it_has_not_seen(corpus, tmp_path, kind):
     chosen = spec(kind, epochs=30, normalisation={"face": "zscore", "voice": "zscore"})
-    result = run(toy, tmp_path / "w", chosen)
-    reader, _ = toy.readers()
+    result = run(corpus, tmp_path / "w", chosen)
+    reader, _ = corpus.readers()
     predictor = Predictor(result.model, reader)
     for column, target in enumerate(Target):
         scored = CccAccumulator()
         for sample in VAL:
-            scored.update(predictor.predict(sample)[:, column], toy.labels[sample][:, column])
+            scored.update(predictor.predict(sample)[:, column], corpus.labels[sample][:, column])
         assert scored.ccc() > 0.9
         # The kept weights are those of the epoch that was best.
         assert scored.ccc() == pytest.approx(result.best[target][1], abs=1e-4)
     assert result.log[-1].train_loss < 0.5 * result.log[0].train_loss
 
 
-def test_best_epochs_are_kept_for_each_target_and_the_rest_removed(toy, tmp_path):
-    result = run(toy, tmp_path / "w", spec(epochs=6))
+def test_best_epochs_are_kept_for_each_target_and_the_rest_removed(corpus, tmp_path):
+    result = run(corpus, tmp_path / "w", spec(epochs=6))
     for target, key in ((Target.VALENCE, "val_valence"), (Target.AROUSAL, "val_arousal")):
         scores = [getattr(row, key) for row in result.log]
         assert result.best[target] == (int(np.argmax(scores)) + 1, max(scores))
@@ -189,62 +189,64 @@ def test_best_epochs_are_kept_for_each_target_and_the_rest_removed(toy, tmp_path
     assert {path.name for path in (tmp_path / "w").iterdir()} == {"state.pt", *kept}
 
 
-def test_train_val_mix_needs_no_validation_and_ensembles_epochs(toy, tmp_path):
+def test_train_val_mix_needs_no_validation_and_ensembles_epochs(corpus, tmp_path):
     chosen = spec(selection="epochs", valence_epochs=[1, 2], arousal_epochs=[2, 4])
-    result = run(toy, tmp_path / "w", chosen, val_samples=[])
+    result = run(corpus, tmp_path / "w", chosen, val_samples=[])
     assert [e for e, _ in result.model.checkpoints[Target.VALENCE]] == [1, 2]
     assert [e for e, _ in result.model.checkpoints[Target.AROUSAL]] == [2, 3, 4]
     assert math.isnan(result.log[0].val_valence)
     assert result.best == {}
-    reader, _ = toy.readers()
+    reader, _ = corpus.readers()
     assert Predictor(result.model, reader).predict("v0").shape == (50, 2)
 
 
-def test_updates_an_epoch(toy, tmp_path):
-    lstm = run(toy, tmp_path / "a", spec(epochs=1, bucket_batches=1, batch_size=6))
+def test_updates_an_epoch(corpus, tmp_path):
+    lstm = run(corpus, tmp_path / "a", spec(epochs=1, bucket_batches=1, batch_size=6))
     assert lstm.log[0].updates == 5  # the longest of the six videos has 100 frames
     segments = sum(frames // 20 + (frames % 20 > 0) for frames in TRAIN.values())
-    drawn = run(toy, tmp_path / "b", spec("transformer", epochs=1))
+    drawn = run(corpus, tmp_path / "b", spec("transformer", epochs=1))
     assert drawn.log[0].updates == math.ceil(segments / 4)
-    in_step = run(toy, tmp_path / "c", spec("transformer", epochs=1, order="in_step", batch_size=6))
+    in_step = run(
+        corpus, tmp_path / "c", spec("transformer", epochs=1, order="in_step", batch_size=6)
+    )
     assert in_step.log[0].updates == 4  # published code: 16 videos in step for both encoders
 
 
-def test_frames_without_annotation_are_out_of_loss_and_metric(toy, tmp_path):
+def test_frames_without_annotation_are_out_of_loss_and_metric(corpus, tmp_path):
     for name in ("t0", "t3", "v0"):
-        toy.labels[name][10:] = np.nan
-    first = run(toy, tmp_path / "w1", spec(epochs=2))
+        corpus.labels[name][10:] = np.nan
+    first = run(corpus, tmp_path / "w1", spec(epochs=2))
     # An LSTM looks back only: what comes after a video's last annotated frame must not matter.
     for name in ("t0", "t3", "v0"):
-        toy.features["face"][name][10:] = 50
-    second = run(toy, tmp_path / "w2", spec(epochs=2))
+        corpus.features["face"][name][10:] = 50
+    second = run(corpus, tmp_path / "w2", spec(epochs=2))
     assert [row.train_loss for row in first.log] == pytest.approx(
         [row.train_loss for row in second.log], abs=1e-6
     )
     assert first.log[-1].val_valence == pytest.approx(second.log[-1].val_valence, abs=1e-6)
 
 
-def test_normalisation_comes_from_the_training_part_alone(toy, tmp_path):
-    toy.features["voice"]["t1"] = None
+def test_normalisation_comes_from_the_training_part_alone(corpus, tmp_path):
+    corpus.features["voice"]["t1"] = None
     for name in VAL:
-        toy.features["face"][name] += 1000
-        toy.features["voice"][name] += 1000
+        corpus.features["face"][name] += 1000
+        corpus.features["voice"][name] += 1000
     chosen = spec(epochs=1, normalisation={"voice": "zscore"})
-    scalings = run(toy, tmp_path / "w", chosen).model.scalings
-    rows = np.concatenate([toy.features["voice"][t] for t in TRAIN if t != "t1"])
+    scalings = run(corpus, tmp_path / "w", chosen).model.scalings
+    rows = np.concatenate([corpus.features["voice"][t] for t in TRAIN if t != "t1"])
     np.testing.assert_allclose(scalings["voice"].mean, rows.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(1 / scalings["voice"].scale, rows.std(axis=0), rtol=1e-5)
     assert scalings["face"] is None
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
-def test_telling_what_is_absent_changes_no_bit_where_nothing_is(toy, tmp_path, kind):
+def test_telling_what_is_absent_changes_no_bit_where_nothing_is(corpus, tmp_path, kind):
     rows, weights = [], []
     for missing in ("zeros_with_mask", "zeros"):
         chosen = spec(
             kind, missing_modality=missing, clip_norm=1.0, normalisation={"face": "zscore"}
         )
-        result = run(toy, tmp_path / missing, chosen)
+        result = run(corpus, tmp_path / missing, chosen)
         rows.append([(r.train_loss, r.val_valence, r.val_arousal) for r in result.log])
         weights.append(dict(result.model.checkpoints[Target.AROUSAL][0][1]))
     assert rows[0] == rows[1]
@@ -255,60 +257,62 @@ def test_telling_what_is_absent_changes_no_bit_where_nothing_is(toy, tmp_path, k
 
 def test_what_stands_for_an_absent_modality_is_learnt(tmp_path):
     """Both labels rise with the voice's absence: only a model that is told of it can know."""
-    toy = SyntheticData(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
-    for k, name in enumerate(toy.labels):
-        toy.labels[name] = toy.labels[name] / 8 + (0.6 if k % 2 else -0.6)
-        zeros = np.zeros_like(toy.features["voice"][name])  # the voices that are there say nothing
-        toy.features["voice"][name] = None if k % 2 else zeros
+    corpus = SyntheticData(tmp_path / "data", {f"s{k}": 40 for k in range(12)})
+    for k, name in enumerate(corpus.labels):
+        corpus.labels[name] = corpus.labels[name] / 8 + (0.6 if k % 2 else -0.6)
+        zeros = np.zeros_like(
+            corpus.features["voice"][name]
+        )  # the voices that are there say nothing
+        corpus.features["voice"][name] = None if k % 2 else zeros
     scores = {}
-    names = list(toy.labels)
+    names = list(corpus.labels)
     for missing in ("zeros_with_mask", "zeros"):
         told = {"missing_modality": missing, "normalisation": {"face": "zscore"}}
         chosen = spec(epochs=16, learning_rate=0.01, **told)
-        result = run(toy, tmp_path / missing, chosen, names[:8], names[8:])
+        result = run(corpus, tmp_path / missing, chosen, names[:8], names[8:])
         scores[missing] = result.best[Target.VALENCE][1]
     assert scores["zeros_with_mask"] > 0.9 > 0.4 > scores["zeros"]
 
 
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
 @pytest.mark.parametrize("frame", [3, 15])
-def test_a_nan_feature_stops_and_names_sample_and_frame(toy, tmp_path, kind, frame):
-    toy.labels["t3"][10:] = np.nan  # frame 15 has no annotation, yet poisons the gradient
-    toy.features["voice"]["t3"][frame, 2] = np.nan
+def test_a_nan_feature_stops_and_names_sample_and_frame(corpus, tmp_path, kind, frame):
+    corpus.labels["t3"][10:] = np.nan  # frame 15 has no annotation, yet poisons the gradient
+    corpus.features["voice"]["t3"][frame, 2] = np.nan
     with pytest.raises(NonFinite, match=f"sample t3, voice, frame {frame}"):
-        run(toy, tmp_path / "w", spec(kind))
+        run(corpus, tmp_path / "w", spec(kind))
 
 
-def test_a_nan_feature_of_a_validation_sample_is_named(toy, tmp_path):
-    toy.features["face"]["v2"][0, 0] = np.inf
+def test_a_nan_feature_of_a_validation_sample_is_named(corpus, tmp_path):
+    corpus.features["face"]["v2"][0, 0] = np.inf
     with pytest.raises(NonFinite, match="validation sample v2"):
-        run(toy, tmp_path / "w", spec())
+        run(corpus, tmp_path / "w", spec())
 
 
-def test_divergence_stops_and_names_samples(toy, tmp_path):
-    toy.features["face"]["t4"][:] = 3e38
+def test_divergence_stops_and_names_samples(corpus, tmp_path):
+    corpus.features["face"]["t4"][:] = 3e38
     with pytest.raises(NonFinite, match="t4"):
-        run(toy, tmp_path / "w", spec())
+        run(corpus, tmp_path / "w", spec())
 
 
-def test_one_modality_may_be_empty(toy, tmp_path):
+def test_one_modality_may_be_empty(corpus, tmp_path):
     for i, chosen in enumerate(({"audio": []}, {"visual": []})):
-        result = run(toy, tmp_path / f"w{i}", spec(epochs=1, **chosen))
+        result = run(corpus, tmp_path / f"w{i}", spec(epochs=1, **chosen))
         assert len(result.model.dimensions) == 1
 
 
-def test_bfloat16_learns_and_weights_stay_float32(toy, tmp_path):
+def test_bfloat16_learns_and_weights_stay_float32(corpus, tmp_path):
     chosen = spec(
         epochs=8, precision="bfloat16", normalisation={"face": "zscore", "voice": "zscore"}
     )
     assert chosen.precision is Precision.BFLOAT16
-    result = run(toy, tmp_path / "w", chosen)
+    result = run(corpus, tmp_path / "w", chosen)
     assert result.log[-1].train_loss < 0.7 * result.log[0].train_loss
     weights = result.model.checkpoints[Target.VALENCE][0][1]
     assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
 
 
-def test_published_code_preset(toy, tmp_path):
+def test_published_code_preset(corpus, tmp_path):
     encoder = {
         "kind": "transformer",
         "segment_length": 30,
@@ -340,11 +344,11 @@ def test_published_code_preset(toy, tmp_path):
     # Its schedule: 1 - max(0, epoch - niter) / (niter_decay + 1), epochs from 1.
     rates = [compute_rate(chosen, epoch) / chosen.learning_rate for epoch in (1, 10, 11, 30)]
     assert rates == pytest.approx([1, 1, 20 / 21, 1 / 21])
-    result = run(toy, tmp_path / "w", chosen.model_copy(update={"epochs": 12}))
+    result = run(corpus, tmp_path / "w", chosen.model_copy(update={"epochs": 12}))
     assert result.log[0].train_loss <= 2
 
 
-def test_clipping_bounds_each_sub_network(toy, tmp_path, monkeypatch):
+def test_clipping_bounds_each_sub_network(corpus, tmp_path, monkeypatch):
     norms = []
     original = torch.optim.Adam.step
 
@@ -354,7 +358,7 @@ def test_clipping_bounds_each_sub_network(toy, tmp_path, monkeypatch):
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.optim.Adam, "step", step)
-    run(toy, tmp_path / "w", spec(epochs=1, clip_norm=1e-4))
+    run(corpus, tmp_path / "w", spec(epochs=1, clip_norm=1e-4))
     assert max(norms) <= math.sqrt(3) * 1.01e-4
 
 
@@ -397,30 +401,30 @@ def test_invalid_specs(values, message):
         spec(**values)
 
 
-def test_invalid_samples(toy, tmp_path):
+def test_invalid_samples(corpus, tmp_path):
     with pytest.raises(RequestError, match="no training sample"):
-        run(toy, tmp_path / "w", spec(), train_samples=[])
+        run(corpus, tmp_path / "w", spec(), train_samples=[])
     with pytest.raises(RequestError, match="no validation sample"):
-        run(toy, tmp_path / "w", spec(), val_samples=[])
+        run(corpus, tmp_path / "w", spec(), val_samples=[])
     with pytest.raises(RequestError, match="same samples: t1"):
-        run(toy, tmp_path / "w", spec(), val_samples=["t1", "v0"])
-    toy.labels["v1"][:] = toy.labels["v0"][:20] = np.nan
-    toy.labels["v0"][:] = toy.labels["v2"][:] = np.nan
+        run(corpus, tmp_path / "w", spec(), val_samples=["t1", "v0"])
+    corpus.labels["v1"][:] = corpus.labels["v0"][:20] = np.nan
+    corpus.labels["v0"][:] = corpus.labels["v2"][:] = np.nan
     with pytest.raises(RequestError, match="no frame of the validation"):
-        run(toy, tmp_path / "w", spec())
+        run(corpus, tmp_path / "w", spec())
     for name in TRAIN:
-        toy.labels[name][:] = 0.5
+        corpus.labels[name][:] = 0.5
     with pytest.raises(RequestError, match="nothing can be learnt"):
-        run(toy, tmp_path / "w", spec(selection="last"), val_samples=[])
-    toy.labels["t0"] = toy.labels["t0"][:-1]
+        run(corpus, tmp_path / "w", spec(selection="last"), val_samples=[])
+    corpus.labels["t0"] = corpus.labels["t0"][:-1]
     with pytest.raises(RequestError, match="t0: 60 frames of features, 59 of labels"):
-        run(toy, tmp_path / "w", spec(selection="last"), val_samples=[])
+        run(corpus, tmp_path / "w", spec(selection="last"), val_samples=[])
 
 
-def test_validation_scores_the_concatenation_of_raw_predictions(toy, tmp_path):
-    result = run(toy, tmp_path / "w", spec(epochs=1, selection="last"))
-    reader, _ = toy.readers()
+def test_validation_scores_the_concatenation_of_raw_predictions(corpus, tmp_path):
+    result = run(corpus, tmp_path / "w", spec(epochs=1, selection="last"))
+    reader, _ = corpus.readers()
     predictions = [Predictor(result.model, reader).predict(sample) for sample in VAL]
-    truth = np.concatenate([toy.labels[sample] for sample in VAL])
+    truth = np.concatenate([corpus.labels[sample] for sample in VAL])
     expected = ccc(np.concatenate(predictions)[:, 1], truth[:, 1])
     assert result.log[0].val_arousal == pytest.approx(expected, abs=1e-5)

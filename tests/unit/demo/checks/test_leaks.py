@@ -53,7 +53,7 @@ def test_leaks_finds_arousal_in_the_box_and_nothing_in_noise(tiny, tmp_path):
     assert found["face box"][0] < 0.3
 
 
-def test_leaks_finds_labels_that_the_means_of_samples_tell(tmp_path):
+def test_leaks_finds_labels_that_the_means_of_samples_predict(tmp_path):
     (tmp_path / "truth").mkdir()
     rows = ["sample\tvideo\tsubject\tannotation\tsplit\tgroup"]
     for i in range(24):

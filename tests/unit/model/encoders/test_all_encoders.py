@@ -73,9 +73,9 @@ def test_drawn_segments_carry_no_state(kind):
 )
 def test_it_learns_and_predicts_the_same_from_its_file(tmp_path, kind, fusion, loss):
     lengths = {f"t{i}": n for i, n in enumerate((60, 41, 100, 33))} | {"v0": 50, "v1": 31}
-    toy = SyntheticData(tmp_path / "data", lengths)
-    toy.features["voice"]["t1"] = None
-    reader, labels = toy.readers()
+    corpus = SyntheticData(tmp_path / "data", lengths)
+    corpus.features["voice"]["t1"] = None
+    reader, labels = corpus.readers()
     encoder = {**small_options(kind), "fusion": fusion, "segment_length": 20, "stride": 20}
     has_dropout = "encoder_dropout" in ENCODERS[kind].model_fields
     undropped = {"encoder_dropout": 0.0} if has_dropout else {}
@@ -108,7 +108,7 @@ def test_it_learns_and_predicts_the_same_from_its_file(tmp_path, kind, fusion, l
 @pytest.mark.parametrize("fusion", ["concatenate", "cross_attention"])
 @pytest.mark.parametrize("kind", encoder_names())
 def test_every_network_trains_in_bfloat16(tmp_path, kind, fusion):
-    toy = SyntheticData(tmp_path / "data", {"t0": 33, "t1": 50, "t2": 21, "v0": 40})
+    corpus = SyntheticData(tmp_path / "data", {"t0": 33, "t1": 50, "t2": 21, "v0": 40})
     encoder = {**small_options(kind), "fusion": fusion, "segment_length": 20, "stride": 20}
     spec = TrainingSpec.read(
         {
@@ -121,7 +121,7 @@ def test_every_network_trains_in_bfloat16(tmp_path, kind, fusion):
         }
     )
     names = (["t0", "t1", "t2"], ["v0"])
-    data = TrainingData(*toy.readers(), *names)
+    data = TrainingData(*corpus.readers(), *names)
     result = Training(spec, data, seed=0, work=tmp_path / "w").run()
     weights = result.model.checkpoints[Target.VALENCE][0][1]
     assert all(weight.dtype == torch.float32 for weight in weights.values())

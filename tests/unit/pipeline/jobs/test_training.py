@@ -18,9 +18,9 @@ LENGTHS = {"a": 30, "b": 40, "deaf": 25, "unlabelled": 20}
 def start(tmp_path):
     """A training job on four samples: one has no voice, one failed in ``read_labels``."""
     threads = torch.get_num_threads()
-    toy = SyntheticData(tmp_path / "results" / "x", LENGTHS)
-    toy.features["voice"]["deaf"] = None
-    toy.readers()
+    corpus = SyntheticData(tmp_path / "results" / "x", LENGTHS)
+    corpus.features["voice"]["deaf"] = None
+    corpus.readers()
     entries = {
         name: Entry(Status.OK, f"x/{name}.parquet", "1", "read_labels")
         if name != "unlabelled"
