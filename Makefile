@@ -3,14 +3,16 @@ PYTHON ?= python3.11
 SEED ?= 0
 CORES ?= 2
 DEPTH ?= 100
+MODEL ?= starter
+OUTPUT ?= predicted
 BIN := .venv/bin
 DEMO := .demo/seed$(SEED)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus score ensembles test unit lint lock control modalities precision backbone-gain \
-  overfit leaks estimate tune cards test-cluster test-faults test-conda audit clean
+.PHONY: demo corpus predict score ensembles test unit lint lock control modalities precision \
+  backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -18,12 +20,15 @@ DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samp
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-corpus: .venv/.locked ## make the demo corpus of seed SEED
+corpus: .venv/.locked ## draw the demo corpus of seed SEED
 	$(BIN)/python -m demo.corpus.make --seed $(SEED) --size demo --out $(DEMO)/corpus --truth $(DEMO)/truth
 
-demo: corpus ## from videos to submission files and a report, on the made corpus
+demo: corpus ## from videos to submission files and a report, on the drawn corpus
 	$(SNAKEMAKE) $(DEMO_CONFIG)
 	$(MAKE) --no-print-directory score
+
+predict: .venv/.locked ## valence and arousal of VIDEOS (files or folders) into OUTPUT, by MODEL
+	$(BIN)/circumplex predict $(VIDEOS) --model $(MODEL) --output $(OUTPUT)
 
 score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
 	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*
@@ -65,8 +70,9 @@ unit: .venv/.locked ## what to run before each commit
 
 # Tests of the workflow last from seconds to minutes: loadgroup deals them out one at a time.
 test: unit ## all that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup \
-	  -m "slow and not cluster and not faults" tests
+	OMP_NUM_THREADS=1 tests/unprivileged.sh $(BIN)/python -m pytest -n $(CORES) --dist loadgroup \
+	  -m "slow and not root and not cluster and not faults" tests
+	$(BIN)/python -m pytest -m "root and not cluster and not faults" tests/workflow
 
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm
@@ -80,7 +86,11 @@ test-faults: demo ## the demo killed at 20 random moments or more, and every sta
 	$(BIN)/python -m demo.checks.faults --seed $(SEED) --cores $(CORES)
 	$(BIN)/python -m pytest -m faults tests/workflow
 
-test-conda: .venv/.locked ## the environments of envs/, by a stand-in for conda; torch's takes 7 GB
+INPUTS ?= 2000
+fuzz: .venv/.locked ## damaged and hostile files, INPUTS of them, against the code that reads them
+	PYTHONPATH=tests:tests/helpers OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.fuzz --inputs $(INPUTS) --seed $(SEED)
+
+test-conda: .venv/.locked ## the environments of envs/, by a substitute for conda; torch's takes 7 GB
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet py-rattler==0.28.0 pyyaml==6.0.3
 	.tools/bin/python tests/conda/try_environments.py

@@ -20,6 +20,7 @@ include: "workflow/rules/packs.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/predictions.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/outputs.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/search.smk"
 

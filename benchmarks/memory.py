@@ -113,9 +113,9 @@ def run_job(name: str, source: Path, folder: Path, threads: int) -> None:
 
         import_faces(folder / "crops", timeline, output, {})
     elif name == "fill_frames":
-        from circumplex.faces.fill import NoValid, fill_frames
+        from circumplex.faces.fill import NoValid, Rule, fill_frames
 
-        fill_frames(faces, output, no_valid=NoValid.FAIL, metadata={})
+        fill_frames(faces, output, Rule(NoValid.FAIL), {})
     elif name == "summarise_quality":
         from circumplex.report.quality import summarise_quality
 

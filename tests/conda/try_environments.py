@@ -130,7 +130,7 @@ def main() -> None:
         told = "envs/light.yaml" in failed.stdout and "python 3.99" in failed.stdout
         if failed.returncode == 0 or not told:
             sys.exit("an environment that cannot be solved was not told by name")
-        print("an environment that cannot be solved is told")
+        print("an environment that cannot be solved is reported")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ ROWS = [
     for split in ("train", "val")
     for k in range(6)
 ] + [{"sample": "test0", "video": "test0.mp4", "split": "test"}]
+PREDICTED = {"sample": "predict0", "video": "predict0.mp4", "split": "predict"}
+"""A row that gets CSV files and a player page."""
 
 
 def write_sheet(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -68,15 +70,20 @@ def jobs_of(builder: RequestBuilder) -> list[tuple[str, str]]:
     """Stage and unit of every job that a plan may ask for."""
     plan = builder.plan
     runs = [run.path for run in plan.runs]
+    trained = [run.path for run in plan.trained_runs]
     packs = [f"{feature.name}/{shard}" for feature in plan.features for shard in plan.shards]
     trials = [f"{trial:03d}" for several in plan.search_rounds for trial in several]
     rounds = [f"{number:03d}" for number in range(len(plan.search_rounds))]
     units = [
         (list(builder.stages), list(plan.shards)),
         (["pack_features"], packs),
-        (["train_encoder", "predict_frames", "smooth_predictions"], runs),
+        (["train_encoder"], trained),
+        (["predict_frames", "smooth_predictions"], runs),
         (["ensemble_predictions", "export_ensemble"], list(plan.ensembles)),
+        (["restore_frames"], [] if plan.rate is None else list(plan.ensembles)),
         (["write_submission"], list(plan.submissions)),
+        (["write_predictions", "make_player"], [""] if plan.shown else []),
+        (["make_proxy"], plan.shown_shards if plan.proxies else []),
         (["make_table"], list(plan.tables)),
         (["list_stills"], list(plan.still_sets)),
         (["train_backbone"], list(plan.backbones.recipes)),

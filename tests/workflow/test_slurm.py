@@ -35,7 +35,10 @@ PART = {  # of the tiny run: one feature, one model
     "ensembles": {"main": {"valence": ["lstm_E"], "arousal": ["lstm_E"]}},
 }
 
-pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs root, slurm-wlm and munge")
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(not INSTALLED, reason="needs root, slurm-wlm and munge"),
+]
 
 
 @pytest.fixture

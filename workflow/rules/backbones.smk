@@ -62,7 +62,7 @@ rule train_backbone:
     resources:
         mem_mb=memory("train_backbone"),
         runtime=lambda wildcards, attempt: 2880 * attempt,
-        gpu=GPU * PLAN.config["compute"]["gpus_a_backbone"],
+        gpu=GPU * PLAN.config["compute"]["gpus_per_backbone"],
     params:
         job=job("train_backbone", "{recipe}"),
     message:

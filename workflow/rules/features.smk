@@ -47,7 +47,7 @@ for feature in [feature for feature in PLAN.features if not feature.imported]:
             mem_mb=memory(feature.stage),
             runtime=time_limit(feature.stage),
             disk_mb=scratch(feature.stage),
-            gpu=GPU if feature.deep else 0,
+            gpu=GPU if feature.need.gpu else 0,
         params:
             job=job(feature.stage, "{shard}"),
         message:

@@ -26,6 +26,29 @@ rule extract_frames:
         "../scripts/extract_frames.py"
 
 
+rule resample_timeline:
+    input:
+        unpack(inputs("resample_timeline", "{shard}")),
+    output:
+        **outputs("resample_timeline", "{shard}"),
+    log:
+        log_of("resample_timeline", "shard"),
+    benchmark:
+        benchmark_of("resample_timeline", "shard")
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("resample_timeline"),
+        runtime=time_limit("resample_timeline"),
+    params:
+        job=job("resample_timeline", "{shard}"),
+    message:
+        "resample_timeline {wildcards.shard}"
+    script:
+        "../scripts/resample_timeline.py"
+
+
 rule extract_audio:
     input:
         unpack(

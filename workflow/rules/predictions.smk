@@ -3,7 +3,7 @@
 
 def exported_model(wildcards):
     """The run's model where an exported ensemble brings it."""
-    if PLAN.export is None:
+    if PLAN.export is None or PLAN.is_pretrained(wildcards.run.split("/")[0]):
         return []
     return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
 
@@ -76,6 +76,29 @@ rule ensemble_predictions:
         "ensemble_predictions {wildcards.ensemble}"
     script:
         "../scripts/ensemble_predictions.py"
+
+
+rule restore_frames:
+    input:
+        unpack(inputs("restore_frames", "{ensemble}")),
+    output:
+        **outputs("restore_frames", "{ensemble}"),
+    log:
+        log_of("restore_frames", "ensemble"),
+    benchmark:
+        benchmark_of("restore_frames", "ensemble")
+    conda:
+        "../../envs/light.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        job=job("restore_frames", "{ensemble}"),
+    message:
+        "restore_frames {wildcards.ensemble}"
+    script:
+        "../scripts/restore_frames.py"
 
 
 rule export_ensemble:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.faces.fill import NoValid, fill_frames
+from circumplex.faces.fill import NoValid, Rule, fill_frames
 from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
@@ -13,11 +13,12 @@ from circumplex.pipeline.store import SampleRequest
 def main(job: ShardJob) -> None:
     """Bring the shard up to date."""
 
-    no_valid = NoValid(job.stage.options["no_valid_face"])
+    options = job.stage.options
+    rule = Rule(NoValid(options["no_valid_face"]), options["min_valid_share"])
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         faces = job.path(request.upstream["align_faces"])
-        fill_frames(faces, output, no_valid=no_valid, metadata=metadata)
+        fill_frames(faces, output, rule, metadata)
 
     job.run(make)
 

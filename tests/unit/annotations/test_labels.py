@@ -7,6 +7,8 @@ from circumplex.annotations.formats.affwild2 import parse_annotation
 from circumplex.annotations.labels import read_labels
 from circumplex.errors import SampleError
 from circumplex.io.parquet import TableWriter, count_rows, frame_schema, read_columns, read_metadata
+from circumplex.media.resampling import resample_timeline
+from circumplex.media.timeline import write_timeline
 
 HEADER = "valence,arousal\n"
 NAN = [np.nan, np.nan]
@@ -150,3 +152,20 @@ def test_files_that_cannot_be_read(read, tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "read_text", refuse)
     with pytest.raises(SampleError, match="Permission denied"):
         read(HEADER + "0,0\n", 1)
+
+
+def test_labels_on_a_regular_timeline_are_those_of_the_frames_that_it_takes(tmp_path):
+    native = tmp_path / "native.parquet"
+    write_timeline(9, native, fps=60.0, metadata={})
+    regular = tmp_path / "regular.parquet"
+    resample_timeline(native, regular, {}, rate=25.0)
+    annotation = tmp_path / "a.txt"
+    annotation.write_text(HEADER + "".join(f"0.{k},-0.{k}\n" for k in range(8)))
+    output = tmp_path / "labels.parquet"
+    read_labels(annotation, regular, output, max_difference=1, metadata={})
+    # 0, 40, 80 and 120 ms are the frames 0, 2.4, 4.8 and 7.2 of 60 per second.
+    valence, annotated = read_columns(output, ["valence", "annotated"])
+    np.testing.assert_allclose(valence, [0.0, 0.2, 0.5, 0.7], atol=1e-7)
+    assert annotated.all()
+    with pytest.raises(SampleError, match="8 rows for 9 video frames"):
+        read_labels(annotation, regular, output, max_difference=0, metadata={})

@@ -8,10 +8,11 @@ import sys
 import pytest
 import yaml
 
+from circumplex.cli import predict
 from circumplex.config.training import TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
-from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
+from example_requests import PREDICTED, ROWS, builder_of, config_of, jobs_of, overlay, write_sheet
 from places import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -142,13 +143,16 @@ def requests(tmp_path_factory):
     """A request of each stage."""
     folder = tmp_path_factory.mktemp("request")
     config = config_of("demo", "paper/table6", "search")
-    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["samples"] = str(write_sheet(folder / "samples.tsv", [*ROWS, PREDICTED]))
     config["results"] = str(folder / "results")
-    config["features"]["densenet"]["import"] = str(folder)
     drawn = {"kind": "image_table", "path": str(folder / "samples.tsv")}
     config["backbones"]["still_sets"] = {"drawn": drawn}
-    builder = builder_of(config, folder)
-    return {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
+    found = {}
+    for options in ({"densenet": {"import": str(folder)}}, {}):
+        changes = {"features": options, "timeline": {"rate": "native" if options else 25}}
+        builder = builder_of(overlay(config, changes), folder)
+        found |= {(s, unit): builder.request(s, unit) for s, unit in jobs_of(builder)}
+    return found
 
 
 def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(requests):
@@ -170,6 +174,7 @@ PRESETS = [
 ]
 
 
+READY = ["starter", "emotiefflib", "msp-dim", "both"]
 SETS_OF_PRESETS = [
     *PRESETS,
     *([table] for table in TABLES),
@@ -192,10 +197,21 @@ def test_shipped_configs_pass(tmp_path):
     assert offenders == {}
 
 
+@pytest.mark.parametrize("preset", READY)
+def test_models_that_are_ready_predict_without_training(tmp_path, preset):
+    rows = [{"sample": "mine", "video": "mine.mp4", "split": "predict"}]
+    samples = str(write_sheet(tmp_path / "samples.tsv", rows))
+    plan = make_plan({**config_of(preset), "samples": samples})
+    assert list(plan.ensembles) == [preset]
+    assert plan.runs
+    assert plan.trained_runs == []
+    assert preset in predict.PRESETS
+
+
 def test_every_preset_is_tested_above():
     shipped = {str(p.relative_to(ROOT / "config")) for p in (ROOT / "config").rglob("*.yaml")}
     tested = {f"{preset}.yaml" for presets in PRESETS for preset in presets}
-    assert shipped == tested | {"control.yaml"}
+    assert shipped == tested | {f"{preset}.yaml" for preset in READY} | {"control.yaml"}
 
 
 def test_environments_have_the_versions_of_the_lock():

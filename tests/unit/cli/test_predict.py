@@ -28,7 +28,7 @@ def words(tmp_path):
     for name in ("videos/more/one.mp4", "two, 2.mkv", "export/ensemble.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    places = [tmp_path / "videos", tmp_path / "two, 2.mkv", "--export", tmp_path / "export"]
+    places = [tmp_path / "videos", tmp_path / "two, 2.mkv", "--model", tmp_path / "export"]
     return ["predict", *map(str, places), "--output", str(tmp_path / "out")]
 
 
@@ -65,5 +65,31 @@ def test_a_second_call_writes_the_sheet_anew(words):
 def test_a_folder_without_an_export_starts_nothing(words, started, tmp_path, capsys):
     (tmp_path / "export/ensemble.json").unlink()
     assert main(words) == 1
-    assert "holds no ensemble.json" in capsys.readouterr().err
+    assert "name starter, emotiefflib, msp-dim, both, or the folder of" in capsys.readouterr().err
     assert started == []
+
+
+def test_without_a_model_the_starter_predicts(words, started):
+    main([word for word in words if word != "--model" and "export" not in word])
+    (command,) = started
+    first = command.index("--configfile")
+    assert command[first : first + 2] == ["--configfile", str(ROOT / "config/starter.yaml")]
+    assert not any("export=" in word for word in command)
+
+
+def test_the_last_lines_name_what_was_written(words, monkeypatch, tmp_path, capsys):
+    def finish(_command, **_):
+        (tmp_path / "out/check_failures.txt").write_text("predictions: a\nreport:     b\n")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["predictions: a", "report:     b"]
+
+
+@pytest.mark.usefixtures("started")
+def test_a_run_with_failed_samples_names_where_to_look(words, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/list_failures.tsv").touch()
+    assert main(words) == 3
+    assert f"failed:     {tmp_path}/out/list_failures.tsv" in capsys.readouterr().out

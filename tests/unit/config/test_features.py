@@ -31,8 +31,8 @@ class Options(FeatureOptions):
 
 def test_the_order_is_visual_first_and_the_papers_first():
     assert list(FEATURES) == [
-        *("densenet", "iresnet", "fau", "timm", "vit"),
-        *("egemaps", "compare", "vggish", "wav2vec2", "speech", "mfcc"),
+        *("densenet", "iresnet", "fau", "timm", "vit", "mini_xception", "onnx"),
+        *("egemaps", "compare", "vggish", "wav2vec2", "speech", "mfcc", "msp_dim"),
     ]
 
 
@@ -42,7 +42,7 @@ def test_each_feature_says_what_a_rule_must_know():
         assert feature.name == name
         assert feature.text is not None
         assert feature.need is not None
-        assert feature.need.gpu == feature.deep
+        assert feature.need.gpu == (feature.deep and name != "onnx")  # onnxruntime's CPU build
         assert (SCRIPTS.parents[1] / f"envs/{feature.environment}.yaml").is_file()
         assert set(feature.weight_keys) == {"weights", "pca"} & set(options.model_fields)
         assert bool(feature.weight_keys) == feature.deep

@@ -194,7 +194,7 @@ def test_what_changes_another_section_is_not_filled_in():
     assert read["strategy"] == "official"
 
 
-NAMED = ("experiments", "ensembles", "submissions", "tables", "backbones")
+NAMED = ("pretrained", "experiments", "ensembles", "submissions", "tables", "backbones")
 """Sections of entries that have no default."""
 
 

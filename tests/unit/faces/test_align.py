@@ -11,10 +11,12 @@ from circumplex.errors import ModalityAbsent, RequestError
 from circumplex.faces import align
 from circumplex.faces.align import align_faces
 from circumplex.faces.detector import FaceDetector, Faces
-from circumplex.faces.fill import NoValid, fill_frames
+from circumplex.faces.fill import NoValid, Rule, fill_frames
 from circumplex.faces.similarity import ARCFACE_TEMPLATE
 from circumplex.faces.subjects import Subject, intersection_over_union
 from circumplex.io.parquet import read_columns
+from circumplex.media.resampling import resample_timeline
+from circumplex.media.timeline import extract_frames
 from clips import damage, noise, write_video
 from pictures import iter_frames
 from places import MEDIA
@@ -115,7 +117,7 @@ def test_frames_without_face_and_frames_that_failed(tmp_path):
         assert rows[number]["detections"] == []
     fill = tmp_path / "fill.parquet"
     faces = tmp_path / "out" / "faces.parquet"
-    fill_frames(faces, fill, no_valid=NoValid.FAIL, metadata={})
+    fill_frames(faces, fill, Rule(NoValid.FAIL), {})
     sources = [0, 1, 2, 3, 3, 3, 7, 7, 8, 8, 10, 11]  # of two as near, the earlier one
     assert read_columns(fill, ["source_frame"])[0].tolist() == sources
 
@@ -304,3 +306,23 @@ def test_a_real_person_stays_the_same_when_the_light_changes(tmp_path, detector)
     rows = table_of(video, detector=detector)
     assert all(row["valid"] for row in rows)
     assert not any(row["subject_switch"] for row in rows)
+
+
+@pytest.mark.parametrize("rate", [25.0, 60.0, 100.0])
+def test_on_a_regular_timeline_the_faces_are_those_of_the_frames_that_it_takes(tmp_path, rate):
+    video = write_video(tmp_path / "v.mkv", "ffv1", frames=40, rate=60, picture=squares_at((5, 10)))
+    native, regular = tmp_path / "native.parquet", tmp_path / "regular.parquet"
+    extract_frames(video, native, {})
+    resample_timeline(native, regular, {}, rate=rate)
+    tables = []
+    for timeline in (native, regular):
+        output = tmp_path / f"faces_{timeline.stem}.parquet"
+        options = (FaceOptions(), LARGEST, {}, Squares())
+        align_faces(video, output, *options, timeline=timeline)
+        tables.append(pq.read_table(output))
+    time_s, source = read_columns(regular, ["time_s", "source"])
+    whole, taken = tables
+    assert taken["frame"].to_pylist() == list(range(len(source)))
+    np.testing.assert_allclose(taken["time_s"].to_numpy(), time_s)
+    assert taken["box"].to_pylist() == whole.take(source)["box"].to_pylist()
+    assert taken["crop"].to_pylist() == whole.take(source)["crop"].to_pylist()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.faces.fill import NoValid, fill_frames, nearest_valid
+from circumplex.faces.fill import NoValid, Rule, fill_frames, nearest_valid
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns
 
 
@@ -28,9 +28,7 @@ def write_valid(path, valid):
 
 def test_table_keeps_the_timeline(tmp_path):
     write_valid(tmp_path / "faces.parquet", [False, True, False, False, True])
-    fill_frames(
-        tmp_path / "faces.parquet", tmp_path / "fill.parquet", no_valid=NoValid.FAIL, metadata={}
-    )
+    fill_frames(tmp_path / "faces.parquet", tmp_path / "fill.parquet", Rule(NoValid.FAIL), {})
     frame, time_s, source = read_columns(
         tmp_path / "fill.parquet", ["frame", "time_s", "source_frame"]
     )
@@ -45,8 +43,25 @@ def test_no_valid_face(tmp_path, frames):
     write_valid(tmp_path / "faces.parquet", [False] * frames)
     output = tmp_path / "fill.parquet"
     with pytest.raises(SampleError, match="no frame with a valid face"):
-        fill_frames(tmp_path / "faces.parquet", output, no_valid=NoValid.FAIL, metadata={})
+        fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL), {})
     assert not output.exists()
     with pytest.raises(ModalityAbsent, match="no frame with a valid face"):
-        fill_frames(tmp_path / "faces.parquet", output, no_valid=NoValid.ZEROS, metadata={})
+        fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.ZEROS), {})
     assert not output.exists()
+
+
+@pytest.mark.parametrize(("valid", "enough"), [(1, False), (4, False), (5, True), (100, True)])
+def test_one_face_of_a_cartoon_is_not_enough(tmp_path, valid, enough):
+    write_valid(tmp_path / "faces.parquet", [k < valid for k in range(100)])
+    output = tmp_path / "fill.parquet"
+    if enough:
+        fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL, 0.05), {})
+        assert output.exists()
+        return
+    told = f"a valid face in only {valid} of 100 frames, less than faces.min_valid_share, 0.05"
+    with pytest.raises(SampleError, match=f"{told}: look at the video, lower faces.min_valid_sh"):
+        fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL, 0.05), {})
+    with pytest.raises(ModalityAbsent, match=told):
+        fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.ZEROS, 0.05), {})
+    fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL), {})
+    assert output.exists()

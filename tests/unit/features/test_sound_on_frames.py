@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from circumplex.config.features import FEATURES
-from circumplex.faces.fill import NoValid, fill_frames
+from circumplex.faces.fill import NoValid, Rule, fill_frames
 from circumplex.features.extractors import compare, egemaps, vggish, wav2vec2
 from circumplex.features.framing import frame_edges
 from circumplex.features.packs import aligned_blocks
@@ -154,7 +154,7 @@ def test_a_frame_without_a_face_takes_the_nearest_by_number(film):
     with TableWriter(film.folder / "faces.parquet", schema, {}) as table:
         table.write(frame=np.arange(len(valid)), time_s=film.time_s, valid=valid)
     output = film.folder / "fill.parquet"
-    fill_frames(film.folder / "faces.parquet", output, no_valid=NoValid.FAIL, metadata={})
+    fill_frames(film.folder / "faces.parquet", output, Rule(NoValid.FAIL), {})
     frame, time_s, source = read_columns(output, ["frame", "time_s", "source_frame"])
     assert np.array_equal(time_s, film.time_s)
     for k, s in zip(frame, source, strict=True):

@@ -229,7 +229,7 @@ def all_packets_damaged(path: Path) -> None:
     ("make", "says"),
     [
         (lambda _: None, "missing"),
-        (lambda path: path.mkdir(), "missing"),
+        (lambda path: path.mkdir(), "is a folder, not a file"),
         (lambda path: path.write_bytes(b""), "0 bytes"),
         (lambda path: path.write_bytes(b"\0" * 5000), "cannot be opened"),
         (lambda path: path.write_text("valence,arousal\n0.1,0.2\n" * 50), "cannot be opened"),

@@ -8,7 +8,7 @@ import pytest
 
 from circumplex.pipeline.graph import OUTPUTS, Graph, output_paths
 from circumplex.pipeline.stages import RESULT_STAGES, SAMPLE_STAGES
-from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
+from example_requests import PREDICTED, ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
 
 SCRIPTS = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
@@ -24,7 +24,7 @@ RULES = {
 
 def graph_of(folder, *presets, **changes):
     config = {**config_of(*presets), **changes}
-    config["samples"] = str(write_sheet(folder / "samples.tsv", ROWS))
+    config["samples"] = str(write_sheet(folder / "samples.tsv", [*ROWS, PREDICTED]))
     config["results"] = str(folder / "results")
     drawn = {"kind": "image_table", "path": config["samples"]}
     config["backbones"]["still_sets"] = {"drawn": drawn}
@@ -33,7 +33,13 @@ def graph_of(folder, *presets, **changes):
     return {(stage, unit): graph.job(stage, unit) for stage, unit in jobs_of(builder)}
 
 
-PRESETS = [["demo"], ["demo", "tiny"], ["demo", "paper/table2", "paper/table6"], ["demo", "search"]]
+PRESETS = [
+    ["demo"],
+    ["demo", "tiny"],
+    ["demo", "paper/table2", "paper/table6"],
+    ["demo", "search"],
+    ["starter"],
+]
 
 
 @pytest.fixture(scope="module", params=PRESETS, ids="+".join)

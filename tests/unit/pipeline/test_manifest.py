@@ -30,6 +30,13 @@ def test_models_get_their_checkpoints(tmp_path):
     assert "checkpoint" not in TRACE["models"]["a/seed0"]
 
 
+def test_a_pretrained_model_has_no_checkpoint(tmp_path):
+    write_index(tmp_path / "0.json", {"a/seed0": Entry(Status.OK, "0.pt", "0" * 64)})
+    models = trained(TRACE, [str(tmp_path / "0.json")])["models"]
+    assert "checkpoint" in models["a/seed0"]
+    assert models["a/seed1"] == {"seed": 1}
+
+
 def test_an_export_names_its_checkpoints_already():
     assert trained(TRACE, []) == TRACE
 

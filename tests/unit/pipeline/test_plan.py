@@ -7,9 +7,10 @@ from circumplex.config.modalities import Modality
 from circumplex.config.samples import Split
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.graph import Graph
 from circumplex.pipeline.plan import Run
 from circumplex.targets import TARGETS
-from example_requests import ROWS, config_of, overlay, request_config, write_sheet
+from example_requests import ROWS, builder_of, config_of, overlay, request_config, write_sheet
 
 EXPERIMENT = {"encoder": "lstm", "features": ["fau"], "strategy": "official", "seeds": [0]}
 
@@ -305,9 +306,9 @@ def test_the_config_is_not_changed(tmp_path):
 
 def test_the_seven_features():
     dimensions = {"D": 342, "I": 512, "F": 512, "E": 23, "C": 130, "V": 128, "W": 768}
-    fixed = {name: f.dimension for name, f in FEATURES.items() if f.dimension}
-    assert {name[0].upper(): dimension for name, dimension in fixed.items()} == dimensions
-    assert sum(fixed.values()) == 2415
+    paper = {name: f.dimension for name, f in FEATURES.items() if f.order <= len(dimensions)}
+    assert {name[0].upper(): dimension for name, dimension in paper.items()} == dimensions
+    assert sum(paper.values()) == 2415
     for feature in FEATURES.values():
         assert (feature.framing is None) == (feature.modality is Modality.VISUAL)
 
@@ -335,3 +336,106 @@ def test_kept_folds(tmp_path, plan):
     keep = {"keep": str(tmp_path / "former.json")}
     assert plan(**one(strategy="kfold"), folds=keep).kept_folds == {"train0": 5, "gone": 1}
     assert plan(**one(strategy="kfold")).kept_folds == {}
+
+
+READY = {
+    "feature": "mini_xception",
+    "valence": {"coefficients": {"happy": 1.0}},
+    "arousal": {"coefficients": {"angry": 1.0}, "intercept": -0.5},
+}
+ALONE = {
+    "pretrained": {"ready": READY},
+    "ensembles": {"main": {"valence": ["ready"], "arousal": ["ready"]}},
+    "submissions": None,
+}
+
+
+def test_a_pretrained_model_needs_no_training_sample(plan, tmp_path):
+    write_sheet(tmp_path / "samples.tsv", [{"sample": "a", "video": "a.mp4", "split": "predict"}])
+    made = plan(**ALONE)
+    assert made.runs == [Run("ready", "pretrained", 0)]
+    assert made.trained_runs == []
+    assert [feature.name for feature in made.features] == ["mini_xception"]
+    with pytest.raises(RequestError, match="no sample of split train: nothing can be trained"):
+        plan(**{**ALONE, "ensembles": {"main": {"valence": ["ready", "lstm_D_W"]}}})
+
+
+def test_a_pretrained_model_stands_beside_experiments(plan):
+    beside = {"pretrained": {"ready": READY}, "ensembles": {"main": {"valence": ["ready"]}}}
+    made = plan(**beside)
+    assert {run.experiment for run in made.members("main", "valence")} == {"ready"}
+    assert "ready" not in {run.experiment for run in made.trained_runs}
+    assert made.strategies("main") == {"official"}
+    row = {"experiment": "ready"}
+    assert made.replicates(row) == [[("model", "ready/pretrained/seed0", "val")]]
+    assert plan(**ALONE).strategies("main") == {"pretrained"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"feature": "mini_xeption"}, "pretrained ready: feature .*did you mean 'mini_xception'"),
+        ({"feature": "densenet"}, "ready: the values of feature densenet have no names"),
+        (
+            {"valence": {"coefficients": {"hapy": 1.0}}},
+            "ready: valence: value 'hapy' does not exist; did you mean 'happy'",
+        ),
+        ({"valence": {"coefficients": {}}}, "ready.valence.coefficients has 0 items"),
+        (
+            {"valence": {"coefficients": {"happy": "much"}}},
+            "ready.valence.coefficients.happy is 'much': must be a number",
+        ),
+        ({"arousal": None}, "pretrained.ready lacks arousal"),
+    ],
+)
+def test_what_a_pretrained_model_cannot_be(plan, changes, message):
+    changed = {key: value for key, value in {**READY, **changes}.items() if value is not None}
+    with pytest.raises(RequestError, match=message):
+        plan(**{**ALONE, "pretrained": {"ready": changed}})
+
+
+def test_names_of_models_and_methods_of_ensembles_go_together(plan):
+    with pytest.raises(RequestError, match="'lstm_D_W' names an experiment and a pretrained"):
+        plan(pretrained={"lstm_D_W": READY})
+    both = {"valence": ["ready"], "arousal": ["ready"], "method": "stacked_ridge"}
+    with pytest.raises(RequestError, match="valence has pretrained models alone"):
+        plan(**{**ALONE, "ensembles": {"main": both}})
+    weighted = {**ALONE, "ensembles": {"main": {**both, "method": "ccc_weighted"}}}
+    assert plan(**weighted).fits("main")
+
+
+@pytest.mark.parametrize("rate", ["native", 25])
+def test_a_timeline_of_one_rate_is_a_stage_between(tmp_path, rate):
+    config = request_config(tmp_path, {"timeline": {"rate": rate}})
+    builder = builder_of(config, tmp_path)
+    graph = Graph(builder)
+    regular = rate != "native"
+    timeline = "resample_timeline" if regular else "extract_frames"
+    assert ("resample_timeline" in builder.stages) == regular
+    for stage in ("align_faces", "read_labels"):
+        (source,) = graph.sources(stage, "000-of-032")["extract_frames"]
+        assert source.stage == timeline, stage
+    (native,) = graph.sources("extract_audio", "000-of-032")["extract_frames"]
+    assert native.stage == "extract_frames", "sound starts when the file's first frame is shown"
+    (predictions,) = graph.sources("write_submission", "main")["predictions"]
+    assert predictions.stage == ("restore_frames" if regular else "ensemble_predictions")
+    described = graph.job("export_ensemble", "main").request.description
+    assert described["timeline"] == {"rate": 25.0 if regular else "native"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "message"),
+    [
+        ({"features": {"fau": {"import": "."}}}, {}, "feature fau is imported"),
+        ({}, {"faces": "crops"}, "sample test0 has a folder of crops"),
+    ],
+)
+def test_what_has_a_row_per_frame_of_the_video_needs_the_native_rate(
+    tmp_path, changes, row, message
+):
+    rows = [*ROWS[:-1], {**ROWS[-1], **row}]
+    write_sheet(tmp_path / "samples.tsv", rows)
+    config = request_config(tmp_path, {**changes, "timeline": {"rate": 25}})
+    with pytest.raises(RequestError, match=f"timeline.rate is 25 .*{message}.*native"):
+        make_plan(config)
+    make_plan({**config, "timeline": {"rate": "native"}})

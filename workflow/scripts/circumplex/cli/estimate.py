@@ -52,13 +52,13 @@ def _seconds(plan: Plan) -> float:
 
 
 def _report(plan: Plan, seconds: float) -> None:
-    shards, models = len(plan.shards), len(plan.runs)
+    shards, models, trained = len(plan.shards), len(plan.runs), len(plan.trained_runs)
     jobs: Counter[str] = Counter()
     for stage in sample_stages(plan):
         jobs[stage if stage in needs() else "import_features"] += shards
     jobs["pack_features"] = shards * len(plan.features)
-    jobs |= {"train_encoder": models, "predict_frames": models}
-    passes = {"train_encoder": models, "predict_frames": models}
+    jobs |= {"train_encoder": trained, "predict_frames": models}
+    passes = {"train_encoder": trained, "predict_frames": models}
     costs = estimate(seconds, jobs, passes)
     print(f"{len(plan.samples)} samples, {seconds / 3600:.2f} hours of video\n")
     print(f"{'stage':<20}{'jobs':>8}{'CPU hours':>12}{'GPU hours':>12}{'disk GB':>10}")

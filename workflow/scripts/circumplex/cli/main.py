@@ -9,7 +9,7 @@ from circumplex.errors import CircumplexError
 
 COMMANDS: Mapping[str, str] = {
     "sheet": "write the sample sheet from folders of videos, annotations or features",
-    "predict": "predict valence and arousal of new videos with an exported ensemble",
+    "predict": "predict valence and arousal of new videos, with nothing to train",
     "check-submission": "check a submission against the organisers' list",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
     "tune": "measure settings of the deep extractors on this machine and recommend some",
@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
 }
 EPILOG = """\
 examples:
+  circumplex predict my_videos --output predicted
   circumplex sheet videos --videos my_videos --output my.tsv
   circumplex estimate --configfile config/demo.yaml
   circumplex COMMAND --help

@@ -1,15 +1,16 @@
-"""``circumplex predict``: predictions of new videos by an exported ensemble.
+"""``circumplex predict``: valence and arousal of new videos, by a model that is ready for use.
 
 The samples are all videos, of split predict; Snakemake does the rest, as it does for
-``snakemake --config samples=... results=... export=...``.
+``snakemake --configfile config/starter.yaml --config samples=... results=...``.
 """
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from circumplex.cli.cache_folder import check_cache_folder
@@ -17,9 +18,13 @@ from circumplex.cli.checkout import find_checkout
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
 from circumplex.errors import RequestError
+from circumplex.pipeline.exports import DESCRIPTION
 
-EXAMPLE = "circumplex predict my_videos --export results/exports/main --output predicted"
+EXAMPLE = "circumplex predict my_videos --output predicted"
 SHEET = "samples.tsv"
+STARTER = "starter"
+PRESETS = (STARTER, "emotiefflib", "msp-dim", "both")
+"""Models that a file of this name in ``config/`` of the checkout describes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,16 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a video, or a folder of videos with any folders below",
     )
     parser.add_argument(
-        "--export",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="folder of the exported ensemble, which holds ensemble.json",
+        "--model",
+        default=STARTER,
+        metavar="MODEL",
+        help=f"{', '.join(PRESETS)}, or the folder of an exported ensemble "
+        f"(default: {STARTER}; see docs/prediction.md)",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder to write the results into"
     )
-    parser.add_argument("--cores", type=int, default=1, metavar="N", help="CPU cores (default: 1)")
+    parser.add_argument(
+        "--cores",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="CPU cores (default: all)",
+    )
     parser.add_argument("--sound", action="store_true", help="include sound files without picture")
     parser.add_argument(
         "--configfile",
@@ -54,37 +65,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the sheet into the output folder and run Snakemake.
+    """Write the sheet into the output folder, run Snakemake, and name what was written.
 
     Returns:
         Snakemake's exit status.
 
     Raises:
-        RequestError: no export in the folder, or no video.
+        RequestError: no such model, or no video.
     """
-    export: Path = options.export
-    if not (export / "ensemble.json").is_file():
-        raise RequestError(
-            f"{export} holds no ensemble.json: name the folder of an export, such as "
-            "results/exports/main"
-        )
+    presets, export = find_model(options.model)
     output: Path = options.output
     corpus = find_videos(options.videos, sound=options.sound)
     write_sheet(corpus.samples, output / SHEET, force=True)
-    return run_snakemake(export, output, options.cores, options.configfile)
+    places = {"samples": output / SHEET, "results": output, **export}
+    status = run_snakemake(places, options.cores, [*presets, *options.configfile])
+    for line in closing_lines(output, status):
+        print(line)
+    return status
 
 
-def run_snakemake(export: Path, output: Path, cores: int, presets: Sequence[Path]) -> int:
-    """Predict the samples of the sheet in ``output``; returns Snakemake's exit status.
+def find_model(model: str) -> tuple[list[Path], dict[str, Path]]:
+    """Presets, and places in the config, that choose a model.
+
+    Args:
+        model: one of `PRESETS`, or the folder of an exported ensemble.
+
+    Raises:
+        RequestError: it is neither.
+    """
+    if model in PRESETS:
+        return [find_checkout() / "config" / f"{model}.yaml"], {}
+    folder = Path(model)
+    if not (folder / DESCRIPTION).is_file():
+        raise RequestError(
+            f"--model {model}: name {', '.join(PRESETS)}, or the folder of an exported ensemble, "
+            f"such as results/exports/main, which holds {DESCRIPTION}"
+        )
+    return [], {"export": folder}
+
+
+def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path]) -> int:
+    """Predict the samples of the sheet; returns Snakemake's exit status.
 
     Ctrl-C reaches Snakemake too, which ends its jobs; this process waits for it.
+
+    Args:
+        places: files and folders by key of the config.
+        cores: CPU cores.
+        presets: files over ``config.yaml``.
 
     Raises:
         RequestError: Snakemake cannot keep its cache anywhere.
     """
     check_cache_folder()
     checkout = find_checkout()
-    places = {"samples": output / SHEET, "results": output, "export": export}
     command = [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(checkout / "Snakefile")),
@@ -100,3 +134,20 @@ def run_snakemake(export: Path, output: Path, cores: int, presets: Sequence[Path
         signal.signal(signal.SIGINT, handler)
     # Shells report a process that a signal ended in the same way.
     return status if status >= 0 else 128 - status
+
+
+def closing_lines(output: Path, status: int) -> Iterator[str]:
+    """What was written, or where to read what went wrong.
+
+    Args:
+        output: the results folder.
+        status: Snakemake's exit status.
+    """
+    summary = output / "check_failures.txt"
+    if status == 0 and summary.is_file():
+        yield from summary.read_text(encoding="utf-8").splitlines()
+        return
+    named = {"failed": "list_failures.tsv", "report": "report.html", "logs": "logs"}
+    for what, name in named.items():
+        if (output / name).exists():
+            yield f"{f'{what}:':<12}{output / name}"

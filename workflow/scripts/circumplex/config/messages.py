@@ -28,6 +28,11 @@ def describe_errors(model: type[BaseModel], error: ValidationError, place: str) 
     # Items that are refused do not count, so that a list that holds one seems too short as well.
     around_others = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
     problems = [p for p in found if p["type"] != "too_short" or p["loc"] not in around_others]
+    # Of a word or a number, the number's message names both.
+    other_kinds = {one["loc"][:-1] for one in problems if one["type"] != "literal_error"}
+    problems = [
+        p for p in problems if not (_is_literal_kind(p["loc"]) and p["loc"][:-1] in other_kinds)
+    ]
     problems.sort(key=lambda one: len(one["loc"]))
     missing: dict[str, list[str]] = {}
     lines: dict[str, None] = {}
@@ -55,6 +60,11 @@ def describe_errors(model: type[BaseModel], error: ValidationError, place: str) 
             line = _describe(problem, slot, where or TOP)
         lines[line] = None
     return list(lines)
+
+
+def _is_literal_kind(loc: Sequence[str | int]) -> bool:
+    """Whether a place is the word among the kinds of value that a key may have."""
+    return str(loc[-1]).startswith("literal[") if loc else False
 
 
 def _locate(

@@ -4,6 +4,7 @@ Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,10 +19,11 @@ class Threads(Section):
 
 
 class Compute(Section):
-    """Where it is computed; does not change what is computed."""
+    """Where it is computed: makes nothing stale. Threads and GPUs order sums in different ways, so
+    that values may differ in their last digits; bits are promised for one number of threads."""
 
     gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
-    gpus_a_backbone: int = Field(
+    gpus_per_backbone: int = Field(
         1, ge=1, le=64, description="times gpu: GPUs that train a backbone together (torchrun)"
     )
     threads: Threads = defaults_of(Threads)
@@ -39,8 +41,22 @@ class Media(Section):
     )
 
 
+NATIVE: Literal["native"] = "native"
+
+
+class Timeline(Section):
+    """Options of the frames that features, encoders and smoothing count."""
+
+    rate: Literal["native"] | Annotated[float, Field(ge=1, le=240)] = Field(
+        NATIVE,
+        description="native: the video's own frames, as in the paper; or frames per second, each "
+        "taken from the nearest of the video's frames, so that one model and one smoothing window "
+        "fit videos of any rate (our choice)",
+    )
+
+
 class NoValidFace(StrEnum):
-    """What becomes of a sample without any valid face.
+    """What becomes of a sample with too few valid faces, or none.
 
     `FAIL`: it fails; `ZEROS`: its visual features are absent.
     """
@@ -54,8 +70,8 @@ class Fill(Section):
 
     no_valid_face: Lax[NoValidFace] = Field(
         NoValidFace.FAIL,
-        description="a sample without any valid face: fail, or zeros: its visual features are "
-        "absent",
+        description="a sample with valid faces in less than faces.min_valid_share of its frames: "
+        "fail, or zeros: its visual features are absent",
     )
 
 

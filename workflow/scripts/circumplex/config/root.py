@@ -9,12 +9,28 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
-from circumplex.config.experiments import Ensemble, Experiment, Submission, Table, TableName
+from circumplex.config.experiments import (
+    Ensemble,
+    Experiment,
+    PretrainedModel,
+    Submission,
+    Table,
+    TableName,
+)
 from circumplex.config.faces import FaceOptions
 from circumplex.config.feature_options import ImportedFeature
 from circumplex.config.features import FEATURES, options_of
 from circumplex.config.model_sections import Encoders
-from circumplex.config.preparation import Compute, Fill, Folds, Labels, Media, Packs
+from circumplex.config.outputs import Outputs
+from circumplex.config.preparation import (
+    Compute,
+    Fill,
+    Folds,
+    Labels,
+    Media,
+    Packs,
+    Timeline,
+)
 from circumplex.config.recipes import Recipe
 from circumplex.config.search import Search
 from circumplex.config.section import Name, Section, Text, Unique, defaults_of
@@ -79,6 +95,7 @@ class Config(Section):
     )
     compute: Compute = defaults_of(Compute)
     media: Media = defaults_of(Media)
+    timeline: Timeline = defaults_of(Timeline)
     faces: FaceOptions = defaults_of(FaceOptions)
     fill: Fill = defaults_of(Fill)
     labels: Labels = defaults_of(Labels)
@@ -91,6 +108,11 @@ class Config(Section):
     experiments: dict[Name, Experiment] = Field(
         {}, description="models to train by name; only those that are asked for are trained"
     )
+    pretrained: dict[Name, PretrainedModel] = Field(
+        {},
+        description="models that need no training here by name, which ensembles and tables may "
+        "name beside experiments",
+    )
     ensembles: dict[Name, Ensemble] = Field(
         {}, description="combined predictions by name, members apart for each target"
     )
@@ -102,6 +124,7 @@ class Config(Section):
     )
     search: Search | None = Field(None, description="a search of hyperparameters")
     smoothing: Smoothing = defaults_of(Smoothing)
+    outputs: Outputs = defaults_of(Outputs)
 
 
 @cache

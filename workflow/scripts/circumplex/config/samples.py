@@ -63,6 +63,18 @@ class SheetRow(Section):
     annotation_format: str = Field(
         "affwild2", description="layout of the annotation, by name (docs/samples.md)"
     )
+    video_stream: Lax[int] | None = Field(
+        None,
+        ge=0,
+        description="which picture of a file with several: its number among the video streams, "
+        "from 0, as in ffmpeg's v:0; by default the one that ffmpeg takes",
+    )
+    audio_stream: Lax[int] | None = Field(
+        None,
+        ge=0,
+        description="which sound of a file with several: its number among the audio streams, from "
+        "0, as in ffmpeg's a:0; by default the one that ffmpeg takes",
+    )
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,8 @@ class Sample:
         split: part of the data.
         group: never split over folds; by default the video's file name, else the sample's.
         annotation_format: layout of the annotation.
+        video_stream: place among the file's video streams, or none: then the file's default.
+        audio_stream: likewise, of the sound.
     """
 
     sample: str
@@ -90,6 +104,8 @@ class Sample:
     split: Split
     group: str
     annotation_format: str = "affwild2"
+    video_stream: int | None = None
+    audio_stream: int | None = None
 
 
 def read_samples(sheet: Path) -> list[Sample]:
@@ -156,6 +172,8 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         split=cells.split,
         group=cells.group or Path(cells.video or cells.sample).name,
         annotation_format=cells.annotation_format,
+        video_stream=cells.video_stream,
+        audio_stream=cells.audio_stream,
     )
 
 

@@ -9,8 +9,8 @@ networks run on batches in channels-last order.
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from circumplex.faces.detector import UNTRACKED, FaceDetector, Faces
 from circumplex.faces.similarity import crop_face
 from circumplex.faces.subjects import Subject, Tracker
 from circumplex.faces.table import DETECTION, face_schema
-from circumplex.io.parquet import TableWriter, frame_schema, iter_batches
+from circumplex.io.parquet import TableWriter, frame_schema, iter_batches, read_columns
 from circumplex.io.prefetch import prefetch
+from circumplex.media.resampling import read_sources
 from circumplex.media.video import FailedFrame, VideoFrame, iter_timeline
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ def align_faces(
     subject: Subject,
     metadata: Mapping[str, Any],
     detector: FaceDetector,
+    timeline: Path | None = None,
+    number: int | None = None,
 ) -> None:
     """Write the table of faces (`circumplex.faces.table`) of a video.
 
@@ -55,6 +58,8 @@ def align_faces(
         subject: which person of the video is the subject.
         metadata: how the table is made.
         detector: face detector with the same options.
+        timeline: the sample's regular timeline; by default all frames are read.
+        number: place among the video streams, if the sheet names one.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
@@ -71,7 +76,7 @@ def align_faces(
             pa.field("crops", pa.list_(pa.binary())),
         ]
         with TableWriter(spool, frame_schema(*columns), {}) as writer:
-            for row in _detect(iter_timeline(video), options, tracker, detector):
+            for row in _detect(_read_frames(video, timeline, number), options, tracker, detector):
                 writer.write(
                     frame=[row.frame],
                     time_s=[row.time_s],
@@ -81,6 +86,42 @@ def align_faces(
                     crops=[row.crops],
                 )
         _write_subject(spool, output, tracker.choose(), metadata)
+
+
+def _read_frames(
+    video: Path, timeline: Path | None, number: int | None
+) -> Iterator[VideoFrame | FailedFrame]:
+    """Frames of the video, or those that its regular timeline takes."""
+    source = None if timeline is None else read_sources(timeline)
+    if timeline is None or source is None:
+        return iter_timeline(video, number)
+    (time_s,) = read_columns(timeline, ["time_s"])
+    return select_frames(iter_timeline(video, number), source, time_s)
+
+
+def select_frames(
+    frames: Iterable[VideoFrame | FailedFrame],
+    source: NDArray[np.int32],
+    time_s: NDArray[np.floating],
+) -> Iterator[VideoFrame | FailedFrame]:
+    """Yield the frames of a regular timeline, numbered and timed as it has them.
+
+    Args:
+        frames: frames of the video, in order.
+        source: (n,) number of the video's frame for each row, not decreasing.
+        time_s: (n,) time of each row in seconds.
+
+    Raises:
+        ValueError: the video has fewer frames than the timeline takes.
+    """
+    row = 0
+    for frame in frames:
+        while row < len(source) and source[row] == frame.frame:
+            yield replace(frame, frame=row, time_s=float(time_s[row]))
+            row += 1
+        if row == len(source):
+            return
+    raise ValueError(f"the timeline takes frame {source[row]}, which the video lacks")
 
 
 def _write_subject(

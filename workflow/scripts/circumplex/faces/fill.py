@@ -1,6 +1,7 @@
 """Fill frames without a valid face with the face of the nearest valid frame."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,23 @@ from circumplex.io.parquet import TableWriter, frame_schema, read_columns
 
 
 class NoValid(StrEnum):
-    """Handling of a sample without any valid face: it fails, or the modality is absent."""
+    """Handling of a sample with too few valid faces: it fails, or the modality is absent."""
 
     FAIL = "fail"
     ZEROS = "zeros"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which samples have faces enough.
+
+    Attributes:
+        no_valid: handling of those that have not.
+        min_share: least share of frames with a valid face; one frame is needed in any case.
+    """
+
+    no_valid: NoValid
+    min_share: float = 0.0
 
 
 def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -39,9 +53,7 @@ def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(nearest, np.int64)
 
 
-def fill_frames(
-    faces: Path, output: Path, *, no_valid: NoValid, metadata: Mapping[str, Any]
-) -> None:
+def fill_frames(faces: Path, output: Path, rule: Rule, metadata: Mapping[str, Any]) -> None:
     """Write ``source_frame`` for each frame: the frame whose face it uses.
 
     Paper: "A frame without a valid face takes the nearest valid frame".
@@ -49,20 +61,28 @@ def fill_frames(
     Args:
         faces: table of faces, with ``frame``, ``time_s`` and ``valid``.
         output: table to write.
-        no_valid: handling of a sample without any valid face.
+        rule: which samples have faces enough.
         metadata: how the table is made.
 
     Raises:
-        SampleError: no frame has a valid face, and ``no_valid`` is `NoValid.FAIL`.
-        ModalityAbsent: no frame has a valid face, and ``no_valid`` is `NoValid.ZEROS`. Zeros that
-            are not marked as absent would become extreme features after standardisation.
+        SampleError: too few frames have a valid face, and the rule says `NoValid.FAIL`.
+        ModalityAbsent: too few frames have a valid face, and the rule says `NoValid.ZEROS`. Zeros
+            that are not marked as absent would become extreme features after standardisation.
     """
     frame, time_s, valid = read_columns(faces, ["frame", "time_s", "valid"])
-    if not valid.any():
-        if no_valid is NoValid.ZEROS:
-            raise ModalityAbsent("no frame with a valid face")
+    count = int(np.count_nonzero(valid))
+    if count == 0 or count < rule.min_share * len(valid):
+        found = (
+            f"a valid face in only {count} of {len(valid)} frames, less than "
+            f"faces.min_valid_share, {rule.min_share:g}"
+            if count
+            else "no frame with a valid face"
+        )
+        if rule.no_valid is NoValid.ZEROS:
+            raise ModalityAbsent(found)
+        lower = "faces.min_valid_share, " if count else ""
         raise SampleError(
-            "no frame with a valid face: look at the video, lower faces.min_probability or "
+            f"{found}: look at the video, lower {lower}faces.min_probability or "
             "faces.min_face_size, or set fill.no_valid_face to zeros"
         )
     schema = frame_schema(pa.field("source_frame", pa.int32(), nullable=False))

@@ -11,7 +11,12 @@ from typing import Any
 
 from circumplex.annotations import formats
 from circumplex.config.catalogue import published_weights
-from circumplex.config.experiments import Strategy, SubmissionFormat
+from circumplex.config.experiments import (
+    PRETRAINED,
+    PretrainedModel,
+    Strategy,
+    SubmissionFormat,
+)
 from circumplex.config.features import FEATURES
 from circumplex.config.names import look_alikes, spell_out
 from circumplex.config.root import read_config
@@ -48,9 +53,11 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     plan = Plan(values, tuple(row for row in rows if row.sample not in excluded))
     _check_paths(plan)
     _check_names(plan)
+    _check_pretrained(plan)
     plan.backbones.check()
     _check_annotations(plan)
     _check_imports(plan)
+    _check_rate(plan)
     _check_strategies(plan)
     _check_training(plan)
     _check_search(plan)
@@ -89,9 +96,14 @@ def warn_of_look_alikes(names: Iterable[str]) -> None:
 def _check_names(plan: Plan) -> None:
     if plan.export is not None:
         return
-    experiments = plan.config.get("experiments", {})
+    experiments = plan.declared_experiments
     for name, experiment in experiments.items():
-        _known(experiment["features"], plan.config["features"], f"experiment {name}: feature")
+        kind = "pretrained" if name in plan.config["pretrained"] else "experiment"
+        _known(experiment["features"], plan.config["features"], f"{kind} {name}: feature")
+    for name in plan.config["pretrained"].keys() & plan.config["experiments"].keys():
+        raise RequestError(
+            f"config: {name!r} names an experiment and a pretrained model: rename one of them"
+        )
     _known(plan.searched_features, plan.config["features"], "search: feature")
     for name, ensemble in plan.ensembles.items():
         for target in TARGETS:
@@ -113,15 +125,44 @@ def _check_names(plan: Plan) -> None:
             _check_weights(f"features.{name}.{key}", options.get(key, ""))
 
 
+def _check_pretrained(plan: Plan) -> None:
+    """Check the pretrained models in use: an export's may be a stranger's."""
+    for name in filter(plan.is_pretrained, plan.experiments):
+        experiment = plan.experiments[name]
+        try:
+            (feature,) = experiment["features"]
+            model = PretrainedModel.read(
+                {"feature": feature, **experiment["readout"], "source": experiment["source"]},
+                f"experiments.{name}",
+                "config" if plan.export is None else "export",
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RequestError(f"export: pretrained {name} is altered: {error}") from error
+        columns = dict.fromkeys(plan.columns(feature))
+        if not columns:
+            raise RequestError(
+                f"config: pretrained {name}: the values of feature {feature} have no names; read "
+                "a feature whose values have names"
+            )
+        for target in TARGETS:
+            readout = getattr(model, target)
+            _known([*readout.coefficients], columns, f"pretrained {name}: {target}: value")
+
+
 def _check_method(plan: Plan, ensemble: str) -> None:
     method = plan.ensembles[ensemble].get("method", MEAN)
-    members = plan.all_members(ensemble)
-    strategies = {plan.experiments[run.experiment]["strategy"] for run in members}
-    allowed = set(Strategy)
+    strategies = plan.strategies(ensemble) - {PRETRAINED}
+    allowed: set[str] = set(Strategy)
     if method == "ccc_weighted":
         allowed = {Strategy.OFFICIAL, Strategy.KFOLD}
     elif method == "stacked_ridge":
         allowed = {Strategy.KFOLD}
+        for target in TARGETS:
+            if all(plan.is_pretrained(run.experiment) for run in plan.members(ensemble, target)):
+                raise RequestError(
+                    f"config: ensemble {ensemble}: method {method} is fitted fold by fold, but "
+                    f"{target} has pretrained models alone; use mean or ccc_weighted"
+                )
     if strategies - allowed:
         raise RequestError(
             f"config: ensemble {ensemble}: method {method} is fitted on predictions of samples "
@@ -160,6 +201,24 @@ def _check_imports(plan: Plan) -> None:
         raise RequestError(
             f"sample {without_video[0]} has no video in the sheet, others have one: "
             "give all or none, so that all have their frames from the same source"
+        )
+
+
+def _check_rate(plan: Plan) -> None:
+    """Refuse what has a row per frame of the video where features have a rate of their own."""
+    if plan.rate is None:
+        return
+    imported = [feature.name for feature in plan.features if feature.imported]
+    given = [sample.sample for sample in plan.samples if sample.faces is not None]
+    problem = ""
+    if imported:
+        problem = f"feature {imported[0]} is imported"
+    elif given:
+        problem = f"sample {given[0]} has a folder of crops"
+    if problem:
+        raise RequestError(
+            f"timeline.rate is {plan.rate:g} frames per second, but {problem}, which has a row per "
+            "frame of the video: set timeline.rate to native, or have it extracted here"
         )
 
 
@@ -225,9 +284,11 @@ def _check_tables(plan: Plan, experiments: Mapping[str, Any]) -> None:
 
 
 def _check_strategies(plan: Plan) -> None:
-    if plan.export is not None or not plan.experiments:
+    if plan.export is not None:
         return
-    strategies = {e["strategy"] for e in plan.experiments.values()}
+    strategies = {e["strategy"] for e in plan.experiments.values()} - {PRETRAINED}
+    if not strategies:
+        return
     training = plan.in_split(Split.TRAIN)
     validation = plan.in_split(Split.VAL)
     if not training:
@@ -252,7 +313,7 @@ def _check_training(plan: Plan) -> None:
     """Check what the training itself refuses, before days of extraction."""
     if plan.export is not None:
         return
-    for name in plan.experiments:
+    for name in (name for name in plan.experiments if not plan.is_pretrained(name)):
         TrainingSpec.read(plan.training_values(name), f"experiments.{name}")
 
 

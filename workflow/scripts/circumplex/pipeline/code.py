@@ -27,6 +27,7 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
     "facenet_pytorch": "facenet-pytorch",
     "numpy": "numpy",
     "optuna": "optuna",
+    "onnxruntime": "onnxruntime",
     "opensmile": "opensmile",
     "pyarrow": "pyarrow",
     "scipy": "scipy",
@@ -39,7 +40,7 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
 """Packages whose version may change a number, by import name; a progress bar's may not."""
 PLUMBING = (
     *("errors", "config", "pipeline", "cli"),
-    *("io.atomic", "io.digests", "io.markdown"),
+    *("io.atomic", "io.digests", "io.files", "io.markdown", "io.memory"),
 )
 """Modules and packages of ours that change no number; a walk of imports does not enter them."""
 COUNTED = frozenset({"config.densenet_blocks"})

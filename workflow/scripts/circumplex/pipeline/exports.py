@@ -29,7 +29,7 @@ MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
         *("min_face_size", "min_probability", "thresholds", "factor", "detect_every"),
         *("crop_format", "jpeg_quality"),
     ),
-    "fill_frames": ("no_valid_face",),
+    "fill_frames": ("no_valid_face", "min_valid_share"),
     EXTRACTION: ("batch_size", "precision", "compile", "channels_last"),
 }
 """Options by stage that may differ under ``export``: they decide which faces are found, how crops
@@ -86,18 +86,12 @@ def read_export(folder: Path) -> dict[str, Any]:
             "name a folder that the rule export_ensemble wrote"
         )
     source = f"export {folder}: {DESCRIPTION} is altered"
-    described = ExportedEnsemble.read(
-        without_nulls(_read_json(path, source), source), source=source
-    )
-    try:
-        described.check()
-    except RequestError as error:
-        raise RequestError(f"{source}: {error}") from error
+    described = ExportedEnsemble.read_file(without_nulls(_read_json(path, source), source), source)
     for run, sha256 in described.models.items():
         model = folder / f"{run}.pt"
         if not model.is_file() or file_digest(model) != sha256:
             raise RequestError(f"export {folder}: model {model} is missing or altered")
-    return described.members_alone().plain()
+    return described.members_alone()
 
 
 def _read_json(path: Path, source: str) -> dict[str, Any]:

@@ -27,8 +27,11 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "predict_frames": {"predictions": "{stage}/{unit}.parquet"},
     "smooth_predictions": {"predictions": "{stage}/{unit}.parquet"},
     "ensemble_predictions": {"predictions": "{stage}/{unit}.parquet"},
+    "restore_frames": {"predictions": "{stage}/{unit}.parquet"},
     "export_ensemble": {"description": "exports/{unit}/ensemble.json"},
     "write_submission": {"manifest": "{stage}/{unit}.json"},
+    "write_predictions": {"manifest": "write_predictions.json", "summary": "summary.csv"},
+    "make_player": {"manifest": "make_player.json", "page": "player.html"},
     "evaluate": {
         "table": "evaluate/ccc.parquet",
         "csv": "evaluate/ccc.csv",
@@ -148,9 +151,12 @@ class Graph:
 
     def _of_shard(self, stage: str, shard: str) -> Mapping[str, Sequence[Source]]:
         found: dict[str, Sequence[Source]] = {}
-        for name in self._builder.stages[stage].follows:
+        described = self._builder.stages[stage]
+        plan = self._plan
+        timeline = plan.native_timeline if described.reads_native else plan.timeline
+        for name in described.follows:
             # Samples without video have their timeline from an imported feature.
-            actual = self._plan.timeline if name == "extract_frames" else name
+            actual = timeline if name == "extract_frames" else name
             if actual in self._builder.stages:
                 found[name] = [Source(actual, shard)]
         feature = stage.removeprefix("extract_")
@@ -188,9 +194,9 @@ class Graph:
 
     def _predict_frames(self, path: str) -> Mapping[str, Sequence[Source]]:
         experiment = self._plan.experiments[path.split("/")[0]]
-        exported = self._plan.export is not None
+        trained = path in {run.path for run in self._plan.trained_runs}
         return {
-            "model": [] if exported else [Source("train_encoder", path, "index")],
+            "model": [Source("train_encoder", path, "index")] if trained else [],
             "packs": self._packs(experiment["features"]),
             "extract_frames": self.indexes(self._plan.timeline),
         }
@@ -212,6 +218,16 @@ class Graph:
         fits = self._plan.fits(name)
         return {**members, "read_labels": self.indexes("read_labels") if fits else []}
 
+    def _restore_frames(self, name: str) -> Mapping[str, Sequence[Source]]:
+        return {
+            "predictions": [Source("ensemble_predictions", name)],
+            "extract_frames": self.indexes(self._plan.native_timeline),
+        }
+
+    def _restored(self, ensemble: str) -> Source:
+        """Predictions of an ensemble with a row per frame of the video."""
+        return Source(self._plan.predictions, ensemble)
+
     def _export_ensemble(self, name: str) -> Mapping[str, Sequence[Source]]:
         plan = self._plan
         runs = plan.all_members(name)
@@ -219,7 +235,11 @@ class Graph:
         used = {f for run in runs for f in plan.experiments[run.experiment]["features"]}
         recipes = [plan.backbones.trained[f] for f in sorted(used & plan.backbones.trained.keys())]
         return {
-            "models": [Source("train_encoder", path, "index") for path in paths],
+            "models": [
+                Source("train_encoder", run.path, "index")
+                for run in runs
+                if not plan.is_pretrained(run.experiment)
+            ],
             "smoothed": self._smoothed(paths) if plan.window_search else [],
             "fitted": [Source("ensemble_predictions", name)] if plan.fits(name) else [],
             "weights": [Source("train_backbone", recipe, "weights") for recipe in recipes],
@@ -227,7 +247,7 @@ class Graph:
 
     def _write_submission(self, name: str) -> Mapping[str, Sequence[Source]]:
         ensemble = self._plan.submissions[name]["ensemble"]
-        return {"predictions": [Source("ensemble_predictions", ensemble)]}
+        return {"predictions": [self._restored(ensemble)]}
 
     def _evaluate(self, _: str) -> Mapping[str, Sequence[Source]]:
         return {
@@ -238,9 +258,7 @@ class Graph:
 
     def models(self) -> list[Source]:
         """Indexes of the models that the run trains."""
-        if self._plan.export is not None:
-            return []
-        return [Source("train_encoder", run.path, "index") for run in self._plan.runs]
+        return [Source("train_encoder", run.path, "index") for run in self._plan.trained_runs]
 
     def submissions(self) -> list[Source]:
         """Manifests of the run's submissions."""
@@ -248,10 +266,9 @@ class Graph:
 
     def _make_table(self, name: str) -> Mapping[str, Sequence[Source]]:
         trace = self._builder.table(name).trace
-        exported = self._plan.export is not None
-        trained = [] if exported else trace["models"]
+        trained = [run.path for run in self._plan.trained_runs if run.path in trace["models"]]
         return {
-            "models": [Source("train_encoder", run, "index") for run in trained],
+            "models": [Source("train_encoder", path, "index") for path in trained],
             "smoothed": self._smoothed(trace["models"]),
             "ensembles": [Source("ensemble_predictions", name) for name in trace["ensembles"]],
             "read_labels": self.indexes("read_labels"),
@@ -273,24 +290,54 @@ class Graph:
 
     def _make_report(self, _: str) -> Mapping[str, Sequence[Source]]:
         plan = self._plan
-        runs = [] if plan.export is not None else plan.runs
         return {
             "indexes": self.sample_indexes(),
             "failures": [Source("list_failures")],
             "ccc": [Source("evaluate", "", "table")],
             "ensembles": [Source("ensemble_predictions", name) for name in plan.ensembles],
-            "epochs": [Source("train_encoder", run.path, "epochs") for run in runs],
+            "epochs": [Source("train_encoder", run.path, "epochs") for run in plan.trained_runs],
             "submissions": self.submissions(),
             "backbones": [Source("train_backbone", r, "card") for r in plan.trained_recipes],
         }
 
     def _check_failures(self, _: str) -> Mapping[str, Sequence[Source]]:
+        shown = bool(self._plan.shown)
         return {
             "failures": [Source("list_failures")],
             "report": [Source("make_report", "", "page")],
+            "predictions": [Source("ensemble_predictions", name) for name in self._plan.ensembles],
             "ccc": [Source("evaluate", "", "markdown")],
             "submissions": self.submissions(),
+            "summary": [Source("write_predictions", "", "summary")] if shown else [],
+            "player": [Source("make_player", "", "page")] if shown else [],
         }
+
+    def _make_proxy(self, shard: str) -> Mapping[str, Sequence[Source]]:
+        return {"extract_frames": [Source("extract_frames", shard)]}
+
+    def _write_predictions(self, _: str) -> Mapping[str, Sequence[Source]]:
+        plan = self._plan
+        runs = dict.fromkeys(run for name in plan.ensembles for run in plan.all_members(name))
+        return {
+            "ensembles": [self._restored(name) for name in plan.ensembles],
+            "members": self._smoothed(run.path for run in runs),
+            "align_faces": self._of_shown("align_faces"),
+            "fill_frames": self._of_shown("fill_frames"),
+            "failures": [Source("list_failures")],
+        }
+
+    def _make_player(self, _: str) -> Mapping[str, Sequence[Source]]:
+        proxies = self._plan.proxies is not None
+        return {
+            **self._write_predictions(""),
+            "extract_frames": self._of_shown(self._plan.timeline),
+            "make_proxy": self._of_shown("make_proxy") if proxies else [],
+        }
+
+    def _of_shown(self, stage: str) -> list[Source]:
+        """Indexes of a stage of the shards with samples that are shown, if the run has it."""
+        known = stage in self._builder.stages or stage == "make_proxy"
+        return [Source(stage, shard) for shard in self._plan.shown_shards] if known else []
 
     def _train_backbone(self, recipe: str) -> Mapping[str, Sequence[Source]]:
         sets = self._plan.backbones.recipes[recipe].sets

@@ -21,15 +21,16 @@ def trained(trace: Mapping[str, Any], indexes: Iterable[str]) -> dict[str, Any]:
 
     Args:
         trace: ``models``, ``ensembles`` and ``features`` of the plan.
-        indexes: one for each model, in the trace's order; none where all models are an export's,
-            whose checkpoints the trace names already.
+        indexes: one for each model that the run trained; of the others, an export's and those that
+            are pretrained, the trace says all.
     """
     found = dict(trace)
     entries = [entry for path in indexes for entry in read_index(Path(path)).items()]
     if entries:
         checkpoints = {run: {"file": entry.file, "sha256": entry.sha256} for run, entry in entries}
         found["models"] = {
-            run: {**model, "checkpoint": checkpoints[run]} for run, model in trace["models"].items()
+            run: {**model, "checkpoint": checkpoints[run]} if run in checkpoints else model
+            for run, model in trace["models"].items()
         }
     return found
 

@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from circumplex.config.catalogue import Published, published_weights
-from circumplex.config.experiments import Strategy
+from circumplex.config.catalogue import Published, published_weights, weights_folder
+from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
+from circumplex.config.outputs import MANY_VIDEOS, ProxyChoice
+from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Sample, Split, shard_of
 from circumplex.config.search import rounds
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
@@ -30,7 +32,7 @@ CACHE_VARIABLE = "CIRCUMPLEX_WEIGHTS"
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: an experiment on one fold with one seed."""
+    """One model: an experiment on one fold with one seed; a pretrained model has seed 0."""
 
     experiment: str
     fold: str
@@ -89,7 +91,11 @@ class Plan:
         if recipe := recipe_of(choice):
             return self.backbones.checkpoint(recipe)
         entry = self.published(choice)
-        return Path(choice) if entry is None else self.weights_cache / entry.path
+        return Path(choice) if entry is None else self.folder_of(entry) / entry.path
+
+    def folder_of(self, entry: Published) -> Path:
+        """Folder that holds an entry of the catalogue: an installed package's, or the cache."""
+        return weights_folder(entry, self.weights_cache)
 
     def published(self, choice: str) -> Published | None:
         """The catalogue's entry of a choice of weights, if it is one."""
@@ -112,14 +118,43 @@ class Plan:
 
     @cached_property
     def experiments(self) -> dict[str, dict[str, Any]]:
-        """Experiments that an ensemble or a table asks for."""
+        """Experiments, and pretrained models as such, that an ensemble or a table asks for.
+
+        A pretrained model has `PRETRAINED` for its strategy, and its ``readout`` by target.
+        """
         if self.export is not None:
             return dict(self.export["experiments"])
         wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
         rows = [row for table in self.tables.values() for row in table["rows"]]
         wanted |= {row["experiment"] for row in rows if "experiment" in row}
-        declared = self.config.get("experiments", {})
+        declared = self.declared_experiments
         return {name: declared[name] for name in declared if name in wanted}
+
+    @cached_property
+    def declared_experiments(self) -> dict[str, dict[str, Any]]:
+        """Experiments and pretrained models of the config, asked for or not."""
+        pretrained = {
+            name: {
+                "features": [spec["feature"]],
+                "strategy": PRETRAINED,
+                "seeds": [0],
+                "readout": {target: spec[target] for target in TARGETS},
+                "source": spec["source"],
+            }
+            for name, spec in self.config["pretrained"].items()
+        }
+        return {**self.config["experiments"], **pretrained}
+
+    def is_pretrained(self, experiment: str) -> bool:
+        """Whether an experiment is a pretrained model."""
+        return bool(self.experiments[experiment]["strategy"] == PRETRAINED)
+
+    @property
+    def trained_runs(self) -> list["Run"]:
+        """Models that this run trains."""
+        if self.export is not None:
+            return []
+        return [run for run in self.runs if not self.is_pretrained(run.experiment)]
 
     @cached_property
     def ensembles(self) -> dict[str, dict[str, Any]]:
@@ -156,6 +191,29 @@ class Plan:
         images = None not in self.lists.get(name, {"": None}).values()
         default = "list" if images and spec["format"] == "abaw6" else "video"
         return str(spec.get("rows", default))
+
+    @cached_property
+    def shown(self) -> list[Sample]:
+        """Samples that get CSV files and player pages; under an export, all."""
+        if not self.ensembles:
+            return []
+        if self.export is not None:
+            return list(self.samples)
+        return self.in_split(*map(Split, self.config["outputs"]["splits"]))
+
+    @property
+    def shown_shards(self) -> list[str]:
+        """Shards that hold samples that are shown."""
+        return sorted({shard_of(sample.sample, self.config["shards"]) for sample in self.shown})
+
+    @property
+    def proxies(self) -> ProxyChoice | None:
+        """Which samples that are shown get a proxy: `NEEDED` or `ALWAYS`; None for none."""
+        choice = ProxyChoice(self.config["outputs"]["proxy"])
+        if choice is ProxyChoice.AUTO and len(self.shown) <= MANY_VIDEOS:
+            choice = ProxyChoice.NEEDED
+        made = choice in (ProxyChoice.NEEDED, ProxyChoice.ALWAYS)
+        return choice if made and self.timeline == "extract_frames" else None
 
     @cached_property
     def still_sets(self) -> dict[str, dict[str, Any]]:
@@ -218,8 +276,36 @@ class Plan:
         modality = known.modality if known else Modality(options["modality"])
         return Feature(name, modality, dimension, framing=None, imported=True)
 
+    def columns(self, feature: str) -> list[str]:
+        """Names of a feature's values; empty where they have none."""
+        known = FEATURES.get(feature)
+        options = self.config["features"][feature]
+        if known is None or "import" in options:
+            return []
+        return list(known.columns or options.get("columns", ()))
+
+    @property
+    def rate(self) -> float | None:
+        """Frames per second of the timeline; None for the videos' own frames.
+
+        An exported ensemble brings the rate that it was trained at.
+        """
+        source = self.config if self.export is None else self.export
+        rate = source.get("timeline", {"rate": NATIVE})["rate"]
+        return None if rate == NATIVE else float(rate)
+
     @property
     def timeline(self) -> str:
+        """The stage whose frames features, encoders and smoothing count."""
+        return self.native_timeline if self.rate is None else "resample_timeline"
+
+    @property
+    def predictions(self) -> str:
+        """The stage whose predictions have a row per frame of the video."""
+        return "ensemble_predictions" if self.rate is None else "restore_frames"
+
+    @property
+    def native_timeline(self) -> str:
         """The stage that makes the timeline: of the videos, or of imported features without any."""
         with_video = any(sample.video is not None for sample in self.samples)
         return "extract_frames" if with_video else "import_frames"
@@ -231,6 +317,8 @@ class Plan:
 
     def folds(self, experiment: str) -> list[str]:
         """Names of an experiment's folds."""
+        if self.is_pretrained(experiment):
+            return [PRETRAINED]
         match Strategy(self.experiments[experiment]["strategy"]):
             case Strategy.OFFICIAL:
                 return ["official"]
@@ -271,7 +359,7 @@ class Plan:
 
     @cached_property
     def runs(self) -> list[Run]:
-        """Every model to train."""
+        """Every model."""
         return [
             Run(name, fold, seed)
             for name, experiment in self.experiments.items()
@@ -293,6 +381,12 @@ class Plan:
         """Models of an ensemble for either target, each once."""
         return list(dict.fromkeys(r for target in TARGETS for r in self.members(ensemble, target)))
 
+    def strategies(self, ensemble: str) -> set[str]:
+        """How an ensemble's models are trained; `PRETRAINED` among them if all of them are."""
+        found = {self.experiments[r.experiment]["strategy"] for r in self.all_members(ensemble)}
+        # A pretrained model has seen no sample of the sheet: the others decide what is held out.
+        return found - {PRETRAINED} or found
+
     def replicates(self, row: Mapping[str, Any]) -> list[list[tuple[str, str, str]]]:
         """What a row of a table is the mean over: seed by seed, (kind, name, held-out split) each.
 
@@ -300,7 +394,7 @@ class Plan:
         """
         if "experiment" in row:
             wanted = [f"fold{row['fold']}"] if "fold" in row else self.folds(row["experiment"])
-            held_out = {"official": "val", "mix": ""}
+            held_out = {"official": "val", "mix": "", PRETRAINED: "val"}
             return [
                 [
                     ("model", Run(row["experiment"], fold, seed).path, held_out.get(fold, fold))
@@ -316,8 +410,7 @@ class Plan:
 
     def _held_out(self, ensemble: str) -> str:
         """The split on which an ensemble is scored beside the test set; empty if there is none."""
-        members = self.all_members(ensemble)
-        strategies = {self.experiments[run.experiment]["strategy"] for run in members}
+        strategies = self.strategies(ensemble)
         if Strategy.TRAIN_VAL_MIX in strategies:
             return ""
         return "out of fold" if strategies == {Strategy.KFOLD} else "val"

@@ -31,6 +31,8 @@ MARKER = "request_changed"
 FORMAT = 1
 """Raised when records say other things than before: results are compared anew then."""
 INDEX = "index"
+WITH_MANIFEST = ("write_submission", "write_predictions", "make_player")
+"""Stages whose first output lists files that no rule declares."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ def write_record(
         },
     }
     write_json(record_file(results, job.stage, job.unit), record)
+
+
+def remove_record(results: Path, job: Job) -> None:
+    """Have a job run again at the next start."""
+    record_file(results, job.stage, job.unit).unlink(missing_ok=True)
 
 
 def content_digest(path: str, file: Path) -> str:
@@ -206,7 +213,7 @@ class Records:
         for path in job.outputs:
             if Path(path).parts[0] == INDEX:
                 damaged += damaged_samples(self._results, job.stage, self._results / path)
-        if job.stage == "write_submission":
+        if job.stage in WITH_MANIFEST:
             damaged += altered_files(self._results, self._results / job.outputs[0])
         if damaged:
             names = ", ".join(damaged)
@@ -215,9 +222,20 @@ class Records:
 
 
 def altered_files(results: Path, manifest: Path) -> list[str]:
-    """Files of a submission that are not those that its manifest names."""
-    submission = read_json(manifest)
-    folder = results / submission["folder"]
-    there = {path.name: file_digest(path) for path in folder.glob("*") if path.is_file()}
-    names = there.keys() | submission["files"].keys()
-    return sorted(name for name in names if there.get(name) != submission["files"].get(name))
+    """Files of a folder that are not those that its manifest names.
+
+    Large files are known by their size alone: they are copies of what the store checks.
+    """
+    listed = read_json(manifest)
+    folder = results / listed["folder"]
+    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    known = listed["files"] | listed.get("large_files", {})
+    return sorted(
+        name
+        for name in there.keys() | known.keys()
+        if name not in there or name not in known or _state(there[name], known[name]) != known[name]
+    )
+
+
+def _state(path: Path, known: str | int) -> str | int:
+    return path.stat().st_size if isinstance(known, int) else file_digest(path)

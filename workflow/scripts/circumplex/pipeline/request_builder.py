@@ -3,6 +3,7 @@
 Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from circumplex.config.catalogue import SIZES
 from circumplex.config.features import Feature
+from circumplex.config.outputs import ProxyChoice
+from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Split
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
@@ -19,6 +22,7 @@ from circumplex.pipeline.checks import warn_of_look_alikes
 from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
+from circumplex.pipeline.model_cards import model_card, model_cards
 from circumplex.pipeline.plan import MEAN, Plan, Run
 from circumplex.pipeline.stages import (
     NAMED_MODULES,
@@ -37,6 +41,10 @@ CODE_CACHE = ".code.json"
 LIBRARY = Path(__file__).parent.parent
 TABLE_TEMPLATE = LIBRARY / "evaluation" / "table.html.j2"
 REPORT_TEMPLATES = LIBRARY / "report" / "templates"
+PLAYER_SOURCES = LIBRARY / "report" / "player"
+PAGE_SUFFIXES = (".j2", ".css", ".js")
+PLAYER = "player"
+"""Folder of the player pages, below the results folder."""
 ALPHA = 0.01
 """Ridge penalty of stacking, in the unit of the predictions' variance (our choice)."""
 MAX_DIFFERENCE = 30
@@ -125,19 +133,27 @@ class RequestBuilder:
         """Options that change a stage's results; weights are given by content, not by path."""
         if stage.name == "import_frames":
             return {"fps": self.plan.config["media"]["audio_only_fps"]}
+        if stage.name == "resample_timeline":
+            return {"rate": self.plan.rate}
+        if stage.name == "make_proxy":
+            always = self.plan.proxies is ProxyChoice.ALWAYS
+            return {"height": self.plan.config["outputs"]["proxy_height"], "always": always}
         if stage.name.startswith("import_"):
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
         if stage.name == "read_labels":
-            without_video = self.plan.timeline == "import_frames"
+            without_video = self.plan.native_timeline == "import_frames"
             key = "max_difference_without_video" if without_video else "max_difference"
             return {"max_difference": self.plan.config["labels"][key]}
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]
+        others = {place for other in SAMPLE_STAGES.values() for place in other.options}
+        further = [place.split(".") for place in stage.options]
         return {
             key: self.weights.identity(value) if key in WEIGHT_KEYS else value
             for key, value in options.items()
-        }
+            if f"{stage.section}.{key}" not in others
+        } | {key: self.plan.config[section][key] for section, key in further}
 
     @cached_property
     def features(self) -> dict[str, dict[str, Any]]:
@@ -172,6 +188,9 @@ class RequestBuilder:
     def _shard(self, name: str, shard: str) -> requests.ShardRequest:
         stage = self.stages.get(name) or SAMPLE_STAGES[name]
         members = self.plan.shards[shard]
+        if name == "make_proxy":
+            shown = {sample.sample for sample in self.plan.shown}
+            members = [sample for sample in members if sample.sample in shown]
         samples: dict[str, dict[str, str]] = {}
         feature = source = ""
         if stage.columns:
@@ -258,12 +277,18 @@ class RequestBuilder:
     # Predictions
 
     def _predict_frames(self, path: str) -> requests.PredictionRequest:
-        experiment = self.plan.experiments[self._run(path).experiment]
+        plan, name = self.plan, self._run(path).experiment
+        experiment = plan.experiments[name]
+        pretrained = plan.is_pretrained(name)
+        encoder = () if pretrained else (experiment["encoder"],)
         return requests.PredictionRequest(
-            *self._plain("predict_frames", experiment["encoder"]),
+            *self._plain("predict_frames", *encoder),
             run=path,
             features=experiment["features"],
-            samples=[sample.sample for sample in self.plan.samples],
+            samples=[sample.sample for sample in plan.samples],
+            columns=plan.columns(experiment["features"][0]) if pretrained else [],
+            readout=experiment["readout"] if pretrained else {},
+            card=model_card(plan, name) if pretrained else {},
         )
 
     def _smooth_predictions(self, path: str) -> requests.SmoothingRequest:
@@ -282,7 +307,7 @@ class RequestBuilder:
     def _ensemble_predictions(self, name: str) -> requests.EnsembleRequest:
         plan = self.plan
         spec = plan.ensembles[name]
-        strategies = {plan.experiments[r.experiment]["strategy"] for r in plan.all_members(name)}
+        strategies = plan.strategies(name)
         return requests.EnsembleRequest(
             *self._plain("ensemble_predictions"),
             ensemble=name,
@@ -295,6 +320,9 @@ class RequestBuilder:
             fitted_on=plan.held_out(strategies) if plan.fits(name) else [],
             combination={} if plan.export is None else plan.export.get("combination", {}),
         )
+
+    def _restore_frames(self, name: str) -> requests.RestorationRequest:
+        return requests.RestorationRequest(*self._plain("restore_frames"), ensemble=name)
 
     def _export_ensemble(self, name: str) -> requests.ExportRequest:
         plan = self.plan
@@ -310,9 +338,11 @@ class RequestBuilder:
                 "experiments": experiments,
                 "folds": plan.config["folds"],
                 "smoothing": plan.smoothing,
+                "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
                 "features": {feature: self.features[feature] for feature in sorted(used)},
             },
             runs=[run.path for run in runs],
+            pretrained=[run.path for run in runs if plan.is_pretrained(run.experiment)],
             trained={feature: trained[feature] for feature in sorted(used & trained.keys())},
         )
 
@@ -332,16 +362,59 @@ class RequestBuilder:
             max_difference=spec.get("max_difference", MAX_DIFFERENCE),
         )
 
+    def _write_predictions(self) -> requests.PredictionFilesRequest:
+        return requests.PredictionFilesRequest(
+            *self._plain("write_predictions"), **self._shown_predictions()
+        )
+
+    def _make_player(self) -> requests.PlayerRequest:
+        sources = sorted(path for path in PLAYER_SOURCES.iterdir() if path.suffix in PAGE_SUFFIXES)
+        return requests.PlayerRequest(
+            *self._plain("make_player"),
+            **self._shown_predictions(),
+            videos={
+                # As a browser resolves it: links are not followed.
+                sample.sample: os.path.relpath(sample.video, self.plan.results / PLAYER)
+                for sample in self.plan.shown
+                if sample.video is not None
+            },
+            sources=[file_digest(path) for path in sources],
+        )
+
+    def _shown_predictions(self) -> dict[str, Any]:
+        """What files and pages of predictions have in common."""
+        plan = self.plan
+        return {
+            "samples": [sample.sample for sample in plan.shown],
+            "ensembles": {
+                name: {
+                    target: [run.path for run in plan.members(name, target)] for target in TARGETS
+                }
+                for name in plan.ensembles
+            },
+            "notes": [self._describe_ensemble(name) for name in plan.ensembles],
+            "random_weights": random_weights(plan),
+        }
+
+    def _describe_ensemble(self, name: str) -> str:
+        """An ensemble in a phrase, for people who read its predictions."""
+        plan = self.plan
+        method = plan.ensembles[name].get("method", MEAN).replace("_", " ")
+        parts = []
+        for target in TARGETS:
+            runs = plan.members(name, target)
+            experiments = ", ".join(dict.fromkeys(run.experiment for run in runs))
+            count = f"{len(runs)} model{'' if len(runs) == 1 else 's'}"
+            parts.append(f"{target} by {count} of {experiments}")
+        return f"Ensemble {name} ({method}): {'; '.join(parts)}."
+
     def _evaluate(self) -> requests.EvaluationRequest:
         plan = self.plan
         strategies = {name: e["strategy"] for name, e in plan.experiments.items()}
         return requests.EvaluationRequest(
             *self._plain("evaluate"),
             runs=[[r.experiment, r.fold, r.seed, strategies[r.experiment]] for r in plan.runs],
-            ensembles={
-                name: sorted({strategies[run.experiment] for run in plan.all_members(name)})
-                for name in plan.ensembles
-            },
+            ensembles={name: sorted(plan.strategies(name)) for name in plan.ensembles},
             splits=self._splits(),
         )
 
@@ -364,6 +437,7 @@ class RequestBuilder:
             rows=rows,
             splits=self._splits(),
             random_weights=random_weights(plan, trace["features"]),
+            models=model_cards(plan, {run.partition("/")[0] for run in trace["models"]}),
             template=file_digest(TABLE_TEMPLATE),
             trace=trace,
         )
@@ -382,8 +456,9 @@ class RequestBuilder:
             templates=[file_digest(path) for path in sorted(REPORT_TEMPLATES.glob("*.j2"))],
             stages=list(self.stages),
             ensembles=list(plan.ensembles),
-            runs=[run.path for run in plan.runs],
+            runs=[run.path for run in plan.trained_runs],
             random_weights=random_weights(plan),
+            models=model_cards(plan),
             features={
                 f.name: {
                     **plan.weight_choices(f),
@@ -400,7 +475,9 @@ class RequestBuilder:
 
     def _check_failures(self) -> requests.ClosingRequest:
         return requests.ClosingRequest(
-            *self._plain("check_failures"), random_weights=random_weights(self.plan)
+            *self._plain("check_failures"),
+            random_weights=random_weights(self.plan),
+            models=model_cards(self.plan),
         )
 
     def _trace(self, runs: Sequence[Run], ensembles: Sequence[str]) -> dict[str, Any]:
@@ -415,7 +492,9 @@ class RequestBuilder:
                 "seed": run.seed,
                 "features": plan.experiments[run.experiment]["features"],
             }
-            if plan.export is not None:
+            if plan.is_pretrained(run.experiment):
+                models[run.path]["readout"] = plan.experiments[run.experiment]["readout"]
+            elif plan.export is not None:
                 sha256 = plan.export["models"][run.path]
                 models[run.path]["checkpoint"] = {"file": f"{run.path}.pt", "sha256": sha256}
         members = {

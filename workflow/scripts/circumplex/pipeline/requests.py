@@ -155,11 +155,17 @@ class PredictionRequest(Request):
         run: path of the model's run.
         features: names of the features.
         samples: samples of the sheet.
+        columns: names of the feature's values, for a pretrained model.
+        readout: by target, the coefficients of a pretrained model; empty for a trained one.
+        card: what a pretrained model is; see `circumplex.pipeline.model_cards`.
     """
 
     run: str
     features: Sequence[str]
     samples: Sequence[str]
+    columns: Sequence[str] = ()
+    readout: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,17 @@ class EnsembleRequest(Request):
     alpha: float
     fitted_on: Sequence[str]
     combination: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RestorationRequest(Request):
+    """`restore_frames`: one ensemble's predictions, for every frame of the videos.
+
+    Attributes:
+        ensemble: name of the ensemble.
+    """
+
+    ensemble: str
 
 
 @dataclass(frozen=True)
@@ -237,6 +254,36 @@ class SubmissionRequest(Request):
 
 
 @dataclass(frozen=True)
+class PredictionFilesRequest(Request):
+    """`write_predictions`: CSV files.
+
+    Attributes:
+        samples: samples that get files, in the sheet's order.
+        ensembles: by ensemble and target, the runs of its models.
+        notes: what each ensemble consists of, in phrases.
+        random_weights: features whose weights are random, with the seed.
+    """
+
+    samples: Sequence[str]
+    ensembles: Mapping[str, Mapping[str, Sequence[str]]]
+    notes: Sequence[str]
+    random_weights: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PlayerRequest(PredictionFilesRequest):
+    """`make_player`: player pages.
+
+    Attributes:
+        videos: by sample, path of its video from the folder of the pages.
+        sources: digests of the pages' templates, style and scripts.
+    """
+
+    videos: Mapping[str, str]
+    sources: Sequence[str]
+
+
+@dataclass(frozen=True)
 class TableRequest(Request):
     """`make_table`: one table of the paper beside our numbers.
 
@@ -248,6 +295,7 @@ class TableRequest(Request):
         rows: rows with the models and ensembles that each is the mean of.
         splits: split by sample.
         random_weights: features whose weights are random, with the seed.
+        models: cards of the pretrained models that the numbers come from.
         template: digest of the page's template.
         trace: models, ensembles and features that the numbers come from.
     """
@@ -259,6 +307,7 @@ class TableRequest(Request):
     rows: Sequence[Mapping[str, Any]]
     splits: Mapping[str, str]
     random_weights: Mapping[str, str]
+    models: Sequence[Mapping[str, str]]
     template: str
     trace: Mapping[str, Any]
 
@@ -293,8 +342,9 @@ class ReportRequest(Request):
         templates: digests of the page's templates.
         stages: stages of per-sample files in the run.
         ensembles: names of the ensembles.
-        runs: paths of the runs.
+        runs: paths of the runs that were trained.
         random_weights: features whose weights are random, with the seed.
+        models: cards of the pretrained models.
         features: by feature, what its card says of this run.
         excluded: samples that the config leaves out.
     """
@@ -304,6 +354,7 @@ class ReportRequest(Request):
     ensembles: Sequence[str]
     runs: Sequence[str]
     random_weights: Mapping[str, str]
+    models: Sequence[Mapping[str, str]]
     features: Mapping[str, Mapping[str, Any]]
     excluded: Sequence[str]
 
@@ -314,9 +365,11 @@ class ClosingRequest(Request):
 
     Attributes:
         random_weights: features whose weights are random, with the seed.
+        models: cards of the pretrained models.
     """
 
     random_weights: Mapping[str, str]
+    models: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -326,11 +379,13 @@ class ExportRequest(Request):
     Attributes:
         description: what ``ensemble.json`` says, but for models and weights.
         runs: paths of the models' runs.
+        pretrained: those that have no model file.
         trained: recipe by feature, for weights that the run trains.
     """
 
     description: Mapping[str, Any]
     runs: Sequence[str]
+    pretrained: Sequence[str]
     trained: Mapping[str, str]
 
 

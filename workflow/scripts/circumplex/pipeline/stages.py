@@ -26,7 +26,11 @@ class Stage:
             ``pipeline`` hands to the modules, say); makes all results of the stage stale.
         columns: columns of the sample sheet that the stage reads itself.
         section: section of the config that holds its options; empty if it has none.
+        options: options of another section that it reads, such as ``faces.min_valid_share``; the
+            stage of that section does not.
         follows: stages of per-sample files whose files of the same sample it reads.
+            ``extract_frames`` stands for the run's timeline, which may be a regular one.
+        reads_native: whether the timeline that it reads is always that of the file's own frames.
     """
 
     name: str
@@ -34,7 +38,9 @@ class Stage:
     version: int = 1
     columns: tuple[str, ...] = ()
     section: str = ""
+    options: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    reads_native: bool = False
 
 
 def _by_name(*stages: Stage) -> Mapping[str, Stage]:
@@ -42,21 +48,40 @@ def _by_name(*stages: Stage) -> Mapping[str, Stage]:
 
 
 SAMPLE_STAGES = _by_name(
-    Stage("extract_frames", ("media.timeline",), columns=("video",), section="media"),
+    Stage(
+        "extract_frames",
+        ("media.timeline",),
+        columns=("video", "video_stream", "audio_stream"),
+        section="media",
+    ),
+    Stage(
+        "resample_timeline",
+        ("media.resampling",),
+        section="timeline",
+        follows=("extract_frames",),
+        reads_native=True,
+    ),
     Stage(
         "extract_audio",
         ("media.sound",),
-        columns=("video", "audio"),
+        columns=("video", "audio", "audio_stream"),
         follows=("extract_frames",),
+        reads_native=True,
     ),
     Stage(
         "align_faces",
         ("faces.align", "faces.crop_folder"),
-        columns=("video", "faces", "subject"),
+        columns=("video", "faces", "subject", "video_stream"),
         section="faces",
         follows=("extract_frames",),
     ),
-    Stage("fill_frames", ("faces.fill",), section="fill", follows=("align_faces",)),
+    Stage(
+        "fill_frames",
+        ("faces.fill",),
+        section="fill",
+        options=("faces.min_valid_share",),
+        follows=("align_faces",),
+    ),
     Stage(
         "read_labels",
         ("annotations.labels",),
@@ -70,6 +95,7 @@ SAMPLE_STAGES = _by_name(
         follows=("extract_frames", "align_faces", "extract_audio"),
     ),
     Stage("import_frames", ("features.imports.files", "media.timeline")),
+    Stage("make_proxy", ("media.proxy",), columns=("video",)),
 )
 """Stages of per-sample files whose names are fixed; those of features: `feature_stage`."""
 
@@ -80,11 +106,17 @@ RESULT_STAGES = _by_name(
     Stage("train_trial", TRAINING_MODULES),
     Stage("propose_trials", ("training.search",)),
     Stage("summarise_search", ("training.search",)),
-    Stage("predict_frames", ("training.predict", "predictions.table", *MODEL_MODULES)),
+    Stage(
+        "predict_frames",
+        ("training.predict", "predictions.readout", "predictions.table", *MODEL_MODULES),
+    ),
     Stage("smooth_predictions", ("predictions.smoothing", "predictions.table")),
     Stage("ensemble_predictions", ("predictions.ensembles", "predictions.table")),
+    Stage("restore_frames", ("media.resampling", "predictions.table")),
     Stage("evaluate", ("evaluation.scores", "evaluation.ccc_table")),
     Stage("write_submission", ("submissions.submission", "submissions.files")),
+    Stage("write_predictions", ("report.prediction_csv", "report.file_names")),
+    Stage("make_player", ("report.player.pages", "report.file_names")),
     Stage("make_table", ("evaluation.paper_tables", "evaluation.scores")),
     Stage("make_manifest"),
     Stage("list_failures"),
@@ -126,7 +158,9 @@ def feature_stage(feature: Feature) -> Stage:
 
 def sample_stages(plan: Plan) -> Mapping[str, Stage]:
     """Stages of per-sample files that a run needs, in order."""
-    names = [plan.timeline]
+    names = [plan.native_timeline]
+    if plan.rate is not None:
+        names.append("resample_timeline")
     if plan.extracts(Modality.AUDIO):
         names.append("extract_audio")
     if plan.extracts(Modality.VISUAL):

@@ -64,11 +64,12 @@ class RunWeights:
             raise RequestError("\n".join(problems))
 
     def published(self) -> list[Published]:
-        """Entries of the catalogue that the run needs."""
+        """Entries of the catalogue that the run needs and that are fetched."""
         plan = self._plan
         choices = {c for f in plan.features for c in plan.weight_choices(f).values()}
         choices |= {plan.backbones.start(recipe) for recipe in plan.trained_recipes}
-        return [entry for choice in sorted(choices) if (entry := plan.published(choice))]
+        entries = [entry for choice in sorted(choices) if (entry := plan.published(choice))]
+        return [entry for entry in entries if entry.package is None]
 
     def are_fetched(self) -> bool:
         """Whether all published weights that the config asks for are there, unaltered."""

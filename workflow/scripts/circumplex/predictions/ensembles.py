@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from circumplex.annotations.labels import read_labels_table
 from circumplex.ccc import CccAccumulator
-from circumplex.config.experiments import Method
+from circumplex.config.experiments import PRETRAINED, Method
 from circumplex.predictions.table import PredictionTable
 
 Columns = Mapping[str, NDArray[np.floating]]
@@ -174,7 +174,7 @@ class Member:
 
     Attributes:
         experiment: experiment of the model.
-        fold: fold that it held out, or ``official`` or ``mix``.
+        fold: fold that it held out, or ``official``, ``mix`` or ``pretrained``.
         table: its predictions of samples that it was not trained on.
     """
 
@@ -209,11 +209,19 @@ class TargetEnsemble:
         """Names of the experiments, without duplicates."""
         return tuple(dict.fromkeys(member.experiment for member in self.members))
 
+    @property
+    def _needed(self) -> set[str]:
+        return {member.experiment for member in self.members if member.fold != PRETRAINED}
+
     def predict(self, sample: str) -> NDArray[np.float32] | None:
-        """Predict a sample, (frames,); None unless a model of every experiment predicted it."""
+        """Predict a sample, (frames,); None unless a model of every experiment predicted it.
+
+        The mean does without a pretrained model that reads what the sample lacks, sound or a face.
+        """
         if self.method is Method.MEAN:
             members = [member for member in self.members if sample in member.table]
-            if {member.experiment for member in members} != set(self.experiments):
+            found = {member.experiment for member in members}
+            if not members or not self._needed <= found:
                 return None
             return mean_prediction([m.table.values(sample)[:, self.column] for m in members])
         columns = self._columns(sample)
@@ -240,7 +248,9 @@ class TargetEnsemble:
         return self._overall
 
     def _fold(self, sample: str) -> str:
-        return next(member.fold for member in self.members if sample in member.table)
+        """Fold that left the sample out; pretrained models have none."""
+        trained = [member for member in self.members if member.fold != PRETRAINED]
+        return next(member.fold for member in trained if sample in member.table)
 
     @cached_property
     def _overall(self) -> Combination:

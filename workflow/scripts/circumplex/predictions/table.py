@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from circumplex.io.parquet import TableWriter, frame_schema, to_numpy
+from circumplex.io.parquet import TableWriter, frame_schema, read_metadata, to_numpy
 from circumplex.targets import TARGETS
 
 
@@ -69,12 +69,18 @@ class PredictionTable:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = pq.ParquetFile(path, memory_map=True)
         column = self._file.schema_arrow.get_field_index("sample")
         self._groups = {
             self._file.metadata.row_group(g).column(column).statistics.min: g
             for g in range(self._file.num_row_groups)
         }
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """How the predictions were made."""
+        return read_metadata(self._path)
 
     @property
     def samples(self) -> list[str]:

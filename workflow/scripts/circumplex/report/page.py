@@ -55,6 +55,7 @@ class ReportInputs:
         title: title of the page.
         samples: samples in the order of the sheet.
         random_weights: ``random:<seed>`` by feature.
+        pretrained: cards of the pretrained models; see `circumplex.pipeline.model_cards`.
         metrics: table with ``kind`` (model or ensemble), ``model``, ``experiment``, ``fold``,
             ``seed`` (-1: none), ``split``, ``target``, ``ccc``, ``frames``, ``samples``.
         ensembles: tables of predictions by ensemble.
@@ -77,6 +78,7 @@ class ReportInputs:
     facts: Mapping[str, str]
     cards: tuple[Card, ...] = ()
     backbones: tuple[Mapping[str, Any], ...] = ()
+    pretrained: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
         facts=dict(inputs.facts),
         cards=inputs.cards,
         backbones=inputs.backbones,
+        pretrained=inputs.pretrained,
         trainings=list(_draw_trainings(inputs.training_logs)),
         **scores,
         **_corpus_section(corpus, sheets),

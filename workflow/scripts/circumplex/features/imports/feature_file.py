@@ -1,5 +1,6 @@
 """What the readers of all formats share: a sample's rows, their limits, and their key columns."""
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
+from circumplex.io.memory import has_run_out
 
 MOST_ROWS = 10_000_000
 """Rows of a sample: 46 hours at 60 frames per second."""
@@ -21,6 +23,7 @@ NUMBERS = "fiu"
 SAMPLE, FRAME, TIME_S = KEYS = ("sample", "frame", "time_s")
 """Columns of a table that are no values of a feature: they say which frame a row belongs to."""
 _LONGEST_REASON = 600
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOLCK})
 
 
 class Rows(NamedTuple):
@@ -63,16 +66,21 @@ def naming_errors(path: Path) -> Iterator[None]:
     """Turn whatever a library raises of a file into the error of its sample, which names the file.
 
     The block does little else than call libraries on the file. Since the sizes of what is read are
-    checked before, a lack of memory counts as a damaged file too.
+    checked before, a file that asks for more memory than there is counts as damaged too.
 
     Raises:
         SampleError: the block has raised an error.
+        Exception: the error itself, where memory or the machine's files have run out.
     """
     try:
         yield
     except SampleError:
         raise
     except Exception as error:
+        if isinstance(error, MemoryError) and has_run_out():
+            raise
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[0][:_LONGEST_REASON]
         raise SampleError(f"{path} cannot be read: {reason}") from error

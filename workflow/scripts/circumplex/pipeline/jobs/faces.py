@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from circumplex.pipeline.boundary import outside_time_limit
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
 
@@ -18,19 +19,21 @@ def align_shard(job: ShardJob) -> None:
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         sample = job.sheet[request.sample]
+        timeline = job.path(request.upstream["extract_frames"])
         if sample.faces is not None:
             from circumplex.faces.crop_folder import import_faces
 
-            timeline = job.path(request.upstream["extract_frames"])
             import_faces(sample.faces, timeline, output, metadata)
             return
         from circumplex.faces.align import align_faces
         from circumplex.faces.subjects import Subject
 
         assert sample.video is not None, "the plan has checked that"
-        options, networks = detector()
+        with outside_time_limit():  # it may wait for a GPU
+            options, networks = detector()
         subject = Subject.parse(sample.subject)
-        align_faces(sample.video, output, options, subject, metadata, networks)
+        files = (timeline, sample.video_stream)
+        align_faces(sample.video, output, options, subject, metadata, networks, *files)
 
     job.run(make)
 

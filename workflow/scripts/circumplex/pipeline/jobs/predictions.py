@@ -1,6 +1,6 @@
 """The jobs from a model to ensembled predictions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from circumplex.annotations.labels import read_labels_table
 from circumplex.config.experiments import Method
 from circumplex.config.smoothing import Convention
+from circumplex.io.parquet import read_columns
+from circumplex.media.resampling import resample_trace
 from circumplex.pipeline.jobs.job import RunningJob
-from circumplex.pipeline.requests import EnsembleRequest, PredictionRequest, SmoothingRequest
+from circumplex.pipeline.requests import (
+    EnsembleRequest,
+    PredictionRequest,
+    RestorationRequest,
+    SmoothingRequest,
+)
 from circumplex.pipeline.store import ok_files, read_index
 from circumplex.predictions.ensembles import Member, TargetEnsemble
 from circumplex.predictions.smoothing import SmoothingSpec, search_windows, smooth
@@ -20,12 +27,43 @@ from circumplex.targets import Target
 
 def predict_frames(job: RunningJob) -> None:
     """Write one model's predictions, not clipped, of every sample that it was not trained on."""
+    if job.request.readout:
+        read_out_frames(job)
+    else:
+        run_model(job)
+
+
+def read_out_frames(job: RunningJob) -> None:
+    """Write a pretrained model's predictions of every sample that has its feature."""
+    from circumplex.features.pack_reader import PackReader
+    from circumplex.features.packs import index_paths
+    from circumplex.io.parquet import read_columns
+    from circumplex.predictions.readout import read_out
+
+    request: PredictionRequest = job.request
+    (feature,) = request.features
+    timelines = ok_files(job.inputs["extract_frames"], job.results)
+    reader = PackReader(index_paths(list(map(str, job.inputs["packs"]))))
+    packed = [sample for sample in sorted(request.samples) if reader.packed(sample, [feature])]
+    metadata = {"stage": request.stage, "run": request.run, "models": [request.card]}
+    with PredictionWriter(job.output("predictions"), metadata) as table:
+        for sample in packed:
+            if reader.present(sample, feature):
+                (time_s,) = read_columns(timelines[sample], ["time_s"])
+                values = [
+                    read_out(block, request.columns, request.readout)
+                    for block in reader.blocks(sample, feature)
+                ]
+                table.write(sample, time_s, np.concatenate(values))
+
+
+def run_model(job: RunningJob) -> None:
+    """Write a trained model's predictions of every sample that it was not trained on."""
     import torch
     from tqdm import tqdm
 
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
-    from circumplex.io.parquet import read_columns
     from circumplex.model.checkpoints import load_model
     from circumplex.training.predict import Predictor
 
@@ -76,7 +114,7 @@ def smooth_predictions(job: RunningJob) -> None:
     search = search_windows(SmoothingSpec(**options), request.search, held_out())
     spec = search.spec
     chosen = {"convention": spec.convention, "valence": spec.valence, "arousal": spec.arousal}
-    metadata = {"stage": request.stage, "smoothing": chosen}
+    metadata = {"stage": request.stage, "smoothing": chosen, "models": models_of([table])}
     if request.search:
         metadata |= {"search": search.scores, "searched_on": search.samples}
     with PredictionWriter(job.output("predictions"), metadata) as writer:
@@ -99,6 +137,7 @@ def ensemble_predictions(job: RunningJob) -> None:
         "members": request.members,
         "method": request.method,
         "combination": {target: record for target, record in weights.items() if record},
+        "models": models_of(tables),
     }
     with PredictionWriter(job.output("predictions"), metadata) as writer:
         for sample in sorted({sample for table in tables for sample in table.samples}):
@@ -107,6 +146,25 @@ def ensemble_predictions(job: RunningJob) -> None:
             if len(whole) == len(columns):
                 time_s = next(table for table in tables if sample in table).time_s(sample)
                 writer.write(sample, time_s, np.stack(whole, axis=1))
+
+
+def models_of(tables: Iterable[PredictionTable]) -> list[dict[str, str]]:
+    """The cards of the pretrained models that predictions come from, each once."""
+    cards = [card for table in tables for card in table.metadata.get("models", [])]
+    return list({card["name"]: card for card in cards}.values())
+
+
+def restore_frames(job: RunningJob) -> None:
+    """Write an ensemble's predictions on the videos' own frames, interpolated in time."""
+    request: RestorationRequest = job.request
+    table = PredictionTable(job.input("predictions"))
+    timelines = ok_files(job.inputs["extract_frames"], job.results)
+    metadata = {**table.metadata, "stage": request.stage}
+    with PredictionWriter(job.output("predictions"), metadata) as writer:
+        for sample in table.samples:
+            (native_s,) = read_columns(timelines[sample], ["time_s"])
+            values = resample_trace(table.values(sample), table.time_s(sample), native_s)
+            writer.write(sample, native_s, values)
 
 
 def target_ensemble(job: RunningJob, target: Target) -> TargetEnsemble:

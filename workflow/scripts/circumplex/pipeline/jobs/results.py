@@ -106,7 +106,10 @@ def make_table(job: RunningJob) -> None:
         return score(table, unit.name, split, labels, request.splits)
 
     lines = make_lines(request.rows, request.split, score_unit)
-    remarks = write_notes(request.split, request.random_weights)
+    remarks = [
+        *write_notes(request.split, request.random_weights),
+        *(card["notice"] for card in request.models),
+    ]
     write_csv(job.output("csv"), request.name, request.targets, lines)
     write_markdown(job.output("markdown"), request.title, request.targets, lines, remarks)
     write_html(job.output("html"), request.title, request.targets, lines, remarks)
@@ -131,7 +134,8 @@ def export_ensemble(job: RunningJob) -> None:
     """
     request: ExportRequest = job.request
     models = {}
-    for run, index in zip(request.runs, job.inputs["models"], strict=True):
+    trained = [run for run in request.runs if run not in request.pretrained]
+    for run, index in zip(trained, job.inputs["models"], strict=True):
         (entry,) = read_index(index).values()
         models[run] = job.results / entry.file
     description = dict(request.description)
@@ -188,12 +192,19 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
     if request.random_weights:
         named = ", ".join(f"{name} ({choice})" for name, choice in request.random_weights.items())
         yield f"SEEDED RANDOM WEIGHTS, not published ones: {named}"
+    for card in request.models:
+        yield card["notice"]
     for manifest in job.inputs["submissions"]:
         submission = read_json(manifest)
         folder = job.results / submission["folder"]
         yield f"submission: {folder} ({len(submission['files'])} files)"
+    for table in job.inputs["predictions"]:
+        yield f"predictions: {table}"
     yield f"CCC table:  {job.input('ccc')}"
     yield f"report:     {job.input('report')}"
+    for summary, player in zip(job.inputs["summary"], job.inputs["player"], strict=True):
+        yield f"CSV files:  {summary}, and a file per video in {summary.parent / 'predictions'}"
+        yield f"player:     {player}"
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.io.digests import file_digest
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import ShardRequest
+from circumplex.pipeline.resources import sample_limit_s
 from circumplex.pipeline.store import (
     Entry,
     Make,
@@ -73,11 +74,14 @@ class ShardJob:
 
     def run(self, make: Make) -> None:
         """Bring the shard up to date, sample by sample, and write the index."""
-        run_shard(self.stage, self.running.output("index"), self._requests(), make)
+        passing = run_shard(self.stage, self.running.output("index"), self._requests(), make)
+        self.running.try_again(passing)
 
     def run_together(self, make_all: MakeAll) -> None:
         """Bring the shard's samples up to date together, and write the index."""
-        run_shard_together(self.stage, self.running.output("index"), self._requests(), make_all)
+        index = self.running.output("index")
+        passing = run_shard_together(self.stage, index, self._requests(), make_all)
+        self.running.try_again(passing)
 
     def _requests(self) -> list[SampleRequest]:
         indexes = {
@@ -88,9 +92,20 @@ class ShardJob:
         upstream = entries_by_sample(indexes)
         keys = self.request.samples
         return [
-            SampleRequest(sample, keys.get(sample, {}), upstream.get(sample, {}))
-            for sample in sorted(set(keys) | set(upstream))
+            self._request(sample, keys.get(sample, {}), upstream.get(sample, {}))
+            for sample in sorted(keys or upstream)
         ]
+
+    def _request(
+        self, sample: str, key: Mapping[str, Any], upstream: Mapping[str, Entry]
+    ) -> SampleRequest:
+        row = self.sheet.get(sample)
+        cells = [getattr(row, column, None) for column in key]
+        files = [str(cell) for cell in cells if isinstance(cell, Path)]
+        if not files and self.request.source:
+            files = [self.request.source]
+        limit_s = sample_limit_s(self.stage.name, map(Path, files), self.threads)
+        return SampleRequest(sample, key, upstream, files, limit_s)
 
     def extractor_options(self) -> dict[str, Any]:
         """The stage's options, with the files of its weights in place of their digests."""
