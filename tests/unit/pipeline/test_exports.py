@@ -168,6 +168,42 @@ def test_seeds_and_experiments_without_a_model_are_left_out(folder):
     assert description["experiments"]["x"]["seeds"] == [0, 1]
 
 
+PRETRAINED = {
+    "feature": "msp_dim",
+    "valence": {"coefficients": {"valence": 2.0}, "intercept": -1.0},
+    "arousal": {"coefficients": {"arousal": 2.0}, "intercept": -1.0},
+    "source": "elsewhere",
+}
+
+
+def test_a_pretrained_member_has_no_model_of_its_own(folder):
+    change(folder, "pretrained", value={"y": PRETRAINED, "unused": PRETRAINED})
+    change(folder, "members", "valence", value=["x", "y"])
+    with pytest.raises(RequestError, match="features lacks msp_dim, which model y/pretrained"):
+        read_export(folder)
+    change(folder, "features", "msp_dim", value=DESCRIPTION["features"]["fau"])
+    description = read_export(folder)
+    assert description["pretrained"] == {"y": PRETRAINED}
+    assert description["timeline"] == {"rate": "native"}
+    change(folder, "timeline", value={"rate": 25.0})
+    assert read_export(folder)["timeline"] == {"rate": 25.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("feature", ["fau", "x"]),
+        ("valence", {}),
+        ("valence", {"coefficients": {"a": "1"}}),
+        ("encoder", "lstm"),
+    ],
+)
+def test_an_altered_pretrained_member_is_refused(folder, key, value):
+    change(folder, "pretrained", value={"y": {**PRETRAINED, key: value}})
+    with pytest.raises(RequestError, match=r"ensemble\.json is altered: .*pretrained\.y"):
+        read_export(folder)
+
+
 def test_not_an_export(folder, tmp_path):
     with pytest.raises(RequestError, match=r"nowhere, which holds no ensemble\.json"):
         read_export(tmp_path / "nowhere")

@@ -343,6 +343,29 @@ def test_imported_features_are_keyed_by_file_and_sample(builder, tmp_path):
     assert "densenet" not in random_weights(made.plan)
 
 
+@pytest.mark.parametrize(
+    ("video", "labels", "accepted"),
+    [
+        (True, {}, 30),
+        (True, {"max_difference": 5, "max_difference_without_video": 7}, 5),
+        (False, {}, 0),
+        (False, {"max_difference": 5}, 0),
+        (False, {"max_difference_without_video": 7}, 7),
+    ],
+)
+def test_annotations_without_a_video_agree_exactly_unless_declared(
+    builder, tmp_path, video, labels, accepted
+):
+    kept = ("sample", "annotation", "split", *(["video"] if video else []))
+    rows = [{key: row[key] for key in kept if key in row} for row in ROWS]
+    write_sheet(tmp_path / "samples.tsv", rows)
+    (tmp_path / "all.h5").write_text("one")
+    names = ("densenet", "iresnet", "fau", "egemaps", "compare", "vggish", "wav2vec2")
+    imported = {name: {"import": str(tmp_path / "all.h5")} for name in names}
+    made = builder(features=imported, labels=labels)
+    assert made.request("read_labels", SHARD).options == {"max_difference": accepted}
+
+
 def test_an_export_predicts_with_what_was_chosen_and_fitted(builder, tmp_path):
     changes = {
         "smoothing": {"search": {"valence": [0, 10]}},

@@ -6,7 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from circumplex.features.imports.files import import_features
-from circumplex.io.parquet import TableWriter, frame_schema, read_columns
+from circumplex.io.parquet import read_columns
+from circumplex.media.resampling import resample_timeline
+from circumplex.media.timeline import write_timeline
 
 Take = Callable[..., NDArray[np.float32]]
 
@@ -23,11 +25,17 @@ def take(tmp_path: Path) -> Take:
     """Import the feature ``gaze`` of a sample and return its values, (frames, dimension)."""
 
     def take(
-        root: Path, frames: int, dimension: int = 3, sample: str = "s", rate: float = 25.0
+        root: Path,
+        frames: int,
+        dimension: int = 3,
+        sample: str = "s",
+        regular: float | None = None,
     ) -> NDArray[np.float32]:
         timeline, output = tmp_path / "timeline.parquet", tmp_path / "out.parquet"
-        with TableWriter(timeline, frame_schema(), {}) as table:
-            table.write(frame=np.arange(frames), time_s=np.arange(frames) / rate)
+        write_timeline(frames, timeline, fps=25.0, metadata={})
+        if regular is not None:
+            native, timeline = timeline, tmp_path / "regular.parquet"
+            resample_timeline(native, timeline, {}, rate=regular)
         import_features(
             root, "gaze", sample, timeline, output, dimension=dimension, metadata={"stage": "x"}
         )

@@ -204,3 +204,29 @@ def test_line_ends_of_windows(folder, take):
     text = "\r\r\n".join(",".join(map(str, line)) for line in numbered(range(FRAMES)))
     (folder / "s.csv").write_bytes(text.encode())
     np.testing.assert_array_equal(take(folder, FRAMES), VALUES.astype(np.float32))
+
+
+@pytest.mark.parametrize("rate", [5.0, 10.0, 25.0, 60.0])
+@pytest.mark.parametrize("length", [FRAMES, 9000])
+def test_on_a_regular_timeline_rows_are_those_of_the_frames_that_it_takes(
+    folder, take, rate, length
+):
+    write(folder, [["time_s", "v"], *([k / 25, k] for k in range(length))])
+    values = take(folder, length, 1, regular=rate)[:, 0]
+    count = int((length - 1) / 25 * rate + 1e-6) + 1
+    nearest = [
+        min(range(length), key=lambda k: abs(k / 25 - n / rate)) for n in range(min(count, 60))
+    ]
+    assert len(values) == count
+    assert np.abs(values[:60] - nearest).max() <= (0 if 25 % rate == 0 else 1)
+    assert (np.diff(values) >= 0).all()
+    with pytest.raises(
+        SampleError, match=f"has {length} rows of gaze for {length + 1} video frames"
+    ):
+        take(folder, length + 1, 1, regular=rate)
+
+
+def test_other_times_are_seen_on_a_regular_timeline_too(folder, take):
+    write(folder, [["time_s", "v"], *([k / 30, k] for k in range(FRAMES * 10))])
+    with pytest.raises(SampleError, match="column time_s has"):
+        take(folder, FRAMES * 10, 1, regular=10.0)

@@ -195,20 +195,13 @@ def _check_imports(plan: Plan) -> None:
 
 
 def _check_rate(plan: Plan) -> None:
-    """Refuse what has a row per frame of the video where features have a rate of their own."""
-    if plan.rate is None:
-        return
-    imported = [feature.name for feature in plan.features if feature.imported]
+    """Refuse folders of crops, which are numbered by the video's frames, at a rate of one's own."""
     given = [sample.sample for sample in plan.samples if sample.faces is not None]
-    problem = ""
-    if imported:
-        problem = f"feature {imported[0]} is imported"
-    elif given:
-        problem = f"sample {given[0]} has a folder of crops"
-    if problem:
+    if plan.rate is not None and given:
         raise RequestError(
-            f"timeline.rate is {plan.rate:g} frames per second, but {problem}, which has a row per "
-            "frame of the video: set timeline.rate to native, or have it extracted here"
+            f"timeline.rate is {plan.rate:g} frames per second, but sample {given[0]} has a folder "
+            "of crops, which are numbered by the frames of the video: set timeline.rate to native, "
+            "or leave the column faces empty, so that faces are detected"
         )
 
 

@@ -141,7 +141,7 @@ class RequestBuilder:
         if stage.name.startswith("import_"):
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
         if stage.name == "read_labels":
-            without_video = self.plan.timeline == "import_frames"
+            without_video = self.plan.native_timeline == "import_frames"
             key = "max_difference_without_video" if without_video else "max_difference"
             return {"max_difference": self.plan.config["labels"][key]}
         options: Any = self.plan.config if stage.section else {}

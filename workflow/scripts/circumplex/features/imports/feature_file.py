@@ -1,5 +1,6 @@
 """What the readers of all formats share: a sample's rows, their limits, and their key columns."""
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
+from circumplex.io.memory import has_run_out
 
 MOST_ROWS = 10_000_000
 """Rows of a sample: 46 hours at 60 frames per second."""
@@ -21,6 +23,7 @@ NUMBERS = "fiu"
 SAMPLE, FRAME, TIME_S = KEYS = ("sample", "frame", "time_s")
 """Columns of a table that are no values of a feature: they say which frame a row belongs to."""
 _LONGEST_REASON = 600
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOLCK})
 
 
 class Rows(NamedTuple):
@@ -63,16 +66,21 @@ def naming_errors(path: Path) -> Iterator[None]:
     """Turn whatever a library raises of a file into the error of its sample, which names the file.
 
     The block does little else than call libraries on the file. Since the sizes of what is read are
-    checked before, a lack of memory counts as a damaged file too.
+    checked before, a file that asks for more memory than there is counts as damaged too.
 
     Raises:
         SampleError: the block has raised an error.
+        Exception: the error itself, where memory or the machine's files have run out.
     """
     try:
         yield
     except SampleError:
         raise
     except Exception as error:
+        if isinstance(error, MemoryError) and has_run_out():
+            raise
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[0][:_LONGEST_REASON]
         raise SampleError(f"{path} cannot be read: {reason}") from error
@@ -159,35 +167,43 @@ def check_samples(path: Path, start: int, names: Sequence[Any], sample: str) -> 
             )
 
 
-def check_times(path: Path, start: int, found: NDArray[Any], time_s: NDArray[np.float64]) -> None:
-    """Check that a column of times belongs to the frames of the timeline.
+def nearest_gaps(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds from each of (frames,) times to the nearest other one; infinite for a single one."""
+    gaps = np.diff(time_s, prepend=-np.inf, append=np.inf)
+    nearest: NDArray[np.float64] = np.minimum(gaps[:-1], gaps[1:])
+    return nearest
 
-    Each time must be nearer to that of its own frame than to that of the frames around it, so that
-    rounded times pass and those of another frame rate do not.
+
+def check_times(
+    path: Path,
+    frames: NDArray[np.integer],
+    found: NDArray[Any],
+    time_s: NDArray[np.float64],
+    tolerance_s: NDArray[np.float64],
+) -> None:
+    """Check that a column of times belongs to frames of the timeline.
 
     Args:
         path: of the file.
-        start: number of the first of these rows, from 0.
+        frames: (rows,) numbers of the frames, from 0.
         found: (rows,) what the column has, in seconds.
-        time_s: (frames,) times of all frames of the timeline.
+        time_s: (rows,) times of these frames.
+        tolerance_s: (rows,) largest accepted difference.
 
     Raises:
         SampleError: naming the first frame whose time is another.
     """
-    own = time_s[start : start + len(found)]
-    gaps = np.diff(time_s, prepend=-np.inf, append=np.inf)[start : start + len(found) + 1]
-    nearest = np.minimum(gaps[:-1], gaps[1:])
     if found.dtype.kind not in NUMBERS:
         right = np.zeros(len(found), dtype=bool)
     else:
-        right = np.abs(found - own) <= nearest / 2
+        right = np.abs(found - time_s) <= tolerance_s
     if not right.all():
         row = int(np.argmin(right))
         raise SampleError(
-            f"{path}: column time_s has {_shown(found[row])} for frame {start + row} (from 0), "
-            f"whose time is {own[row]:.4f} s: are these the frames of this video? Without a video, "
-            "media.audio_only_fps gives the frames their times; without the column, no times are "
-            "compared"
+            f"{path}: column time_s has {_shown(found[row])} for frame {frames[row]} (from 0), "
+            f"whose time is {time_s[row]:.4f} s: are these the frames of this video? Without a "
+            "video, media.audio_only_fps gives the frames their times; without the column, no "
+            "times are compared"
         )
 
 

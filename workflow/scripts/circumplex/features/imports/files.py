@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
 from circumplex.features.imports.csv_file import open_csv
-from circumplex.features.imports.feature_file import FeatureFile, Rows, check_times
+from circumplex.features.imports.feature_file import FeatureFile, Rows, check_times, nearest_gaps
 from circumplex.features.imports.hdf5_file import open_hdf5_feature
 from circumplex.features.imports.npy_file import open_npy
 from circumplex.features.imports.parquet_file import open_parquet
 from circumplex.features.imports.sources import HDF5, missing_source, source_files
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns, vector_field
+from circumplex.media.resampling import count_video_frames, read_sources
 
 
 def open_feature(
@@ -76,7 +77,8 @@ def import_features(
         root: what the config names under ``import``.
         feature: name of the column.
         sample: name.
-        timeline: the sample's table of frame times.
+        timeline: the sample's table of frame times; on a regular one, of the rows, which are those
+            of the video's own frames, those are written that it takes.
         output: table to write.
         dimension: values per frame.
         metadata: metadata to write into the table.
@@ -86,28 +88,40 @@ def import_features(
             frames, another dimension, key columns of another sample or other frames, or a value
             that is no finite number.
     """
-    source = open_feature(root, feature, sample, dimension)
-    (time_s,) = read_columns(timeline, ["time_s"])
-    if source.rows != len(time_s):
+    file = open_feature(root, feature, sample, dimension)
+    frames = count_video_frames(timeline)
+    if file.rows != frames:
         raise SampleError(
-            f"{source.path} has {source.rows} rows of {feature} for {len(time_s)} video frames; "
+            f"{file.path} has {file.rows} rows of {feature} for {frames} video frames; "
             "write one row per frame"
         )
-    schema = frame_schema(vector_field(feature, dimension))
-    start = 0
-    with TableWriter(output, schema, metadata) as table:
-        for block in source.blocks():
+    (time_s,) = read_columns(timeline, ["time_s"])
+    taken = read_sources(timeline)
+    tolerance_s = nearest_gaps(time_s)
+    if taken is None:
+        # Each time must be nearer to that of its own frame than to that of the frames around it.
+        taken = np.arange(frames, dtype=np.int32)
+        tolerance_s /= 2
+    else:
+        # A regular timeline has times of its own: the rows that take a frame lie around it.
+        tolerance_s *= np.bincount(taken)[taken]
+    start = written = 0
+    with TableWriter(output, frame_schema(vector_field(feature, dimension)), metadata) as table:
+        for block in file.blocks():
             stop = start + len(block.values)
-            if stop > source.rows:
+            if stop > frames:
                 break
+            values = finite_values(file.path, feature, dimension, start, block)
+            new = slice(written, int(np.searchsorted(taken, stop)))
+            rows = taken[new] - start
             if block.time_s is not None:
-                check_times(source.path, start, block.time_s, time_s)
-            values = finite_values(source.path, feature, dimension, start, block)
-            frame = np.arange(start, stop, dtype=np.int32)
-            table.write(**{"frame": frame, "time_s": time_s[start:stop], feature: values})
-            start = stop
-        if start != source.rows:
-            raise SampleError(f"{source.path} changed while it was read")
+                found = block.time_s[rows]
+                check_times(file.path, taken[new], found, time_s[new], tolerance_s[new])
+            frame = np.arange(new.start, new.stop, dtype=np.int32)
+            table.write(**{"frame": frame, "time_s": time_s[new], feature: values[rows]})
+            start, written = stop, new.stop
+        if start != frames:
+            raise SampleError(f"{file.path} changed while it was read")
 
 
 def finite_values(
