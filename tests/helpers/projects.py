@@ -55,10 +55,14 @@ class Project:
         return self.root / ".test" / "corpus"
 
     def snakemake(
-        self, *targets: str, configs: tuple[str, ...] = CONFIGS, options: tuple[str, ...] = ()
+        self,
+        *targets: str,
+        configs: tuple[str, ...] = CONFIGS,
+        options: tuple[str, ...] = (),
+        before: tuple[str, ...] = (),
     ) -> Outcome:
-        """Run Snakemake in the project."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *options]
+        """Run Snakemake in the project; ``before`` is put before its command."""
+        command = [*before, sys.executable, "-m", "snakemake", "--cores", "2", *options]
         if configs:
             command += ["--configfile", *configs]
         command += ["--", *targets]

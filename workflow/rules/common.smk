@@ -11,6 +11,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# HDF5 files are read alone, and some shares have no locks. Read when a job's process starts.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
 # The graph's thousands of objects all stay: to look through them again and again for garbage costs
 # a tenth of each start.
 gc.set_threshold(100_000, 50, 50)
@@ -22,6 +25,7 @@ from circumplex.config.modalities import Modality
 from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.graph import Graph, output_paths
 from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
@@ -33,6 +37,12 @@ from circumplex.pipeline.resources import (
     needs,
     scratch_mb,
 )
+
+if UNUSABLE & set(str(workflow.basedir)):
+    raise WorkflowError(
+        f"The checkout lies in {workflow.basedir}: Snakemake takes braces and angle brackets in a "
+        "path for patterns, so that no script is found. Move it to a folder without them."
+    )
 
 try:
     PLAN = make_plan(config)

@@ -15,10 +15,10 @@ def main(job: ShardJob) -> None:
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:  # noqa: ARG001
         sample = job.sheet[request.sample]
-        if sample.audio is None:
-            extract_audio(sample.video, output, clock=job.path(request.upstream["extract_frames"]))
-        else:
-            extract_audio(sample.audio, output, clock=None)
+        media, clock = sample.audio, None
+        if media is None:
+            media, clock = sample.video, job.path(request.upstream["extract_frames"])
+        extract_audio(media, output, clock=clock, number=sample.audio_stream)
 
     job.run(make)
 

@@ -14,8 +14,15 @@ def main(job: ShardJob) -> None:
     """Bring the shard up to date."""
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
-        video = job.sheet[request.sample].video
-        extract_frames(video, output, metadata, **job.stage.options)
+        row = job.sheet[request.sample]
+        extract_frames(
+            row.video,
+            output,
+            metadata,
+            video_stream=row.video_stream,
+            audio_stream=None if row.audio else row.audio_stream,
+            **job.stage.options,
+        )
 
     job.run(make)
 

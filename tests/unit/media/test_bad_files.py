@@ -6,6 +6,7 @@ import os
 import struct
 import wave as wave_format
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -28,7 +29,7 @@ import read_labels
 import summarise_quality
 from circumplex.config.samples import Sample, Split
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.media import video as media
+from circumplex.io import memory
 from circumplex.pipeline.jobs.faces import align_shard
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Status, read_index
@@ -41,7 +42,7 @@ FINE = "fine"
 
 
 def clip(path: Path, codec: str = "mpeg4", **options) -> Path:
-    options = {"frames": FRAMES, "picture": noise, "sound": Sound(), **options}
+    options = {"frames": FRAMES, "picture": noise, "sound": Sound(), "clicks_s": (0.1,), **options}
     return write_video(path, codec, **options)
 
 
@@ -96,6 +97,45 @@ def wave(path: Path, samples: int) -> None:
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(np.full(samples, 5000, "<i2").tobytes())
+
+
+def wave_header(path: Path, channels: int, rate: int, samples: int, announced: int) -> None:
+    """A WAV of any header, 16 bits, whose sound is no silence."""
+    size = 2 * channels
+    content = struct.pack("<HHIIHH", 1, channels, rate, rate * size % 2**32, size, 16)
+    head = b"RIFF" + struct.pack("<I", announced) + b"WAVEfmt " + struct.pack("<I", 16) + content
+    sound = np.full(samples * channels, 5000, "<i2").tobytes()
+    path.write_bytes(head + b"data" + struct.pack("<I", announced) + sound)
+
+
+def huge_picture(path: Path) -> None:
+    """A few bytes that unpack to more pixels than any film has."""
+    side = 20_000
+    rows = zlib.compress(bytes(1 + side) * side, 9)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)), (b"IDAT", rows)]
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, data in [*chunks, (b"IEND", b"")]:
+        checked = name + data
+        content += struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+    path.write_bytes(content)
+
+
+def many_gaps(path: Path) -> None:
+    """Blocks of sound with pauses of 50 minutes: hours of silence out of some kilobytes."""
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number in range(20):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 800), 5000, np.int16), layout="mono")
+            frame.sample_rate, frame.time_base = 8000, Fraction(1, 8000)
+            frame.pts = number * 3000 * 8000
+            container.mux(stream.encode(frame))
+
+
+def picture_that_leaps(path: Path) -> None:
+    """A film whose last frames are shown a year later."""
+    year = 365 * 86_400 * 25
+    stamps = [*range(FRAMES - 2), year, year + 1]
+    clip(path.with_suffix(".mkv"), "ffv1", stamps=stamps, sound=None).replace(path)
 
 
 def sound_of_noise(path: Path) -> None:
@@ -183,9 +223,17 @@ class Case:
 FAILS = {"stage": "extract_frames", "says": "cannot be opened"}
 CASES = {
     "missing": Case(lambda _: None, "extract_frames", "is missing"),
-    "folder": Case(lambda path: path.mkdir(), "extract_frames", "is missing"),
-    "broken link": Case(lambda path: path.symlink_to("nowhere"), "extract_frames", "is missing"),
-    "pipe": Case(lambda path: os.mkfifo(path), "extract_frames", "is missing"),
+    "folder": Case(lambda path: path.mkdir(), "extract_frames", "is a folder, not a file"),
+    "broken link": Case(
+        lambda path: path.symlink_to("nowhere"), "extract_frames", "is a link to nothing"
+    ),
+    "looping link": Case(
+        lambda path: path.symlink_to(path.name), "extract_frames", "leads back to itself"
+    ),
+    "pipe": Case(lambda path: os.mkfifo(path), "extract_frames", "is a pipe, not a file"),
+    "device": Case(
+        lambda path: path.symlink_to("/dev/zero"), "extract_frames", "is a device, not a file"
+    ),
     "zero bytes": Case(lambda path: path.write_bytes(b""), "extract_frames", "0 bytes"),
     "zeros": Case(lambda path: path.write_bytes(bytes(5000)), **FAILS),
     "text": Case(lambda path: path.write_text("not a film\n" * 99), **FAILS),
@@ -222,6 +270,35 @@ CASES = {
         "there is no decoder for the format of the audio",
     ),
     "sound that leaps": Case(leaping, "extract_frames", "the sound jump by 86399 s"),
+    "gaps of hours together": Case(
+        many_gaps, "extract_frames", "the sound jump by 6000 s", name="a.mka"
+    ),
+    "picture that leaps by a year": Case(
+        picture_that_leaps, "extract_frames", "the picture jump by 3153"
+    ),
+    "nine channels": Case(
+        sound=lambda path: wave_header(path, 9, 16_000, 8000, 144_000),
+        stage="extract_audio",
+        says="cannot be mixed to one channel",
+    ),
+    "sixty-four channels": Case(
+        sound=lambda path: wave_header(path, 64, 16_000, 800, 102_400),
+        stage="extract_audio",
+        says="",
+    ),
+    "two thousand million samples a second": Case(
+        sound=lambda path: wave_header(path, 1, 2**31 - 1, 8000, 16_000),
+        stage="extract_audio",
+        says="",
+    ),
+    "one sample a second": Case(
+        sound=lambda path: wave_header(path, 1, 1, 10_000, 20_000),
+        stage="extract_audio",
+        says="has 1 samples per second, and 4000 to 768000 are read",
+    ),
+    "a picture of 400 million pixels": Case(
+        huge_picture, "extract_frames", "more than 35,389,440 pixels", name="a.png"
+    ),
     "wave without sound": Case(
         lambda path: wave(path, 0), "extract_frames", "no part of the sound decodes"
     ),
@@ -310,7 +387,9 @@ class Run:
         self.job(extract_audio, "extract_frames", suffix=".wav")
         align_faces = SimpleNamespace(__name__="align_faces", main=align_shard)
         self.job(align_faces, "extract_frames")
-        self.job(fill_frames, "align_faces", options={"no_valid_face": "zeros"})
+        self.job(
+            fill_frames, "align_faces", options={"no_valid_face": "zeros", "min_valid_share": 0.05}
+        )
         before = ("extract_frames", "align_faces", "extract_audio")
         self.job(summarise_quality, *before, takes_absent=True)
         self.job(read_labels, "extract_frames", options={"max_difference": 30})
@@ -438,7 +517,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edit
 
 def test_a_lack_of_memory_fails_the_job(monkeypatch, tmp_path):
     overwrite(clip(tmp_path / "a.mp4"), b"stts", 4, b"\xff\xff\xff\xff")
-    monkeypatch.setattr(media, "ENOUGH_BYTES", 1 << 62)  # more than there is
+    monkeypatch.setattr(memory, "ENOUGH_BYTES", 1 << 62)  # more than there is
     with pytest.raises(MemoryError):
         extract_frames.extract_frames(tmp_path / "a.mp4", tmp_path / "t.parquet", {})
 

@@ -1,4 +1,9 @@
+import re
+import shlex
+import shutil
 import struct
+import subprocess
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -299,11 +304,23 @@ def test_sound_that_ends_before_the_first_frame_is_absent(tmp_path):
         hear(media)
 
 
-def test_silence_stays_silent(tmp_path):
+def test_a_track_of_digital_silence_counts_as_none(tmp_path):
     media = write_video(tmp_path / "a.mp4", frames=50, sound=Sound())
-    sound = hear(media)
-    assert len(sound) == pytest.approx(49 / 25 * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
-    assert not sound.any()
+    with pytest.raises(ModalityAbsent, match="digital silence"):
+        hear(media)
+    assert not (tmp_path / "sound.wav").exists()
+
+
+@pytest.mark.parametrize(("peak", "absent"), [(0, True), (1, True), (2, False)])
+def test_dither_is_silence_and_the_faintest_sound_is_not(tmp_path, peak, absent):
+    samples = peak * np.resize([1, -1, 0, 0, 0], 20_000)
+    path = write_sound(tmp_path / "a.wav", [(0.0, samples)], SAMPLE_RATE, "pcm_s16le")
+    if absent:
+        with pytest.raises(ModalityAbsent, match="digital silence"):
+            extract_audio(path, tmp_path / "out.wav", clock=None)
+    else:
+        extract_audio(path, tmp_path / "out.wav", clock=None)
+        assert len(read(tmp_path / "out.wav")) == 20_000
 
 
 def test_blocks_of_any_size_are_the_same_sound(tmp_path):
@@ -331,3 +348,71 @@ def test_late_sound_is_preceded_by_silence(tmp_path, late_clip):
     assert not sound[: round(2.42 * SAMPLE_RATE)].any()
     # the header: 107,164 + 176,128 samples of 44.1 kHz, the encoder's padding apart
     assert len(sound) / SAMPLE_RATE == pytest.approx((107_164 + 176_128) / 44_100, abs=0.1)
+
+
+ADVICE = re.compile(r"`ffmpeg -i FILE (.*) NEW_FILE`")
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the ffmpeg command is not installed")
+@pytest.mark.parametrize("wrong", ["gap", "slow", "channels"])
+def test_the_advice_in_the_message_works(tmp_path, wrong):
+    path, second = tmp_path / "a.mka", np.full(8000, 9000)
+    if wrong == "gap":
+        write_sound(path, [(0.0, second), (9000.0, second)], 8000, "pcm_s16le")
+    elif wrong == "slow":
+        write_sound(path, [(0.0, second)], 1000, "pcm_s16le")
+    else:
+        path = tmp_path / "a.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(9)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(np.full(9 * 8000, 9000, "<i2").tobytes())
+    with pytest.raises(SampleError) as caught:
+        extract_audio(path, tmp_path / "out.wav", clock=None)
+    assert not (tmp_path / "out.wav").exists()
+    better = tmp_path / "better.wav"
+    options = shlex.split(ADVICE.search(str(caught.value))[1])
+    subprocess.run(["ffmpeg", "-v", "error", "-i", path, *options, better], check=True)
+    extract_audio(better, tmp_path / "out.wav", clock=None)
+    assert len(read(tmp_path / "out.wav")) >= 0.9 * SAMPLE_RATE
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the ffmpeg command is not installed")
+@pytest.mark.parametrize(("rate", "flashes"), [(25, (60, 90)), (5, (20, 28))])
+@pytest.mark.parametrize("start_s", [0.5, 1.05, 1.31, 2.0])
+def test_a_film_cut_between_two_frames_stays_in_step(tmp_path, monkeypatch, rate, flashes, start_s):
+    """A stream copy begins at a key frame and says in an edit list what is not to be shown."""
+    monkeypatch.setattr("clips.FLASHES", flashes)
+    clicks = [flash / rate for flash in flashes]
+    options = {"bf": "2", "g": "10"}
+    film = write_video(
+        tmp_path / "a.mp4",
+        "libx264",
+        frames=120,
+        rate=rate,
+        options=options,
+        sound=Sound(),
+        clicks_s=clicks,
+    )
+    cut = tmp_path / "cut.mp4"
+    command = ["ffmpeg", "-v", "error", "-ss", str(start_s), "-i", film, "-c", "copy", cut]
+    subprocess.run(command, check=True)
+    seen = [f.time_s for f in iter_frames(cut) if f.image.mean() > 150]
+    assert len(seen) == len(flashes)
+    np.testing.assert_allclose(onsets_s(hear(cut)), seen, atol=0.010)
+
+
+@pytest.mark.parametrize("media_time", [0, 512, 1500, 2048])
+def test_an_edit_that_starts_before_the_first_frame_stays_in_step(tmp_path, media_time):
+    """The edit's start, in units of 1/12800 s; the first frame's own time is 1024."""
+    clicks = [flash / 25 + (1024 - media_time) / 12_800 for flash in FLASHES]
+    film = write_video(
+        tmp_path / "a.mp4", "libx264", options={"bf": "2"}, sound=Sound(), clicks_s=clicks
+    )
+    content = film.read_bytes()
+    place = content.index(b"elst") + 16
+    assert struct.unpack_from(">i", content, place)[0] == 1024
+    film.write_bytes(content[:place] + struct.pack(">i", media_time) + content[place + 4 :])
+    seen = [f.time_s for f in iter_frames(film) if f.image.mean() > 150]
+    np.testing.assert_allclose(onsets_s(hear(film)), seen, atol=0.010)

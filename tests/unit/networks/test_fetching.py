@@ -1,8 +1,11 @@
 """Fetching weights from a local server that misbehaves in every way that is known."""
 
+import errno
 import hashlib
 import io
+import struct
 import threading
+import warnings
 import zipfile
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +23,7 @@ from circumplex.config.catalogue import (
 )
 from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
+from circumplex.networks import fetching
 from circumplex.networks.fetching import PARTIAL, Patience, fetch
 
 CONTENT = np.random.default_rng(0).bytes(700_001)
@@ -392,3 +396,77 @@ def test_catalogue_entries_are_complete(name):
         assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
         assert file.sha256 or file.sha256_prefix
         assert (file.member is None) == (file.archive_size is None)
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_a_server_that_never_ends_is_cut_off_at_the_stated_size(
+    server, tmp_path, monkeypatch, size
+):
+    address, manners = server
+    manners.content, manners.has_length = CONTENT * 100, False
+    if size is None:  # nobody states one
+        monkeypatch.setattr("circumplex.networks.fetching.MOST_BYTES", len(CONTENT))
+    with pytest.raises(RequestError, match=f"goes on after the {len(CONTENT)} bytes"):
+        fetch(entry(address, size=size), tmp_path, QUICK)
+    assert left(tmp_path) == set()
+    assert len(manners.asked) == 1
+
+
+def test_what_is_written_never_exceeds_the_stated_size(server, tmp_path, monkeypatch):
+    address, manners = server
+    manners.content, manners.has_length = CONTENT * 100, False
+    sizes = []
+
+    def watch(written, most, partial):
+        sizes.append(partial.stat().st_size)
+        check_growth(written, most, partial)
+
+    check_growth = fetching._check_growth
+    monkeypatch.setattr(fetching, "_check_growth", watch)
+    with pytest.raises(RequestError):
+        fetch(entry(address), tmp_path, QUICK)
+    assert 0 < max(sizes) <= len(CONTENT)
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_member_of_an_archive_is_unpacked_to_its_stated_size(server, tmp_path, lies):
+    address, manners = server
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("p/w.onnx", bytes(50_000_000))
+    content = memory.getvalue()
+    if lies:  # in both headers, the size that the catalogue states
+        content = content.replace(struct.pack("<I", 50_000_000), struct.pack("<I", len(CONTENT)))
+    manners.content = content
+    with pytest.raises(RequestError, match="cannot be fetched"):
+        fetch(entry(address, member="p/w.onnx"), tmp_path, QUICK)
+    assert not (tmp_path / "w.pth").exists()
+    written = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
+    assert max(written, default=0) <= len(CONTENT)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_cache_on_a_file_system_without_locks(server, tmp_path, monkeypatch, number):
+    address, _ = server
+
+    def refuse(*_):
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # filelock's own, where it falls back by itself
+        assert fetch(entry(address), tmp_path, QUICK) == {"w.pth": SHA256}
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"w.pth", LOCK_NAME} <= names
+    assert ".fetching.soft.lock" not in names
+
+
+def test_a_cache_that_may_not_be_written_is_no_lack_of_locks(server, tmp_path, monkeypatch):
+    address, _ = server
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "not yours")
+
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(PermissionError, match="not yours"):
+        fetch(entry(address), tmp_path, QUICK)

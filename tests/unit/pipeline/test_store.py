@@ -1,11 +1,13 @@
+import errno
 import json
 import os
+import time
 
 import pytest
 
-from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.errors import JobError, ModalityAbsent, SampleError
 from circumplex.io.atomic import read_json, write_json, write_text
-from circumplex.io.digests import file_digest
+from circumplex.io.digests import file_digest, fingerprint
 from circumplex.pipeline.store import (
     Entry,
     SampleRequest,
@@ -148,11 +150,15 @@ def list_as_record(path):
     record_path(path).write_text("[]")
 
 
+def number_in_record(path):
+    record_path(path).write_text(json.dumps({"sha256": 5, "fingerprint": fingerprint(path)}))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         *(alter, alter_within_size, replace_by_older, remove),
-        *(remove_record, cut_record, empty_record, list_as_record),
+        *(remove_record, cut_record, empty_record, list_as_record, number_in_record),
     ],
 )
 def test_a_damaged_file_is_seen_and_made_again(shard, damage):
@@ -284,18 +290,86 @@ def test_a_stage_that_makes_something_of_what_is_there(tmp_path):
     assert entries["b"].file != entries["c"].file, "what is absent is part of the key"
 
 
-@pytest.mark.parametrize("error", [ValueError, MemoryError, OSError, KeyError])
-def test_a_bug_fails_the_job_and_writes_no_index(shard, error):
+def full_disk(_):
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("error", [full_disk, ImportError, JobError])
+def test_a_fault_of_the_machine_fails_the_job_and_writes_no_index(shard, error):
+    def make(request, output, metadata):
+        if request.sample == "b":
+            raise error("x")
+        shard.make(request, output, metadata)
+
+    with pytest.raises(type(error("x"))):
+        shard.run({"a": {"v": 1}, "b": {"v": 2}}, make)
+    assert not shard.index.exists()
+    shard.run({"a": {"v": 1}, "b": {"v": 2}})
+    assert shard.made == ["b"], "what was made before the fault is kept"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, OverflowError, AssertionError])
+def test_any_other_error_fails_its_sample_alone(shard, error):
     def make(request, output, metadata):
         if request.sample == "b":
             raise error("bug")
         shard.make(request, output, metadata)
 
-    with pytest.raises(error):
-        shard.run({"a": {"v": 1}, "b": {"v": 2}}, make)
-    assert not shard.index.exists()
-    shard.run({"a": {"v": 1}, "b": {"v": 2}})
-    assert shard.made == ["b"], "what was made before the bug is kept"
+    requests = [SampleRequest(name, {"v": name}, files=[f"{name}.mp4"]) for name in "abc"]
+    entries = shard.run(requests, make)
+    assert [entry.status for entry in entries.values()] == [Status.OK, Status.FAILED, Status.OK]
+    assert entries["b"].reason.startswith(f"b.mp4: {error.__name__}: ")
+
+
+def test_what_may_pass_is_to_be_tried_again(shard):
+    def make(request, output, metadata):
+        if request.sample == "b":
+            raise OSError(errno.EIO, "Input/output error", "b.mp4")
+        shard.make(request, output, metadata)
+
+    requests = [SampleRequest(name, {"v": name}) for name in "abc"]
+    assert run_shard(shard.stage, shard.index, requests, make) == ["b"]
+    assert read_index(shard.index)["b"].reason.startswith("b.mp4 cannot be read: Input/output")
+    assert run_shard(shard.stage, shard.index, requests, shard.make) == []
+
+
+def test_a_sample_that_takes_for_ever_fails_alone(shard):
+    def make(request, output, metadata):
+        if request.sample == "b":
+            time.sleep(60)
+        shard.make(request, output, metadata)
+
+    requests = [SampleRequest(name, {"v": name}, limit_s=0.2) for name in "abc"]
+    assert run_shard(shard.stage, shard.index, requests, make) == ["b"]
+    assert read_index(shard.index)["b"].reason.startswith("it took more than")
+
+
+@pytest.mark.parametrize("kind", ["hard link", "copy"])
+def test_a_file_system_without_symbolic_links(shard, monkeypatch, kind):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    if kind == "copy":
+        monkeypatch.setattr(os, "link", refuse)
+    first = shard.run({"a": {"v": 1}, "b": {"v": 2}})
+    assert not shard.link("a").is_symlink()
+    assert shard.link("a").read_text() == "{'v': 1} c1"
+    assert shard.damaged() == []
+    assert shard.run({"a": {"v": 1}, "b": {"v": 2}}) == first
+    assert shard.made == []
+    shard.link("a").unlink()
+    shard.link("a").write_text("altered by hand")
+    assert shard.damaged() == ["a"]
+    shard.run({"a": {"v": 1}, "b": {"v": 3}})
+    assert shard.link("a").read_text() == "{'v': 1} c1"
+    assert shard.link("b").read_text() == "{'v': 3} c1"
+
+    def fail(*_):
+        raise SampleError("no good")
+
+    shard.run({"a": {"v": 9}, "b": {"v": 8}}, fail)
+    assert not shard.link("a").exists(), "the file of the run before must not stand there"
 
 
 def test_clean_store_keeps_what_an_index_names(shard):

@@ -63,6 +63,9 @@ def test_nothing_to_say_of_a_fine_sample(judge):
         ({"level_dbfs": -60.0}, []),
         ({"silent_share": 0.5}, []),
         ({"silent_share": 0.52}, ["silent for 52% of the time"]),
+        ({"missing_s": 0.0, "sound_missing_s": 0.0}, []),
+        ({"missing_s": 1.48}, ["1.5 s of the announced picture are missing: cut off?"]),
+        ({"sound_missing_s": 9.0}, ["9.0 s of the announced sound are missing: cut off?"]),
     ],
 )
 def test_warnings(judge, changes, expected):
@@ -143,3 +146,15 @@ def test_counted_nouns():
     assert [plural(n, "frame") for n in (0, 1, 2, 1500)] == [
         *("0 frames", "1 frame", "2 frames", "1,500 frames")
     ]
+
+
+@pytest.mark.parametrize(
+    ("streams", "notes"),
+    [
+        ({"video_stream": 0, "video_streams": 1, "sound_stream": 0, "sound_streams": 1}, []),
+        ({"video_stream": 1, "video_streams": 2}, ["video stream 1 of 2 taken (from 0)"]),
+        ({"sound_stream": 0, "sound_streams": 3}, ["audio stream 0 of 3 taken (from 0)"]),
+    ],
+)
+def test_the_stream_that_was_taken_of_several_is_named(judge, streams, notes):
+    assert list(judge(**streams).notes) == notes

@@ -1,23 +1,35 @@
-"""The ways in which a request can be wrong; everything else is a bug and fails its job."""
+"""The ways in which a request can be wrong.
+
+Which errors end a job, and which a sample, is decided in `circumplex.pipeline.boundary`.
+"""
 
 
 class CircumplexError(Exception):
-    """Base of the errors that a user can mend: the message says what is wrong and what to do."""
+    """Base of the errors that a user can correct: the message says what is wrong and what to do."""
 
 
 class RequestError(CircumplexError):
-    """The whole request makes no sense (unknown key, duplicate name): stops before any job."""
+    """The whole request is invalid (unknown key, duplicate name): stops before any job."""
 
 
 class SampleError(CircumplexError):
-    """The input of one sample is unusable (missing, unreadable, empty): fails that sample alone.
+    """The input of one sample is unusable (missing, unreadable, empty): fails that sample alone."""
 
-    Raise it only for defects of the *input*; a bug or a lack of memory must fail the job.
+
+class PassingError(SampleError):
+    """A sample failed by something that may pass by itself, such as a disk that does not answer.
+
+    The next run tries again, whereas other failures stay until a file, the config or the code
+    changes.
     """
 
 
 class ModalityAbsent(CircumplexError):
     """The sample has no such modality (a video without sound): its features are marked absent."""
+
+
+class JobError(CircumplexError):
+    """Something that serves all samples of a job failed, such as a network: it ends the job."""
 
 
 class StillSetError(CircumplexError):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from circumplex.errors import SampleError
+from circumplex.errors import JobError, SampleError
 from circumplex.io.atomic import write_text
 from circumplex.pipeline.jobs import extraction
 from circumplex.pipeline.jobs.shard import ShardJob
@@ -100,3 +100,50 @@ def test_what_is_not_in_the_store_is_extracted_by_one_extractor(tmp_path, monkey
     found = read_index(tmp_path / "index/extract_vggish/000-of-001.json")
     assert found["a"].status is Status.OK
     assert found["b"] == Entry(Status.FAILED, stage="extract_vggish", reason="unreadable")
+
+
+class Doubling:
+    """An extractor of batches; 7 is more than it can embed, 9 than it can prepare."""
+
+    name, dimension, batch_size = "densenet", 1, 2
+
+    def prepare(self, crop):
+        if crop == 9:
+            raise TypeError("a bug of ours")
+        return crop
+
+    def embed(self, inputs):
+        if (inputs == 7).any():
+            raise ValueError("the network does not fit")
+        return inputs[:, None].astype("f4")
+
+
+def run_visual(tmp_path, monkeypatch, crops):
+    """A job whose two samples have these crops."""
+    import numpy as np  # not above: the program of another test imports this module without it
+
+    def read_frames(faces, _fill, prepare):
+        for value in crops[faces.name]:
+            yield value, np.array([prepare(value)])
+
+    def write_frames(output, _name, _dimension, pieces, _metadata):
+        write_text(output, str([float(values[0, 0]) for _, values in pieces]))
+
+    monkeypatch.setattr(extraction, "load_extractor", lambda _: Doubling())
+    monkeypatch.setattr("circumplex.features.visual.read_frames", read_frames)
+    monkeypatch.setattr("circumplex.features.visual.write_frames", write_frames)
+    extraction.extract_feature(job_of(tmp_path, "densenet"))
+    return read_index(tmp_path / "index/extract_densenet/000-of-001.json")
+
+
+def test_what_one_sample_causes_in_a_batch_fails_it_alone(tmp_path, monkeypatch):
+    found = run_visual(tmp_path, monkeypatch, {"a": [1, 9, 3], "b": [4, 5, 6]})
+    assert found["a"].status is Status.FAILED
+    assert found["a"].reason.startswith("TypeError: a bug of ours")
+    assert (tmp_path / found["b"].file).read_text() == "[4.0, 5.0, 6.0]"
+
+
+def test_an_error_of_the_network_ends_the_job(tmp_path, monkeypatch):
+    with pytest.raises((JobError, ValueError), match="the network does not fit"):
+        run_visual(tmp_path, monkeypatch, {"a": [1, 7, 3], "b": [4, 5, 6]})
+    assert not (tmp_path / "index/extract_densenet/000-of-001.json").exists()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from circumplex.cli.cache_folder import check_cache_folder
 from circumplex.cli.checkout import find_checkout
 from circumplex.cli.sheet import report
 from circumplex.corpora.sheet import write_sheet
@@ -132,7 +133,11 @@ def run_snakemake(
         cores: CPU cores.
         presets: files over ``config.yaml``.
         targets: what to make in place of all.
+
+    Raises:
+        RequestError: Snakemake cannot keep its cache anywhere.
     """
+    check_cache_folder()
     checkout = find_checkout()
     command = [
         *(sys.executable, "-m", "snakemake"),

@@ -65,7 +65,10 @@ def _add_affwild2(parser: argparse.ArgumentParser) -> None:
         help="cropped_aligned, which holds <sample>/00001.jpg; without it faces are detected",
     )
     parser.add_argument(
-        "--test-list", type=Path, metavar="FILE", help="text file with one test sample per line"
+        "--test-list",
+        type=Path,
+        metavar="FILE",
+        help="the organisers' list of test samples, one per line, or of their images",
     )
 
 

@@ -19,7 +19,8 @@ class Threads(Section):
 
 
 class Compute(Section):
-    """Where it is computed; does not change what is computed."""
+    """Where it is computed: makes nothing stale. Threads and GPUs order sums in different ways, so
+    that values may differ in their last digits; bits are promised for one number of threads."""
 
     gpu: int = Field(0, ge=0, le=64, description="GPUs a deep job asks for; 0 computes on the CPU")
     gpus_per_backbone: int = Field(
@@ -82,6 +83,13 @@ class Labels(Section):
         ge=0,
         le=1_000_000,
         description="rows that annotation and video may differ by; Aff-Wild2's differ by a few",
+    )
+    max_difference_without_video: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="the same of annotation and imported features, where no video says how many "
+        "frames there are",
     )
 
 

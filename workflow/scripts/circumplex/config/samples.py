@@ -34,9 +34,10 @@ class SheetRow(Section):
     """Cells of a row; an empty one counts as absent. Paths are relative to the sheet."""
 
     sample: str = Field(
-        pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,119}$",
-        description="unique name; names files, so no slash, backslash or control character, no "
-        "leading dot, at most 120 characters",
+        pattern=r"^[^./\\\x00-\x1f\x7f-\x9f\u2028\u2029]"
+        r"[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]{0,119}$",
+        description="unique name; names files, so no slash, backslash, control character or line "
+        "break, no leading dot, at most 120 characters",
     )
     split: Lax[Split] = Field(description="part of the data")
     video: Text | None = Field(
@@ -64,6 +65,18 @@ class SheetRow(Section):
     annotation_format: str = Field(
         "affwild2", description="layout of the annotation, by name (docs/samples.md)"
     )
+    video_stream: Lax[int] | None = Field(
+        None,
+        ge=0,
+        description="which picture of a file with several: its number among the video streams, "
+        "from 0, as in ffmpeg's v:0; by default the one that ffmpeg takes",
+    )
+    audio_stream: Lax[int] | None = Field(
+        None,
+        ge=0,
+        description="which sound of a file with several: its number among the audio streams, from "
+        "0, as in ffmpeg's a:0; by default the one that ffmpeg takes",
+    )
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,8 @@ class Sample:
         split: part of the data.
         group: never split over folds; by default the video's file name, else the sample's.
         annotation_format: layout of the annotation.
+        video_stream: place among the file's video streams, or none: then the file's default.
+        audio_stream: likewise, of the sound.
     """
 
     sample: str
@@ -91,6 +106,8 @@ class Sample:
     split: Split
     group: str
     annotation_format: str = "affwild2"
+    video_stream: int | None = None
+    audio_stream: int | None = None
 
 
 def read_samples(sheet: Path) -> list[Sample]:
@@ -157,6 +174,8 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         split=cells.split,
         group=cells.group or Path(cells.video or cells.sample).name,
         annotation_format=cells.annotation_format,
+        video_stream=cells.video_stream,
+        audio_stream=cells.audio_stream,
     )
 
 

@@ -101,12 +101,13 @@ def _reason_against(path: Path, sound: bool) -> str | None:
 def is_film(path: Path) -> bool:
     """Whether a file opens as moving pictures."""
     # PyAV is not asked of those whose files have the suffixes of videos.
-    from circumplex.media.video import open_media, select_video_stream
+    from circumplex.media.streams import select_stream
+    from circumplex.media.video import open_media
 
     try:
         with open_media(path) as container:
             formats = container.format.name.split(",")
-            select_video_stream(container)
+            select_stream(container, path, "video")
             return not any(name in NO_FILM or name.endswith("_pipe") for name in formats)
     except (SampleError, ModalityAbsent, OSError):
         return False

@@ -44,6 +44,7 @@ def align_faces(
     metadata: Mapping[str, Any],
     detector: FaceDetector,
     timeline: Path | None = None,
+    number: int | None = None,
 ) -> None:
     """Write the table of faces (`circumplex.faces.table`) of a video.
 
@@ -58,6 +59,7 @@ def align_faces(
         metadata: how the table is made.
         detector: face detector with the same options.
         timeline: the sample's regular timeline; by default all frames are read.
+        number: place among the video streams, if the sheet names one.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
@@ -74,7 +76,7 @@ def align_faces(
             pa.field("crops", pa.list_(pa.binary())),
         ]
         with TableWriter(spool, frame_schema(*columns), {}) as writer:
-            for row in _detect(_read_frames(video, timeline), options, tracker, detector):
+            for row in _detect(_read_frames(video, timeline, number), options, tracker, detector):
                 writer.write(
                     frame=[row.frame],
                     time_s=[row.time_s],
@@ -86,13 +88,15 @@ def align_faces(
         _write_subject(spool, output, tracker.choose(), metadata)
 
 
-def _read_frames(video: Path, timeline: Path | None) -> Iterator[VideoFrame | FailedFrame]:
+def _read_frames(
+    video: Path, timeline: Path | None, number: int | None
+) -> Iterator[VideoFrame | FailedFrame]:
     """Frames of the video, or those that its regular timeline takes."""
     source = None if timeline is None else read_sources(timeline)
     if timeline is None or source is None:
-        return iter_timeline(video)
+        return iter_timeline(video, number)
     (time_s,) = read_columns(timeline, ["time_s"])
-    return select_frames(iter_timeline(video), source, time_s)
+    return select_frames(iter_timeline(video, number), source, time_s)
 
 
 def select_frames(

@@ -3,8 +3,9 @@
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,32 @@ def read_yaml(path: Path) -> Any:
 
 
 def link(path: Path, target: Path) -> None:
-    """Make ``path`` a relative symbolic link to ``target``, replacing an existing file or link."""
+    """Make ``path`` a relative symbolic link to ``target``, replacing an existing file or link.
+
+    File systems that have no symbolic links (exFAT, some shares) get a hard link, or a copy with
+    the date of ``target``.
+    """
     with replacing(path) as temporary:
-        temporary.symlink_to(os.path.relpath(target, path.parent))
+        try:
+            temporary.symlink_to(os.path.relpath(target, path.parent))
+        except OSError:
+            with suppress(OSError):
+                os.link(target, temporary)
+            if not temporary.exists():
+                shutil.copy2(target, temporary)
+
+
+def is_link(path: Path, target: Path) -> bool:
+    """Whether ``path`` is what `link` makes of ``target``.
+
+    A copy is known by size and date, so that nothing is read.
+    """
+    if path.is_symlink():
+        return path.resolve() == target.resolve()
+    try:
+        one, other = path.stat(), target.stat()
+    except OSError:
+        return False
+    return os.path.samestat(one, other) or (
+        (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    )

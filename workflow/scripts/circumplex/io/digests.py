@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from circumplex.io.atomic import read_json, write_json
+from circumplex.io.files import why_no_file, why_no_folder
 
 MISSING = "missing"
 _BLOCK = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def file_digest(path: Path) -> str:
@@ -53,22 +56,26 @@ class DigestCache:
             ``sha256:<hex>``, or ``missing`` if nothing readable is there; the job that reads it
             reports the sample.
         """
-        if path.is_dir():
+        try:
+            return self._digest(path)
+        except OSError:
+            return MISSING
+
+    def _digest(self, path: Path) -> str:
+        is_folder = why_no_folder(path) is None
+        if is_folder:
             members = sorted(p for p in path.rglob("*") if p.is_file())
             # One entry per folder: a data set of crops has millions of files.
             now: list[Any] = [value_digest([[str(p), *fingerprint(p)] for p in members])]
-        elif path.is_file():
+        elif why_no_file(path) is None:
             members = [path]
             now = fingerprint(path)
         else:
             return MISSING
         entry = self._entries.get(str(path))
         if entry is None or entry[:-1] != now:
-            try:
-                digests = [[str(p.relative_to(path)), file_digest(p)] for p in members]
-            except PermissionError:
-                return MISSING
-            content = value_digest(digests) if path.is_dir() else digests[0][1]
+            digests = [[str(p.relative_to(path)), file_digest(p)] for p in members]
+            content = value_digest(digests) if is_folder else digests[0][1]
             entry = [*now, content]
             self._entries[str(path)] = entry
             self._changed = True
@@ -81,11 +88,20 @@ class DigestCache:
             self._changed = False
 
 
+def is_digest(value: Any) -> bool:
+    """Whether a value is a digest as `file_digest` writes it."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
 def _read_cache(path: Path) -> dict[str, list[Any]]:
     """Entries of a cache that are what `DigestCache` writes."""
     try:
         entries = read_json(path)
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     found = entries if isinstance(entries, dict) else {}
-    return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}
+    return {
+        name: entry
+        for name, entry in found.items()
+        if isinstance(entry, list) and entry and is_digest(entry[-1])
+    }

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,15 +17,21 @@ PIECES_AT_ONCE = 64
 def prefetch(items: Iterable[Item], ahead: int) -> Iterator[Item]:
     """Yield the same items in order, produced in a thread up to ``ahead`` items in advance.
 
-    An error in ``items`` is raised where its item would have been yielded.
+    An error in ``items`` is raised where its item would have been yielded. The thread sees the
+    caller's context variables.
     """
     end: Any = object()
     iterator = iter(items)
+    context = copy_context()
     worker = ThreadPoolExecutor(max_workers=1)
+
+    def following() -> Any:
+        return context.run(next, iterator, end)
+
     try:
-        pending = deque(worker.submit(next, iterator, end) for _ in range(ahead))
+        pending = deque(worker.submit(following) for _ in range(ahead))
         while (item := pending.popleft().result()) is not end:
-            pending.append(worker.submit(next, iterator, end))
+            pending.append(worker.submit(following))
             yield item
     finally:
         worker.shutdown(wait=True, cancel_futures=True)

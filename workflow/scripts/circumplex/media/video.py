@@ -31,13 +31,25 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.sidedata.sidedata import Type
-from av.stream import Disposition
 from av.video.frame import VideoFrame as AvFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.errors import SampleError
+from circumplex.io.digests import file_digest
+from circumplex.io.files import why_no_file
+from circumplex.io.memory import has_run_out
+from circumplex.media.streams import (
+    MOST_PIXELS,
+    OPTIONS,
+    StreamFacts,
+    check_size,
+    describe_stream,
+    find_lateness_s,
+    limit_pictures,
+    select_stream,
+)
 
 LOG = logging.getLogger(__name__)
 DECODER_THREADS = 2
@@ -45,10 +57,9 @@ SMALLEST_STEP_S = 0.001
 JUMP_BACK_S = 1.0
 NOMINAL_RATE = 25.0
 LONGEST_GAP_S = 3600.0
-ENOUGH_BYTES = 1 << 28
-PICTURES_THAT_ARE_NO_VIDEO = (
-    Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
-)
+SLOWEST, FASTEST = 4000, 768_000  # samples of sound per second
+LONGEST_S = 24 * 3600.0
+"""Length of a recording, in seconds; longer ones are to be cut into samples."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +93,12 @@ class VideoFacts:
         width, height: size of the first picture as shown, in pixels.
         rotation: counter-clockwise rotation of the stored picture, in degrees.
         container_start_s: earliest timestamp of any stream, in seconds on the container's clock.
-        video_start_s: presentation time of frame 0, in seconds on the container's clock.
+        video_start_s: presentation time of frame 0, in seconds on the container's clock; where an
+            edit list begins between two frames, as `circumplex.media.streams` corrects it.
         average_rate: frames per second as the header states, which may be wrong; it is only used
             where timestamps are missing.
         codec: name of the decoder.
+        taken: which video stream was taken, and what the header announces of it.
     """
 
     width: int
@@ -95,6 +108,7 @@ class VideoFacts:
     video_start_s: float
     average_rate: float
     codec: str
+    taken: StreamFacts
 
 
 @dataclass(frozen=True)
@@ -113,17 +127,17 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
 
     Raises:
-        SampleError: the file is missing, empty, not a media file, or has no video or audio stream.
+        SampleError: the file is missing, no regular file, unreadable, empty, not a media file, or
+            has no video or audio stream.
     """
-    if not path.is_file():
-        raise SampleError("the media file is missing: correct its path in the sample sheet")
+    if (problem := why_no_file(path)) is not None:
+        advice = "" if ":" in problem else ": correct its path in the sample sheet"
+        raise SampleError(f"the media file {problem}{advice}")
     if path.stat().st_size == 0:
         raise SampleError("the media file is empty (0 bytes): copy or download it again")
     try:
-        # With the explicit protocol, names may contain a colon or start with a dash. The whitelist
-        # prevents a disguised playlist from opening network addresses.
-        options = {"protocol_whitelist": "file"}
-        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        # With the explicit protocol, names may contain a colon or start with a dash.
+        container = av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
         reraise_out_of_memory(error)
         raise SampleError(
@@ -139,15 +153,19 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def iter_timeline(video: Path) -> Iterator[VideoFrame | FailedFrame]:
+def iter_timeline(video: Path, number: int | None = None) -> Iterator[VideoFrame | FailedFrame]:
     """Yield every frame of the video in order, including those that failed to decode.
+
+    Args:
+        video: media file.
+        number: place among the video streams, if the sheet names one.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has no video stream.
     """
     with open_media(video) as container:
-        stream = select_video_stream(container)
+        stream = select_stream(container, video, "video", number)
         display = Display(stream)
         for frame, item in enumerate(decode_pictures(container, stream)):
             if item.picture is None:
@@ -168,9 +186,13 @@ class Display:
         """Convert to (height, width, 3) uint8 RGB, with square pixels and the display matrix.
 
         A pixel aspect ratio above 5 or below 1/5 is a damaged header and is ignored.
+
+        Raises:
+            SampleError: the picture as shown is too large.
         """
         aspect = float(self._stream.sample_aspect_ratio or 1)
         width = round(picture.width * aspect) if 0.2 < aspect < 5 else picture.width
+        check_size(width, picture.height)
         image = self._reformatter.reformat(picture, width, picture.height, "rgb24").to_ndarray()
         # PyAV's side data and its frame refer to each other: if it were read for every frame,
         # hundreds of pictures would stay in memory until the garbage collector runs.
@@ -200,40 +222,14 @@ def _display_matrix(picture: AvFrame) -> _Matrix | None:
     return (a, b), (c, d)
 
 
-def select_video_stream(container: InputContainer) -> VideoStream:
-    """Select the first video stream that is not a cover picture.
-
-    Raises:
-        ModalityAbsent: the file has no such stream.
-        SampleError: FFmpeg has no decoder for it.
-    """
-    for stream in container.streams.video:
-        if not stream.disposition & PICTURES_THAT_ARE_NO_VIDEO:
-            check_decodable(stream)
-            return stream
-    raise ModalityAbsent("the file has no video stream")
-
-
-def check_decodable(stream: Any) -> None:
-    """Check that FFmpeg has a decoder for a stream.
-
-    Raises:
-        SampleError: it has none.
-    """
-    if stream.codec_context is None:
-        raise SampleError(
-            f"there is no decoder for the format of the {stream.type}: convert the file with "
-            "`ffmpeg -i FILE NEW_FILE`, or copy it again if it is damaged"
-        )
-
-
 def read_facts(
-    container: InputContainer, stream: VideoStream, picture: AvFrame, display: Display
+    path: Path, container: InputContainer, stream: VideoStream, picture: AvFrame, display: Display
 ) -> VideoFacts:
     """Read the facts that the timeline records about a video file."""
     height, width = display.image(picture).shape[:2]
     start = container.start_time
     video_start = seconds(_stamp_of(container)(picture), stream.time_base) or 0.0
+    video_start += find_lateness_s(path, container, stream)
     return VideoFacts(
         width=width,
         height=height,
@@ -242,6 +238,7 @@ def read_facts(
         video_start_s=video_start,
         average_rate=float(stream.average_rate or 0),
         codec=stream.codec_context.name,
+        taken=describe_stream(container, path, stream),
     )
 
 
@@ -253,8 +250,9 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
     packets late, or not at all.
 
     Raises:
-        SampleError: no frame decodes.
+        SampleError: no frame decodes, pictures are too large, or the timestamps leap.
     """
+    limit_pictures(stream)
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = DECODER_THREADS
     nominal = 1.0 / float(stream.average_rate or stream.guessed_rate or NOMINAL_RATE)
@@ -285,8 +283,9 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
             yield _Decoded(time_s, None if picture.is_corrupt else picture)
     if not started:
         raise SampleError(
-            f"no frame of the video decodes ({errors} errors): the file is damaged; copy it "
-            "again, or remove the sample from the sheet"
+            f"no frame of the video decodes ({errors} errors): the file is damaged, or its "
+            f"pictures have more than {MOST_PIXELS:,} pixels; copy it again, make it smaller, or "
+            "remove the sample from the sheet"
         )
     if errors:
         LOG.warning("the decoder reported %d errors", errors)
@@ -295,13 +294,18 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
 
 
 def demux(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """Yield the packets of a stream and the final flush; a truncated file ends early."""
+    """Yield the packets of a stream and the final flush; a truncated file ends early.
+
+    Raises:
+        OSError: the disk does not give the file to its end, which is no truncation.
+    """
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
         except FFmpegError as error:
             reraise_out_of_memory(error)
+            file_digest(Path(container.name.removeprefix("file:")))
             LOG.warning("reading stopped before the end of the file: %s", error)
             yield Packet()
             return
@@ -353,16 +357,49 @@ class _Times:
             if time_s < self._last_s - JUMP_BACK_S:
                 self._shift_s += self._last_s + self._nominal_s - time_s
                 time_s = self._last_s + self._nominal_s
+        if time_s - self._last_s > LONGEST_GAP_S:
+            raise SampleError(describe_jump("picture", time_s - self._last_s))
         self._last_s = max(time_s, self._last_s + SMALLEST_STEP_S)
+        check_length(self._last_s)
         return self._last_s
 
 
-def describe_jump(gap_s: float) -> str:
-    """Error message for too large a gap in the timestamps of the sound."""
+def describe_jump(what: str, gap_s: float) -> str:
+    """Error message for gaps of more than an hour in the timestamps of the picture or sound."""
+    advice = {
+        "picture": "ffmpeg -i FILE -vf setpts=N/FRAME_RATE/TB -af asetpts=N/SR/TB NEW_FILE",
+        "sound": "ffmpeg -i FILE -af asetpts=N/SR/TB NEW_FILE",
+    }
     return (
-        f"the timestamps of the sound jump by {gap_s:.0f} s: fix them with "
-        "`ffmpeg -i FILE -af aresample=async=1 NEW_FILE`"
+        f"the timestamps of the {what} jump by {gap_s:.0f} s, and {LONGEST_GAP_S:.0f} s are the "
+        f"most: fix them with `{advice[what]}`"
     )
+
+
+def check_rate(rate: int) -> None:
+    """Check the sampling rate of a sound before memory is taken for it.
+
+    Raises:
+        SampleError: it lies outside `SLOWEST` to `FASTEST`.
+    """
+    if not SLOWEST <= rate <= FASTEST:
+        raise SampleError(
+            f"the sound has {rate} samples per second, and {SLOWEST} to {FASTEST} are read: its "
+            "header is damaged, or convert it with `ffmpeg -i FILE -ar 16000 NEW_FILE`"
+        )
+
+
+def check_length(length_s: float) -> None:
+    """Check the length of a recording.
+
+    Raises:
+        SampleError: it is longer than `LONGEST_S`.
+    """
+    if length_s > LONGEST_S:
+        raise SampleError(
+            f"the recording is longer than {LONGEST_S / 3600:.0f} hours: cut it into parts, such "
+            "as `ffmpeg -i FILE -t 12:00:00 -c copy NEW_FILE`, or correct its timestamps"
+        )
 
 
 def reraise_out_of_memory(error: FFmpegError) -> None:
@@ -371,8 +408,5 @@ def reraise_out_of_memory(error: FFmpegError) -> None:
     A damaged header that requests more memory than any machine has is a defect of the input
     instead: a moderate amount of memory can still be allocated then.
     """
-    if isinstance(error, MemoryError):
-        try:
-            bytearray(ENOUGH_BYTES)
-        except MemoryError:
-            raise error from None
+    if isinstance(error, MemoryError) and has_run_out():
+        raise error from None

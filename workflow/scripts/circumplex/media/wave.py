@@ -1,10 +1,11 @@
 """Read wave files as the pipeline writes them: 16-bit mono PCM at 16 kHz."""
 
+import json
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,3 +72,39 @@ def read_blocks(path: Path, samples: int) -> Iterator[NDArray[np.float32]]:
     with wave.open(str(path), "rb") as file:
         while data := file.readframes(samples):
             yield np.frombuffer(data, dtype="<i2").astype(np.float32) / 32768.0
+
+
+def append_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """Append facts about a finished wave file to it, as a comment that readers of sound pass over.
+
+    They are JSON in a chunk ``LIST`` of type ``INFO``, field ``ICMT``.
+    """
+    text = json.dumps(facts, sort_keys=True).encode() + b"\0"
+    text += b"\0" * (len(text) % 2)
+    field = b"ICMT" + len(text).to_bytes(4, "little") + text
+    chunk = b"LIST" + (len(field) + 4).to_bytes(4, "little") + b"INFO" + field
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        file.write(bytes(end % 2) + chunk)
+        size = file.tell() - 8
+        file.seek(4)
+        file.write(size.to_bytes(4, "little"))
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts that `append_facts` wrote; empty if there are none."""
+    with path.open("rb") as file:
+        file.seek(12)
+        while (head := file.read(8)) and len(head) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"LIST":
+                return _parse_facts(file, size)
+            file.seek(size + size % 2, 1)
+    return {}
+
+
+def _parse_facts(file: BinaryIO, size: int) -> dict[str, Any]:
+    content = file.read(size)
+    if content[:8] != b"INFOICMT":
+        return {}
+    return dict(json.loads(content[12:].rstrip(b"\0")))

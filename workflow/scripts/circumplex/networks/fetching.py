@@ -6,17 +6,20 @@ states no digest, the digest of the first download is recorded in the cache's lo
 enforced from then on.
 """
 
+import errno
 import hashlib
 import logging
 import shutil
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import requests
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, SoftFileLock
 from tqdm import tqdm
 
 from circumplex.config.catalogue import (
@@ -34,6 +37,8 @@ logger = logging.getLogger(__name__)
 BLOCK = 1 << 16  # bytes; a block that is incomplete when the connection breaks is lost
 PARTIAL = ".partial"
 SPARE = 64 << 20  # bytes of disk left free
+WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+MOST_BYTES = 64 << 30  # of a file whose size nobody states
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> di
         return digests  # writes nothing: a shared cache may be read-only
     cache.mkdir(parents=True, exist_ok=True)
     digests = {}
-    with FileLock(cache / ".fetching.lock"):
+    with lock_cache(cache):
         for file in entry.files:
             path = cache / file.name
             lock = read_lock(cache)
@@ -91,6 +96,33 @@ def fetch(entry: Published, cache: Path, patience: Patience | None = None) -> di
                 write_json(cache / LOCK_NAME, {**lock, file.name: sha256})
             digests[file.name] = sha256
     return digests
+
+
+@contextmanager
+def lock_cache(cache: Path) -> Iterator[None]:
+    """Keep other processes from fetching into a cache.
+
+    File systems without locks (some shares) get a file that says that it is locked; a process that
+    was killed leaves it behind.
+    """
+    lock: BaseFileLock = FileLock(cache / ".fetching.lock")
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise
+        path = cache / ".fetching.soft.lock"
+        logger.warning(
+            "%s: the file system has no locks (%s); if nothing else is fetching and this waits, "
+            "remove %s",
+            *(cache, error, path),
+        )
+        lock = SoftFileLock(path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read_digests(entry: Published, cache: Path) -> dict[str, str] | None:
@@ -119,7 +151,7 @@ def _fetch_file(file: PublishedFile, cache: Path, lock: dict[str, str], patience
             archive = partial.with_suffix(".zip")
             download(file.address, archive, file.archive_size, patience)
             _check(archive, file.archive_size, _archive_misfit(file, archive))
-            _extract(archive, file.member, partial)
+            _extract(archive, file.member, partial, file.size)
         sha256 = digest_of(partial)
         _check(partial, file.size, misfit(file, sha256, lock))
         path = cache / file.name
@@ -153,17 +185,41 @@ def _check(partial: Path, size: int | None, wrong: str | None) -> None:
         raise _Refused(f"the server gave another file: {wrong}; it is removed")
 
 
-def _extract(archive: Path, member: str, target: Path) -> None:
+def _extract(archive: Path, member: str, target: Path, size: int | None) -> None:
+    """Unpack a member of a zip, and no more bytes of it than its stated size."""
     try:
         with (
             zipfile.ZipFile(archive) as content,
             content.open(member) as source,
             target.open("wb") as file,
         ):
-            shutil.copyfileobj(source, file, BLOCK)
-    except (zipfile.BadZipFile, KeyError) as error:
+            most = _most_bytes(size, content.getinfo(member).file_size, target)
+            written = 0
+            while block := source.read(BLOCK):
+                written += len(block)
+                _check_growth(written, most, archive)
+                file.write(block)
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
         archive.unlink()
         raise _Refused(f"the archive is unusable: {error}") from error
+
+
+def _most_bytes(size: int | None, announced: int | None, place: Path) -> int:
+    """Bytes that may be written: the stated size, the announced one, or what the disk holds."""
+    free = shutil.disk_usage(place.parent).free - SPARE
+    known = [number for number in (size, announced) if number is not None]
+    return min([MOST_BYTES, free, *known])
+
+
+def _check_growth(written: int, most: int, partial: Path) -> None:
+    """Stop at the first block past the end, and remove what was written.
+
+    Raises:
+        _Refused: there are more bytes than there may be.
+    """
+    if written > most:
+        partial.unlink(missing_ok=True)
+        raise _Refused(f"it goes on after the {most} bytes that it may have; it is removed")
 
 
 def download(address: str, partial: Path, size: int | None, patience: Patience) -> None:
@@ -239,7 +295,7 @@ def _attempt(address: str, partial: Path, size: int | None, patience: Patience) 
         if total is not None and shutil.disk_usage(partial.parent).free < total - start + SPARE:
             raise _Refused(f"too little disk space for {total - start} bytes")
         with partial.open("ab" if resumed else "wb") as file:
-            written = start + _copy(answer, file, partial.name, start, total)
+            written = start + _copy(answer, file, partial, start, total)
         return written == total if total is not None else True
 
 
@@ -249,13 +305,19 @@ def _first_byte(answer: requests.Response) -> int | None:
 
 
 def _copy(
-    answer: requests.Response, file: BinaryIO, name: str, start: int, total: int | None
+    answer: requests.Response, file: BinaryIO, partial: Path, start: int, total: int | None
 ) -> int:
-    """Write the body of an answer, with a progress bar; return its size in bytes."""
+    """Write the body of an answer, with a progress bar; return its size in bytes.
+
+    Raises:
+        _Refused: it is longer than ``total``, or than the disk holds.
+    """
     written = 0
-    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name) as bar:
+    most = total if total is not None else start + _most_bytes(None, None, partial)
+    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=partial.name) as bar:
         for block in answer.iter_content(BLOCK):
-            file.write(block)
             written += len(block)
+            _check_growth(start + written, most, partial)
+            file.write(block)
             bar.update(len(block))
     return written

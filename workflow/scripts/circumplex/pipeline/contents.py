@@ -11,7 +11,8 @@ from circumplex.config.features import Feature
 from circumplex.config.samples import Sample
 from circumplex.config.weights import RANDOM
 from circumplex.features.imports.sources import source_files
-from circumplex.io.digests import DigestCache
+from circumplex.io.digests import MISSING, DigestCache
+from circumplex.io.files import why_no_file
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.still_sets import still_set_digest
 
@@ -49,14 +50,20 @@ class Contents:
         self._cache.save()
 
     def sample_key(self, sample: Sample, columns: Sequence[str]) -> dict[str, str]:
-        """Cells of a sample's row, files and folders by their digests."""
+        """Cells of a sample's row, files and folders by their digests.
+
+        What cannot be read counts by its sample and what is wrong: others fail for other reasons.
+        """
         key = {}
         for column in columns:
             value = getattr(sample, column)
             if isinstance(value, Path):
                 key[column] = self._cache.digest(value)
+                if key[column] == MISSING:
+                    problem = why_no_file(value) or "cannot be read"
+                    key[column] = f"{MISSING}: {sample.sample} {problem}"
             elif value is not None:
-                key[column] = value
+                key[column] = str(value)
         return key
 
     def import_key(self, sample: Sample, feature: Feature) -> dict[str, str]:
@@ -66,14 +73,14 @@ class Contents:
         return {"sample": sample.sample, **{p.name: self._cache.digest(p) for p in files}}
 
     def raw_files(self, shard: str, columns: Sequence[str]) -> list[str]:
-        """Existing files and folders that a shard's samples name in columns of the sheet."""
+        """Readable files and folders that a shard's samples name in columns of the sheet."""
         paths = [getattr(s, column) for s in self._plan.shards[shard] for column in columns]
-        return usable_paths(path for path in paths if path is not None and path.exists())
+        return self._usable(path for path in paths if path is not None)
 
     def import_files(self, shard: str, feature: str) -> list[str]:
-        """Existing files of the user's that hold a feature of a shard's samples."""
+        """Readable files of the user's that hold a feature of a shard's samples."""
         members = self._plan.shards[shard]
-        return usable_paths(p for sample in members for p in self._import_sources(sample, feature))
+        return self._usable(p for sample in members for p in self._import_sources(sample, feature))
 
     def list_files(self, submission: str) -> list[str]:
         """The organisers' list that a submission follows, if it names one."""
@@ -94,12 +101,24 @@ class Contents:
 
     def _import_sources(self, sample: Sample, feature: str) -> list[Path]:
         root = Path(self._plan.config["features"][feature]["import"])
-        return source_files(root, feature, sample.sample)
+        try:
+            return source_files(root, feature, sample.sample)
+        except OSError:  # a folder that may not be entered: the job says so of the sample
+            return []
 
+    def _usable(self, paths: Iterator[Path]) -> list[str]:
+        """Paths that Snakemake can take as inputs, sorted, each once.
 
-def usable_paths(paths: Iterator[Path]) -> list[str]:
-    """Paths that Snakemake can take as inputs, sorted, each once."""
-    return sorted({str(path) for path in paths if not UNUSABLE & set(str(path))})
+        Snakemake opens small inputs itself, and one that it may not read stops the whole run: what
+        cannot be read is left to the job, which fails the sample.
+        """
+        return sorted(
+            {
+                str(path)
+                for path in paths
+                if not UNUSABLE & set(str(path)) and self._cache.digest(path) != MISSING
+            }
+        )
 
 
 def random_weights(plan: Plan, features: Collection[str] | None = None) -> dict[str, str]:

@@ -92,6 +92,11 @@ def write_record(
     write_json(record_file(results, job.stage, job.unit), record)
 
 
+def remove_record(results: Path, job: Job) -> None:
+    """Have a job run again at the next start."""
+    record_file(results, job.stage, job.unit).unlink(missing_ok=True)
+
+
 def content_digest(path: str, file: Path) -> str:
     """Digest of what a result says; of an index, of what its samples' files hold.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from circumplex.config.features import FEATURES, Need
 from circumplex.config.samples import Sample
 from circumplex.io.atomic import read_yaml
+from circumplex.io.files import why_no_file
+from circumplex.pipeline.boundary import FACTOR
 
 TABLE = Path(__file__).with_name("resources.yaml")
 BASE_MINUTES = 10.0  # imports, weights, a busy file system
@@ -20,6 +22,7 @@ GPU_SPEED = 60.0
 """Cores that a GPU is worth. Assumed, since none was at hand: 5 TFLOP/s kept up, against the 84
 GFLOP/s that a core of the measuring machine reached with IResNet100."""
 SCRATCH_MB = 100.0  # whatever libraries leave there
+BASE_SAMPLE_S = 300.0  # half of what its job has at least
 DEFAULT_SECONDS = 160.0  # of a sample whose video cannot be sized; Aff-Wild2's mean
 
 
@@ -57,9 +60,28 @@ def guessed_seconds(samples: Iterable[Sample]) -> float:
 
 def _guess(sample: Sample) -> float:
     path = sample.video or sample.audio
-    if path is None or not path.is_file():
+    return DEFAULT_SECONDS if path is None else _seconds_of(path)
+
+
+def _seconds_of(path: Path) -> float:
+    if why_no_file(path) is not None:
         return DEFAULT_SECONDS
     return path.stat().st_size / BYTES_PER_SECOND
+
+
+def sample_limit_s(stage: str, files: Iterable[Path], threads: int) -> float:
+    """Seconds that one sample may take: five minutes, and many times what its files may need.
+
+    Less than the limit of its job, so that a file that takes for ever fails its sample alone.
+
+    Args:
+        stage: name of the stage.
+        files: the user's files that the sample is made from.
+        threads: cores of the job.
+    """
+    need = needs().get("import_features" if stage.startswith("import_") else stage)
+    seconds = sum(map(_seconds_of, files)) or DEFAULT_SECONDS
+    return BASE_SAMPLE_S + FACTOR * (need.cpu_s if need else 0.0) * seconds / threads
 
 
 @dataclass(frozen=True)

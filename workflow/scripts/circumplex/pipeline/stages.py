@@ -48,7 +48,12 @@ def _by_name(*stages: Stage) -> Mapping[str, Stage]:
 
 
 SAMPLE_STAGES = _by_name(
-    Stage("extract_frames", ("media.timeline",), columns=("video",), section="media"),
+    Stage(
+        "extract_frames",
+        ("media.timeline",),
+        columns=("video", "video_stream", "audio_stream"),
+        section="media",
+    ),
     Stage(
         "resample_timeline",
         ("media.resampling",),
@@ -59,14 +64,14 @@ SAMPLE_STAGES = _by_name(
     Stage(
         "extract_audio",
         ("media.sound",),
-        columns=("video", "audio"),
+        columns=("video", "audio", "audio_stream"),
         follows=("extract_frames",),
         reads_native=True,
     ),
     Stage(
         "align_faces",
         ("faces.align", "faces.crop_folder"),
-        columns=("video", "faces", "subject"),
+        columns=("video", "faces", "subject", "video_stream"),
         section="faces",
         follows=("extract_frames",),
     ),
@@ -90,7 +95,7 @@ SAMPLE_STAGES = _by_name(
         follows=("extract_frames", "align_faces", "extract_audio"),
     ),
     Stage("import_frames", ("features.imports.files", "media.timeline")),
-    Stage("make_proxy", ("media.proxy",), columns=("video",)),
+    Stage("make_proxy", ("media.proxy",), columns=("video", "video_stream", "audio_stream")),
 )
 """Stages of per-sample files whose names are fixed; those of features: `feature_stage`."""
 

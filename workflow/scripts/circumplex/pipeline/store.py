@@ -10,7 +10,7 @@ Layout, below the results folder::
     store/<stage>/<key[:2]>/<key><suffix>     the file
     store/<stage>/<key[:2]>/<key>.json        its digest, written after it
     index/<stage>/<shard>.json                what a shard's samples have come to
-    <stage>/<sample><suffix>                  link into the store
+    <stage>/<sample><suffix>                  link into the store, or a copy where there are none
 
 Imported while the workflow is parsed (`damaged_samples`): standard library only at the top.
 """
@@ -22,9 +22,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.io.atomic import link, read_json, write_json
-from circumplex.io.digests import file_digest, fingerprint, value_digest
+from circumplex.errors import ModalityAbsent, PassingError, SampleError
+from circumplex.io.atomic import is_link, link, read_json, write_json
+from circumplex.io.digests import file_digest, fingerprint, is_digest, value_digest
+from circumplex.pipeline.boundary import one_sample, time_limit
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,15 @@ class SampleRequest:
         sample: name of the sample.
         key: JSON-serialisable content that goes into the file, beside the stage's code and options.
         upstream: entries of this sample in the stages before, by stage.
+        files: the user's files that it is made from, for messages.
+        limit_s: seconds that it may take.
     """
 
     sample: str
     key: Mapping[str, Any]
     upstream: Mapping[str, Entry] = field(default_factory=dict)
+    files: Sequence[str] = ()
+    limit_s: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,9 @@ def intact_digest(stored: Path) -> str | None:
     try:
         known = read_json(record)
         sha256, then = known["sha256"], known["fingerprint"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not is_digest(sha256):
         return None
     now = fingerprint(stored)
     if then != now:
@@ -157,30 +164,46 @@ def intact_digest(stored: Path) -> str | None:
     return str(sha256)
 
 
-def run_shard(stage: Stage, index: Path, requests: Iterable[SampleRequest], make: Make) -> None:
-    """Bring a shard's samples up to date, one after the other; see `run_shard_together`."""
+def run_shard(
+    stage: Stage, index: Path, requests: Iterable[SampleRequest], make: Make
+) -> list[str]:
+    """Bring a shard's samples up to date, one after the other; see `run_shard_together`.
+
+    What a sample's own files cause fails that sample (`circumplex.pipeline.boundary`), and so does
+    a sample that takes longer than its request allows.
+    """
 
     def make_each(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
         for task in tasks:
+            request = task.request
+            # The last such line names the sample of a process that died without a word.
+            logger.info("%s: begins", request.sample)
             try:
-                make(task.request, task.output, task.metadata)
+                with (
+                    one_sample(request.sample, stage.results, request.files),
+                    time_limit(request.limit_s),
+                ):
+                    make(request, task.output, task.metadata)
             except (SampleError, ModalityAbsent) as problem:
                 yield task, problem
             else:
                 yield task, None
 
-    run_shard_together(stage, index, requests, make_each)
+    return run_shard_together(stage, index, requests, make_each)
 
 
 def run_shard_together(
     stage: Stage, index: Path, requests: Iterable[SampleRequest], make_all: MakeAll
-) -> None:
+) -> list[str]:
     """Bring a shard's samples up to date and write its index.
 
     A sample whose file is in the store under its key is linked, not made again. `SampleError` and
-    `ModalityAbsent` become entries of the index; any other exception is a bug, or a lack of memory
-    or disk, and fails the job.
+    `ModalityAbsent` become entries of the index; any other exception ends the job.
+
+    Returns:
+        Names of the samples that failed by what may pass (`PassingError`): to be tried again.
     """
+    passing: list[str] = []
     entries: dict[str, Entry | None] = {}
     stale: dict[str, list[SampleRequest]] = {}  # by key: samples of equal content share a file
     tasks: list[Task] = []
@@ -203,6 +226,8 @@ def run_shard_together(
         made += problem is None
         sha256 = "" if problem else write_record(task.output)
         for request in stale.pop(task.metadata["key"]):
+            if isinstance(problem, PassingError):
+                passing.append(request.sample)
             entries[request.sample] = (
                 _problem_entry(stage, problem)
                 if problem
@@ -213,11 +238,12 @@ def run_shard_together(
     finished = {sample: entry for sample, entry in entries.items() if entry is not None}
     for sample, entry in finished.items():
         if entry.status is not Status.OK:
-            _unlink(stage.link_path(sample))
+            stage.link_path(sample).unlink(missing_ok=True)
             logger.warning("%s: %s in %s: %s", sample, entry.status, entry.stage, entry.reason)
     taken = sum(entry.status is Status.OK for entry in finished.values()) - made
     logger.info("%s: %d made, %d taken from the store", stage.name, made, taken)
     write_index(index, finished)
+    return passing
 
 
 def _upstream_problem(stage: Stage, request: SampleRequest) -> Entry | None:
@@ -243,15 +269,10 @@ def _problem_entry(stage: Stage, problem: Problem) -> Entry:
 
 def _link(stage: Stage, request: SampleRequest, stored: Path, sha256: str) -> Entry:
     path = stage.link_path(request.sample)
-    if not path.is_symlink() or path.resolve() != stored.resolve():
+    if not is_link(path, stored):
         link(path, stored)
     file = str(stored.relative_to(stage.results))
     return Entry(Status.OK, file=file, sha256=sha256, stage=stage.name)
-
-
-def _unlink(path: Path) -> None:
-    if path.is_symlink():
-        path.unlink()
 
 
 def write_index(index: Path, entries: Mapping[str, Entry]) -> None:
@@ -287,8 +308,7 @@ def damaged_samples(results: Path, stage: str, index: Path) -> list[str]:
         if entry.status is Status.OK:
             stored = results / entry.file
             path = results / stage / f"{sample}{stored.suffix}"
-            linked = path.is_symlink() and path.resolve() == stored.resolve()
-            if not linked or intact_digest(stored) != entry.sha256:
+            if not is_link(path, stored) or intact_digest(stored) != entry.sha256:
                 damaged.append(sample)
     return damaged
 

@@ -124,10 +124,19 @@ def _face_warnings(quality: Quality) -> list[str]:
     # A sample with sound only has no picture in any frame, which is no failure.
     if 0 < quality.decoded_share < 1 - LOST_SHARE:
         found.append(f"{1 - quality.decoded_share:.1%} of the frames failed to decode")
+    if quality.missing_s:
+        found.append(f"{quality.missing_s:.1f} s of the announced picture are missing: cut off?")
     return found
 
 
 def _sound_warnings(quality: Quality, *, expected: bool) -> list[str]:
+    if quality.sound_missing_s:
+        missing = f"{quality.sound_missing_s:.1f} s of the announced sound are missing: cut off?"
+        return [missing, *_level_warnings(quality, expected=expected)]
+    return _level_warnings(quality, expected=expected)
+
+
+def _level_warnings(quality: Quality, *, expected: bool) -> list[str]:
     if quality.sound_s is None:
         return ["no audio"] if expected else []
     if quality.level_dbfs is None or quality.level_dbfs < SILENT_DBFS:
@@ -139,6 +148,12 @@ def _sound_warnings(quality: Quality, *, expected: bool) -> list[str]:
 
 def _notes(quality: Quality) -> list[str]:
     notes = []
+    for kind, number, count in (
+        ("video", quality.video_stream, quality.video_streams),
+        ("audio", quality.sound_stream, quality.sound_streams),
+    ):
+        if count is not None and count > 1:
+            notes.append(f"{kind} stream {number} of {count} taken (from 0)")
     lost = round((1 - quality.decoded_share) * quality.frames)
     if 0 < lost <= LOST_SHARE * quality.frames:
         notes.append(f"{plural(lost, 'frame')} failed to decode")

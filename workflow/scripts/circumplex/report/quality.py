@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from circumplex.io.parquet import TableWriter, iter_batches, to_numpy
-from circumplex.media.wave import SAMPLE_RATE, read_blocks
+from circumplex.io.parquet import TableWriter, describe_all, iter_batches, read_metadata, to_numpy
+from circumplex.media.resampling import count_video_frames
+from circumplex.media.streams import StreamFacts, missing_s
+from circumplex.media.wave import SAMPLE_RATE, read_blocks, read_facts
 
 TILES, TILES_PER_ROW = 16, 8
 TILE, CAPTION, GAP = 96, 16, 4
@@ -52,6 +54,12 @@ class Quality:
         sound_s: seconds from time 0 to the end of the sound.
         level_dbfs: root mean square in dB relative to full scale; -inf for digital silence.
         silent_share: share of the 0.1 s windows below -60 dBFS.
+        video_stream: place of the picture among the file's video streams, from 0.
+        video_streams: number of the file's video streams.
+        sound_stream: place of the sound among its file's audio streams, from 0.
+        sound_streams: number of its file's audio streams.
+        missing_s: seconds of picture that the file announces and does not hold.
+        sound_missing_s: seconds of sound that its file announces and does not hold.
     """
 
     frames: int
@@ -67,17 +75,50 @@ class Quality:
     sound_s: float | None = None
     level_dbfs: float | None = None
     silent_share: float | None = None
+    video_stream: int | None = None
+    video_streams: int | None = None
+    sound_stream: int | None = None
+    sound_streams: int | None = None
+    missing_s: float | None = None
+    sound_missing_s: float | None = None
 
 
-INTEGERS = {"frames", "face_px", "most_detections", "switches"}
-SCHEMA = pa.schema(
-    [
-        *(
-            pa.field(field.name, pa.int32() if field.name in INTEGERS else pa.float64())
-            for field in fields(Quality)
-        ),
-        pa.field("sheet", pa.binary()),
-    ]
+STREAMS = {"video_stream", "video_streams", "sound_stream", "sound_streams"}
+INTEGERS = {"frames", "face_px", "most_detections", "switches"} | STREAMS
+DESCRIPTIONS: Mapping[str, str] = {
+    "frames": "number of frames in the timeline",
+    "duration_s": "seconds from the first frame to the end of the last",
+    "decoded_share": "share of the frames that decode; 0 with sound only",
+    "valid_share": "share of the frames with a valid face of the subject",
+    "interpolated_share": "share of the frames whose faces were interpolated",
+    "face_px": "median side of the subject's face in pixels",
+    "detections": "mean number of faces per frame",
+    "most_detections": "largest number of faces in one frame",
+    "crowded_share": "share of the frames with two or more faces",
+    "switches": "number of changes of the subject's face to another track",
+    "sound_s": "seconds from time 0 to the end of the sound",
+    "level_dbfs": "root mean square of the sound in dB relative to full scale",
+    "silent_share": "share of the 0.1 s windows of sound below -60 dBFS",
+    "video_stream": "place of the picture among the file's video streams, from 0",
+    "video_streams": "number of the file's video streams",
+    "sound_stream": "place of the sound among its file's audio streams, from 0",
+    "sound_streams": "number of its file's audio streams",
+    "missing_s": "seconds of picture that the file announces and does not hold",
+    "sound_missing_s": "seconds of sound that its file announces and does not hold",
+    "sheet": "contact sheet: a JPEG of crops at regular times, null without faces",
+}
+"""What the columns of the table hold."""
+SCHEMA = describe_all(
+    pa.schema(
+        [
+            *(
+                pa.field(field.name, pa.int32() if field.name in INTEGERS else pa.float64())
+                for field in fields(Quality)
+            ),
+            pa.field("sheet", pa.binary()),
+        ]
+    ),
+    DESCRIPTIONS,
 )
 """`Quality` and the contact sheet: a JPEG of crops at regular times, null without faces."""
 
@@ -122,6 +163,7 @@ def summarise_quality(
         sheet = draw_sheet(tiles) if tiles else None
     if sound is not None:
         numbers |= _measure_sound(sound)
+    numbers |= _measure_file(timeline, numbers)
     write_quality(output, Quality(**numbers), sheet, metadata)
 
 
@@ -154,8 +196,13 @@ def _measure_timeline(timeline: Path) -> dict[str, Any]:
         last_s = float(batch["time_s"][-1].as_py())
     # The last frame lasts as long as the others on average; a single frame lasts 1/25 s.
     step_s = last_s / (frames - 1) if frames > 1 else 0.04
-    share = decoded / max(frames, 1)
-    return {"frames": frames, "duration_s": last_s + step_s, "decoded_share": share}
+    duration_s, share = last_s + step_s, decoded / max(frames, 1)
+    numbers = {"frames": frames, "duration_s": duration_s, "decoded_share": share}
+    if taken := read_metadata(timeline).get("video", {}).get("taken"):
+        facts = StreamFacts(**taken)
+        numbers |= {"video_stream": facts.number, "video_streams": facts.of}
+        numbers["missing_s"] = missing_s(facts, duration_s, count_video_frames(timeline))
+    return numbers
 
 
 def _measure_faces(
@@ -214,8 +261,32 @@ def _measure_sound(sound: Path) -> dict[str, Any]:
         silent += int((energy < lengths * 10 ** (SILENT_DBFS / 10)).sum())
     if count == 0:
         return {"sound_s": 0.0}
+    taken = _measure_stream(read_facts(sound).get("sound"))
     level = 10 * math.log10(total / count) if total > 0 else -math.inf
-    return {"sound_s": count / SAMPLE_RATE, "level_dbfs": level, "silent_share": silent / windows}
+    share = silent / windows
+    return {"sound_s": count / SAMPLE_RATE, "level_dbfs": level, "silent_share": share, **taken}
+
+
+def _measure_file(timeline: Path, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """What is missing where the header has one length for picture and sound: that of the longer."""
+    taken = read_metadata(timeline).get("video", {}).get("taken")
+    if not taken or taken["announced_s"] is not None:
+        return {}
+    facts = StreamFacts(**{**taken, "announced_s": taken["file_s"]})
+    return {"missing_s": missing_s(facts, max(numbers["duration_s"], numbers.get("sound_s", 0.0)))}
+
+
+def _measure_stream(facts: dict[str, Any] | None) -> dict[str, Any]:
+    """Which stream the sound is, and what is missing of it; nothing of a file without facts."""
+    if not facts:
+        return {}
+    found_s = facts.pop("found_s")
+    taken = StreamFacts(**facts)
+    return {
+        "sound_stream": taken.number,
+        "sound_streams": taken.of,
+        "sound_missing_s": missing_s(taken, found_s),
+    }
 
 
 def draw_sheet(tiles: Sequence[Tile]) -> bytes:

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
+from circumplex.io.files import why_no_file
 from circumplex.targets import HEADER
 
+MOST_BYTES = 256 << 20
+"""Size of an annotation: a day at 60 frames per second has 5 million rows of some 20 bytes."""
 UNANNOTATED = -5.0
 """In either value, it marks a frame without annotation, which enters neither loss nor metric."""
 
@@ -72,13 +75,17 @@ def parse_annotation(text: str) -> NDArray[np.float32]:
 
 
 def _read_text(annotation: Path) -> str:
-    if not annotation.is_file():
-        raise SampleError(f"annotation {annotation} is missing")
+    if (problem := why_no_file(annotation)) is not None:
+        raise SampleError(f"annotation {annotation} {problem}")
+    if annotation.stat().st_size > MOST_BYTES:
+        raise SampleError(
+            f"annotation {annotation} has more than {MOST_BYTES >> 20} MB: it is no annotation"
+        )
     try:
         return annotation.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SampleError(f"annotation {annotation} is not text: {error}") from error
-    except PermissionError as error:
+    except OSError as error:
         raise SampleError(
             f"annotation {annotation} cannot be read: {error}; correct its permissions"
         ) from error

@@ -1,5 +1,6 @@
 """openSMILE's low-level descriptors, streamed from a wave file (section 3.2.2)."""
 
+import os
 import tempfile
 import warnings
 import wave as wave_format
@@ -12,7 +13,7 @@ import numpy as np
 import opensmile
 from numpy.typing import NDArray
 from opensmile.core.config import config as opensmile_files
-from opensmile.core.lib import OpenSMILE
+from opensmile.core.lib import OpenSMILE, c_char_p_arr, smileapi
 
 from circumplex.features.sound import AudioRows
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
@@ -27,6 +28,34 @@ class Level(Enum):
 
     DESCRIPTORS = "lld"
     DELTAS = "lld_de"
+
+
+class Engine(OpenSMILE):  # type: ignore[misc]  # opensmile has no types
+    """openSMILE with paths of any characters: opensmile-python takes ASCII alone."""
+
+    def initialize(self, config_file: str, options: Mapping[str, Any], loglevel: int) -> None:
+        """As opensmile-python's, with the bytes that the file system has for a path."""
+        self._callbacks: list[Any] = []
+        self._smileobj = smileapi.smile_new()
+        texts = [os.fsencode(str(text)) for pair in options.items() for text in pair]
+        self._check_smile_result(
+            smileapi.smile_initialize(
+                self._smileobj,
+                os.fsencode(config_file),
+                len(options),
+                c_char_p_arr(texts),
+                *(loglevel, 0, 0, 0),  # no debugging, no console output, no log file
+            )
+        )
+
+
+class Configuration(opensmile.Smile):  # type: ignore[misc]
+    """opensmile-python's feature set at a level, on `Engine`."""
+
+    def _smile(self, options: Mapping[str, Any]) -> Engine:
+        engine = Engine()
+        engine.initialize(self.config_path, options, self.loglevel)
+        return engine
 
 
 class DescriptorExtractor:
@@ -50,7 +79,9 @@ class DescriptorExtractor:
         with warnings.catch_warnings():
             # The paper's eGeMAPS is v01b, which opensmile-python calls deprecated.
             warnings.filterwarnings("ignore", message="Feature set .* is deprecated")
-            self._configurations = [opensmile.Smile(feature_set, level.value) for level in levels]
+            # opensmile-python asks for the version of a subclass's package, which none needs here.
+            warnings.filterwarnings("ignore", message="Could not determine a version")
+            self._configurations = [Configuration(feature_set, level.value) for level in levels]
         names = [column for smile in self._configurations for column in smile.column_names]
         self.columns = tuple(map(str, names))
         self.dimension = len(self.columns)
@@ -130,7 +161,7 @@ def run(
         except OSError as error:
             problem = error
 
-    engine = OpenSMILE()
+    engine = Engine()
     engine.initialize(config_file=config_file, options=dict(options), loglevel=0)
     engine.external_sink_set_callback_ex(opensmile_files.EXTERNAL_OUTPUT_COMPONENT, append)
     engine.run()

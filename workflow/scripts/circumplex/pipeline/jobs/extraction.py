@@ -8,6 +8,7 @@ from typing import Any
 from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Modality
 from circumplex.errors import ModalityAbsent, SampleError
+from circumplex.pipeline.boundary import one_sample, whole_job
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Problem, Task
 
@@ -59,7 +60,8 @@ def extract_rows(
     for task in tasks:
         wave = job.path(task.request.upstream["extract_audio"])
         try:
-            extract_audio_feature(wave, task.output, extractor, task.metadata)
+            with one_sample(task.request.sample, job.stage.results):
+                extract_audio_feature(wave, task.output, extractor, task.metadata)
         except (SampleError, ModalityAbsent) as problem:
             yield task, problem
         else:
@@ -75,12 +77,14 @@ def extract_examples(
 
     def read(task: Task) -> Iterator[tuple[Any, Any]]:
         wave = job.path(task.request.upstream["extract_audio"])
-        pieces: Iterator[tuple[Any, Any]] = extractor.read(wave)
-        return pieces
+        with one_sample(task.request.sample, job.stage.results):
+            yield from extractor.read(wave)
 
     def write(task: Task, pieces: Iterator[tuple[Any, Any]]) -> None:
-        rows = (AudioRows(row.start_s, row.end_s, values) for row, values in pieces)
-        write_rows(rows, task.output, extractor, task.metadata)
+        embedded = whole_job(pieces)
+        rows = (AudioRows(row.start_s, row.end_s, values) for row, values in embedded)
+        with one_sample(task.request.sample, job.stage.results):
+            write_rows(rows, task.output, extractor, task.metadata)
 
     return extract_in_batches(tasks, extractor, read, write)
 
@@ -95,12 +99,14 @@ def extract_faces(
     def read(task: Task) -> Iterator[tuple[Any, Any]]:
         upstream = task.request.upstream
         faces, fill = (job.path(upstream[stage]) for stage in ("align_faces", "fill_frames"))
-        return read_frames(faces, fill, extractor.prepare)
+        with one_sample(task.request.sample, job.stage.results):
+            yield from read_frames(faces, fill, extractor.prepare)
 
     def write(task: Task, pieces: Iterator[tuple[Any, Any]]) -> None:
         name, dimension = extractor.name, extractor.dimension
         columns = list(getattr(extractor, "columns", ()))
         metadata = {**task.metadata, "columns": columns} if columns else task.metadata
-        write_frames(task.output, name, dimension, pieces, metadata)
+        with one_sample(task.request.sample, job.stage.results):
+            write_frames(task.output, name, dimension, whole_job(pieces), metadata)
 
     return extract_in_batches(tasks, extractor, read, write)

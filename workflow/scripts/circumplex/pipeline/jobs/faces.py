@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from circumplex.pipeline.boundary import outside_time_limit
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
 
@@ -28,9 +29,11 @@ def align_shard(job: ShardJob) -> None:
         from circumplex.faces.subjects import Subject
 
         assert sample.video is not None, "the plan has checked that"
-        options, networks = detector()
+        with outside_time_limit():  # it may wait for a GPU
+            options, networks = detector()
         subject = Subject.parse(sample.subject)
-        align_faces(sample.video, output, options, subject, metadata, networks, timeline)
+        files = (timeline, sample.video_stream)
+        align_faces(sample.video, output, options, subject, metadata, networks, *files)
 
     job.run(make)
 

@@ -73,4 +73,10 @@ def _lock(path: Path) -> bool:
     except BlockingIOError:
         os.close(descriptor)
         return False
+    except OSError as error:
+        os.close(descriptor)
+        raise RuntimeError(
+            f"{path.parent} lies on a file system without locks ({error.strerror}), by which jobs "
+            "share out GPUs: set TMPDIR to a folder on a local disk"
+        ) from error
     return True

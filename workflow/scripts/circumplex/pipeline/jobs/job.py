@@ -1,8 +1,9 @@
 """A job under Snakemake: its log, its request, its files, and its record when it has ended well."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from circumplex.pipeline.requests import Request
 
 if TYPE_CHECKING:
     from snakemake.script import Snakemake
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class RunningJob:
         outputs: files to write, by the rule's names.
         threads: cores of the job.
         resources: Snakemake's resources.
+        unfinished: samples that the next run must try again.
     """
 
     job: records.Job
@@ -36,6 +41,7 @@ class RunningJob:
     outputs: dict[str, list[Path]]
     threads: int
     resources: Any
+    unfinished: list[str] = field(default_factory=list)
 
     @property
     def request(self) -> Any:
@@ -56,8 +62,17 @@ class RunningJob:
         """PyTorch's name of the job's device: ``cpu``, or a GPU that it waits for and holds."""
         return device_of(self.resources)
 
+    def try_again(self, samples: Sequence[str]) -> None:
+        """Have the next run make samples that failed by something that may pass by itself."""
+        self.unfinished.extend(samples)
+
     def record(self) -> None:
-        """Record the job as done."""
+        """Record the job as done, unless the next run must try samples again."""
+        if self.unfinished:
+            names = ", ".join(self.unfinished)
+            logger.warning("not recorded as done: the next run tries %s again", names)
+            records.remove_record(self.results, self.job)
+            return
         read = {
             path: file
             for name, paths in self.job.inputs.items()

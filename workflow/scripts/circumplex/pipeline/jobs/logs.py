@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from circumplex.pipeline.boundary import SAMPLE
+
 LENIENCE = 4.0
 """Times its ``runtime`` that a job may take: a cluster stops it at once; a machine of one's own may
 be some times slower than the one that ``pipeline/resources.yaml`` was measured on."""
@@ -33,8 +35,12 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.WARNING)
     to_terminal.setFormatter(logging.Formatter(f"{stage}: %(message)s"))
+    for handler in (to_file, to_terminal):
+        handler.addFilter(name_sample)
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
     logging.captureWarnings(True)
+    stream = to_file.stream or sys.stderr
+    faulthandler.enable(file=stream)  # a library that crashes leaves a traceback
     runtime = None if resources is None else resources.get("runtime")
     if runtime:
         logging.getLogger(stage).info(
@@ -42,7 +48,6 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
             *(LENIENCE * runtime, stage),
         )
         # A thread without Python: it ends a process that hangs in a library too.
-        stream = to_file.stream or sys.stderr
         faulthandler.dump_traceback_later(LENIENCE * runtime * 60, file=stream, exit=True)
 
     def report(
@@ -53,3 +58,12 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
         print(f"{stage}: {kind.__name__}: {error} (log: {path})", file=sys.stderr)
 
     sys.excepthook = report
+
+
+def name_sample(record: logging.LogRecord) -> bool:
+    """Begin a record's message with the sample that is being made; keeps every record."""
+    sample = SAMPLE.get()
+    message = record.getMessage()
+    if sample and not message.startswith(f"{sample}: "):
+        record.msg, record.args = f"{sample}: {message}", ()
+    return True

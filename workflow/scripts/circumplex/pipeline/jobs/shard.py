@@ -7,9 +7,12 @@ from typing import Any
 
 from circumplex.config.samples import Sample, read_samples
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
-from circumplex.io.digests import file_digest
+from circumplex.errors import SampleError
+from circumplex.io.digests import MISSING, file_digest
+from circumplex.io.files import why_no_file
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import ShardRequest
+from circumplex.pipeline.resources import sample_limit_s
 from circumplex.pipeline.store import (
     Entry,
     Make,
@@ -73,11 +76,20 @@ class ShardJob:
 
     def run(self, make: Make) -> None:
         """Bring the shard up to date, sample by sample, and write the index."""
-        run_shard(self.stage, self.running.output("index"), self._requests(), make)
+
+        def make_checked(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
+            self._check_reading(request)
+            make(request, output, metadata)
+
+        index = self.running.output("index")
+        passing = run_shard(self.stage, index, self._requests(), make_checked)
+        self.running.try_again(passing)
 
     def run_together(self, make_all: MakeAll) -> None:
         """Bring the shard's samples up to date together, and write the index."""
-        run_shard_together(self.stage, self.running.output("index"), self._requests(), make_all)
+        index = self.running.output("index")
+        passing = run_shard_together(self.stage, index, self._requests(), make_all)
+        self.running.try_again(passing)
 
     def _requests(self) -> list[SampleRequest]:
         indexes = {
@@ -88,9 +100,40 @@ class ShardJob:
         upstream = entries_by_sample(indexes)
         keys = self.request.samples
         return [
-            SampleRequest(sample, keys.get(sample, {}), upstream.get(sample, {}))
+            self._request(sample, keys.get(sample, {}), upstream.get(sample, {}))
             for sample in sorted(keys or upstream)
         ]
+
+    def _check_reading(self, request: SampleRequest) -> None:
+        """Read what could not be read when the run started: libraries take it for the file's end.
+
+        Raises:
+            SampleError: a file breaks off in the middle, by a disk that is ill, say.
+        """
+        row = self.sheet.get(request.sample)
+        for column, digest in request.key.items():
+            path = getattr(row, column, None)
+            if not (isinstance(path, Path) and str(digest).startswith(MISSING)):
+                continue
+            if why_no_file(path) is None:  # else the stage says what it is
+                try:
+                    file_digest(path)
+                except OSError as error:
+                    raise SampleError(
+                        f"{path} cannot be read to its end: {error.strerror}; copy it from "
+                        "another place, or look after the disk"
+                    ) from error
+
+    def _request(
+        self, sample: str, key: Mapping[str, Any], upstream: Mapping[str, Entry]
+    ) -> SampleRequest:
+        row = self.sheet.get(sample)
+        cells = [getattr(row, column, None) for column in key]
+        files = [str(cell) for cell in cells if isinstance(cell, Path)]
+        if not files and self.request.source:
+            files = [self.request.source]
+        limit_s = sample_limit_s(self.stage.name, map(Path, files), self.threads)
+        return SampleRequest(sample, key, upstream, files, limit_s)
 
     def extractor_options(self) -> dict[str, Any]:
         """The stage's options, with the files of its weights in place of their digests."""
