@@ -58,10 +58,10 @@ def test_one_face_of_a_cartoon_is_not_enough(tmp_path, valid, enough):
         fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL, 0.05), {})
         assert output.exists()
         return
-    told = f"a valid face in only {valid} of 100 frames, less than faces.min_valid_share, 0.05"
-    with pytest.raises(SampleError, match=f"{told}: look at the video, lower faces.min_valid_sh"):
+    found = f"a valid face in only {valid} of 100 frames, less than faces.min_valid_share, 0.05"
+    with pytest.raises(SampleError, match=f"{found}: look at the video, lower faces.min_valid"):
         fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL, 0.05), {})
-    with pytest.raises(ModalityAbsent, match=told):
+    with pytest.raises(ModalityAbsent, match=found):
         fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.ZEROS, 0.05), {})
     fill_frames(tmp_path / "faces.parquet", output, Rule(NoValid.FAIL), {})
     assert output.exists()

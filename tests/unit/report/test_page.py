@@ -419,3 +419,11 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:
     before = dict(mpl.rcParams)
     training_figure([Curve(np.arange(1, 4), np.ones(3), np.zeros((3, 2)))])
     assert dict(mpl.rcParams) == before
+
+
+def test_pretrained_models_are_named_at_the_top(tmp_path: Path) -> None:
+    notice = "Made with the pretrained model <b>: trained on FER2013."
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, pretrained=({"notice": notice},)))
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    head = text[text.index("<header>") : text.index("</header>")]
+    assert "Made with the pretrained model &lt;b&gt;: trained on FER2013." in head

@@ -1,4 +1,4 @@
-"""A checkpoint of the published form, small and made on the spot; the real one is not run here."""
+"""A checkpoint of the published form, small and synthetic; the real one is not run here."""
 
 import json
 

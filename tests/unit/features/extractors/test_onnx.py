@@ -1,4 +1,4 @@
-"""ONNX networks of the form of EmotiEffLib's, made on the spot; no published file is run here."""
+"""ONNX networks of the form of EmotiEffLib's, small and synthetic; no real one is run here."""
 
 import numpy as np
 import onnx

@@ -64,6 +64,8 @@ class Card:
         is_random: whether the weights are random.
         columns: names of the values; empty if they have none.
         cost: measured cost as text.
+        accuracy: what is known of published weights whose outputs are emotions; else empty.
+        limits: what to know of predictions made with them.
     """
 
     name: str
@@ -79,6 +81,8 @@ class Card:
     is_random: bool
     columns: tuple[str, ...]
     cost: str
+    accuracy: str = ""
+    limits: str = ""
 
 
 def make_card(
@@ -96,7 +100,8 @@ def make_card(
     known = feature.text or IMPORTED
     weights = options.get("weights", "")
     published = weights.startswith(PUBLISHED)
-    source = published_weights()[weights.removeprefix(PUBLISHED)] if published else known
+    entry = published_weights()[weights.removeprefix(PUBLISHED)] if published else None
+    source = entry or known
     trained_on, licence = _describe_training(weights, source.trained_on, source.licence)
     return Card(
         name=feature.name,
@@ -114,6 +119,8 @@ def make_card(
         is_random=weights.startswith(RANDOM),
         columns=tuple(columns),
         cost=cost,
+        accuracy=entry.accuracy if entry else "",
+        limits=entry.limits if entry else "",
     )
 
 
@@ -173,6 +180,8 @@ def _rows(card: Card) -> dict[str, str]:
         "citation": card.citation,
         "cost": card.cost,
     }
+    if card.accuracy:
+        rows |= {"accuracy": card.accuracy, "limits": card.limits}
     if card.weights:
         rows["weights"] = (
             f"`{card.weights}`. {known.note} For random weights: `random:<seed>`, named in every "
