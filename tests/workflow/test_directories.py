@@ -59,3 +59,17 @@ def test_another_directory(own: Path, tmp_path: Path) -> None:
     dry_run(tmp_path, *snakefile, "--directory", str(own), presets=presets)
     assert (own / "out").is_dir()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkout_whose_path_snakemake_cannot_take(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "{here}").symlink_to(ROOT)
+    snakefile = str(tmp_path / "{here}/Snakefile")
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "-s", snakefile]
+    done = subprocess.run(
+        [*command, "--configfile", *PRESETS], cwd=own, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "The checkout lies in" in said
+    assert "Move it to a folder without them" in said
+    assert "Traceback" not in said

@@ -25,6 +25,7 @@ from circumplex.config.modalities import Modality
 from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.graph import Graph, output_paths
 from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
@@ -36,6 +37,12 @@ from circumplex.pipeline.resources import (
     needs,
     scratch_mb,
 )
+
+if UNUSABLE & set(str(workflow.basedir)):
+    raise WorkflowError(
+        f"The checkout lies in {workflow.basedir}: Snakemake takes braces and angle brackets in a "
+        "path for patterns, so that no script is found. Move it to a folder without them."
+    )
 
 try:
     PLAN = make_plan(config)

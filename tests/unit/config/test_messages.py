@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from circumplex.config.messages import shorten
 from circumplex.config.section import Lax, Section, Unique, Whole, defaults_of
 from circumplex.errors import RequestError
 
@@ -51,6 +52,7 @@ def lines_of(value):
     return []
 
 
+QUOTES = ": write it in quotes; without, YAML reads 007 as 7 and no as False"
 STRIDE = "must be an integer from 1 to 9 (frames between segments)"
 
 
@@ -72,7 +74,11 @@ STRIDE = "must be an integer from 1 to 9 (frames between segments)"
         ({"stride": 1.0}, [f"here: stride is 1.0: {STRIDE}"]),
         ({"stride": True}, [f"here: stride is True: {STRIDE}"]),
         ({"colour": "blue"}, ["here: colour is 'blue', but must be one of ['red', 'green']"]),
-        ({"plain": 3}, ["here: plain is 3: must be text"]),
+        ({"plain": 3}, [f"here: plain is 3: must be text{QUOTES}"]),
+        ({"plain": None}, [f"here: plain is None: must be text{QUOTES}"]),
+        ({"plain": ["x"]}, ["here: plain is ['x']: must be text"]),
+        ({"names": ["a", 7]}, [f"here: names.1 is 7: must be text{QUOTES}"]),
+        ({"names": [False]}, [f"here: names.0 is False: must be text{QUOTES}"]),
         ({"size": 9}, ["here: size is 9, but must be one of [7, 8]"]),
         ({"size": 8.0}, ["here: size is 8.0: must be an integer"]),
         ({"flag": 1}, ["here: flag is 1: must be true or false"]),
@@ -99,7 +105,7 @@ STRIDE = "must be an integer from 1 to 9 (frames between segments)"
             {"stride": 0, "deep": {}, "plain": 3},
             [
                 f"here: stride is 0: {STRIDE}",
-                "here: plain is 3: must be text",
+                f"here: plain is 3: must be text{QUOTES}",
                 "here: deep lacks numbers",
             ],
         ),
@@ -123,3 +129,27 @@ def test_the_place_of_a_section_comes_first():
 
 def test_long_values_are_cut():
     assert len(lines_of({**FINE, "stride": "x" * 10_000})[0]) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("short", "'short'"),
+        (1.5, "1.5"),
+        ([0] * 50, "[0, 0, 0, 0, 0, 0, ...]"),
+    ],
+)
+def test_a_refused_value_is_shown_in_short(value, shown):
+    assert shorten(value) == shown
+
+
+def test_a_number_too_long_to_print_is_described():
+    assert shorten(10**5000) == "a number of thousands of digits"
+
+
+def test_a_long_text_is_cut_in_the_middle():
+    text = shorten("a" * 500 + "z" * 500)
+    assert len(text) == 80
+    assert text.startswith("'aaa")
+    assert text.endswith("zzz'")
+    assert "..." in text

@@ -251,15 +251,16 @@ BREAKS = [
     ),
     (lambda f: put(f / VA / "Validation_Set/10-60.txt", LABELS), "'10-60' is in split train and "),
     (lambda f: put(f / "test.txt", "a\n10-60\n"), "'10-60' is in split train and again in .* test"),
-    (lambda f: put(f / "test.txt", "a\na\n"), "'a' is in split test and again in split test"),
+    (lambda f: put(f / "test.txt", "a\na\n"), r"list .*test\.txt has 'a' twice"),
     (
         lambda f: put(f / "test.txt", "image,valence\n"),
         "'image,valence' is not the name",
     ),
-    (lambda f: put(f / "test.txt", "video1/00001.jpg\n"), "is not the name of a sample"),
+    (lambda f: put(f / "test.txt", "batch1/video1.mp4\n"), "is not the name of a sample"),
+    (lambda f: put(f / "test.txt", "a\nb/00001.jpg\n"), "mixes samples and images"),
     (lambda f: put(f / "test.txt", " \n"), "is empty"),
-    (lambda f: (f / "test.txt").write_bytes(b"\xff\xfe"), "cannot be read: .*utf-8"),
-    (lambda f: (f / "test.txt").unlink(), "cannot be read: .*No such file"),
+    (lambda f: (f / "test.txt").write_bytes(b"\xff\xfe"), "is not UTF-8 text: .*utf-8"),
+    (lambda f: (f / "test.txt").unlink(), r"list .*test\.txt is missing"),
     (lambda f: (f / "batch2").rename(f / "batch3"), "batch2 is not a folder"),
     (lambda f: (f / "cropped_aligned").rename(f / "c"), "cropped_aligned is not a folder"),
 ]
@@ -329,13 +330,6 @@ def test_own_videos(tmp_path, capsys):
     assert "song" in {s.sample for s in read_samples(sheet)}
 
 
-def test_own_videos_of_one_name(tmp_path):
-    put(tmp_path / "p1/talk.mp4")
-    put(tmp_path / "p2/talk.mp4")
-    with pytest.raises(RequestError, match=r"'talk': .*p1/talk\.mp4 and .*p2/talk\.mp4"):
-        find_videos([tmp_path])
-
-
 @pytest.mark.parametrize("sheet", ["link/own.tsv", "own.tsv", "other/own.tsv"])
 @pytest.mark.parametrize("videos", ["videos", "link/../../../videos", "link/inner"])
 def test_links_and_steps_up_lead_to_the_same_files(tmp_path, sheet, videos):
@@ -361,9 +355,8 @@ def test_a_path_that_shares_only_the_root_stays_absolute(tmp_path):
         ("tab\there", "tab or line break"),
         ("line\nbreak", "tab or line break"),
         (os.fsdecode(b"\xff"), "not UTF-8"),
-        ("x" * 121, r"own\.tsv, line 2: sample"),
     ],
-    ids=["tab", "break", "bytes", "long"],
+    ids=["tab", "break", "bytes"],
 )
 def test_names_that_a_sheet_cannot_hold(tmp_path, name, message):
     put(tmp_path / "videos" / f"{name}.mp4")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circumplex.io import digests
-from circumplex.io.digests import MISSING, DigestCache, file_digest, value_digest
+from circumplex.io.digests import MISSING, DigestCache, file_digest, fingerprint, value_digest
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.lists(st.floats())))
@@ -128,14 +128,21 @@ def test_a_folder_digests_names_and_contents(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"%s": 3}', '{"%s": []}', '{"%s": {}}', "\udcff"]
+    "text",
+    [
+        *("", "{", "[]", "null", "3", '"x"', "[" * 100_000, "\udcff"),
+        *('{"%s": 3}', '{"%s": []}', '{"%s": {}}', '{"%s": [null]}'),
+        *('{"%s": [FINGERPRINT, null]}', '{"%s": [FINGERPRINT, 5]}', '{"%s": [FINGERPRINT, "x"]}'),
+    ],
 )
 def test_a_damaged_cache_counts_as_empty(tmp_path, text):
     video = tmp_path / "video"
     video.write_bytes(b"one")
     expected = DigestCache(tmp_path / "whole.json").digest(video)
     damaged = tmp_path / "damaged.json"
-    damaged.write_bytes(text.replace("%s", str(video)).encode("utf-8", "surrogateescape"))
+    now = ", ".join(map(str, fingerprint(video)))
+    text = text.replace("%s", str(video)).replace("FINGERPRINT", now)
+    damaged.write_bytes(text.encode("utf-8", "surrogateescape"))
     cache = DigestCache(damaged)
     assert cache.digest(video) == expected
     cache.save()

@@ -140,6 +140,61 @@ def test_what_is_no_state_dict_is_refused(tmp_path, content) -> None:
         load_state(write(tmp_path / "w.pth", content))
 
 
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors", "w.npz"])
+def test_a_cut_file_is_refused_wherever_it_ends(tmp_path, state, name) -> None:
+    path = write(tmp_path / name, state)
+    whole = path.read_bytes()
+    for size in (1, 30, len(whole) // 3, len(whole) // 2, len(whole) - 30, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RequestError, match=rf"weights .*{name} cannot be read: "):
+            load_state(path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "kind"),
+    [
+        (torch.ones(2).to_sparse(), "sparse_coo"),
+        (torch.ones(2, 2).to_sparse_csr(), "sparse_csr"),
+        (torch.ones(2, device="meta"), "meta"),
+        (torch.ones(2, dtype=torch.complex64), "complex64"),
+        (torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "qint8|cannot be read"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_no_plain_arrays_are_refused(tmp_path, state, tensor, kind) -> None:
+    path = write(tmp_path / "w.pth", {**state, "1.bias": tensor})
+    with pytest.raises(RequestError, match=rf"w\.pth .*({kind})"):
+        load_into(small(), Weights(file=path))
+
+
+@pytest.mark.parametrize("content", [{0: torch.zeros(1)}, {(1, 2): torch.zeros(1)}])
+def test_keys_that_are_no_names_are_refused(tmp_path, content) -> None:
+    with pytest.raises(RequestError, match="no state dict"):
+        load_state(write(tmp_path / "w.pth", content))
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors", "w.npz"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("0.weight", torch.nan), ("0.weight", torch.inf), ("1.running_var", torch.nan)],
+)
+def test_values_that_are_not_finite_are_refused(tmp_path, state, name, key, value) -> None:
+    state[key] = state[key].clone()
+    state[key].view(-1)[1] = value
+    network = small()
+    before = network.state_dict()[key].clone()
+    message = rf"{name}: 1 of \d+ values of {key} are not finite numbers"
+    with pytest.raises(RequestError, match=message):
+        load_into(network, Weights(file=write(tmp_path / name, state)))
+    assert torch.equal(network.state_dict()[key], before)
+
+
+def test_a_double_beyond_single_precision_is_refused(tmp_path, state) -> None:
+    state["0.bias"] = torch.tensor([1e300, 1.0], dtype=torch.float64)
+    with pytest.raises(RequestError, match=r"1 of 2 values of 0\.bias"):
+        load_into(small(), Weights(file=write(tmp_path / "w.pth", state)))
+
+
 def test_stand_ins_depend_on_the_seed_alone() -> None:
     one = build_network(small, Weights(seed=1)).state_dict()
     torch.rand(5)

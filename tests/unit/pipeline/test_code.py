@@ -1,5 +1,7 @@
 """Digests of code: what counts, what is only words, and which modules a stage covers."""
 
+import hashlib
+import json
 import re
 import shutil
 from modulefinder import ModuleFinder
@@ -15,6 +17,8 @@ from circumplex.pipeline.code import (
     code_digest,
     counted_modules,
     read_pins,
+    restore_parsed,
+    save_parsed,
 )
 from circumplex.pipeline.request_builder import LIBRARY
 from circumplex.pipeline.stages import RESULT_STAGES, SAMPLE_STAGES, feature_stage
@@ -210,3 +214,30 @@ def test_a_stage_covers_the_modules_that_its_numbers_import():
     expected = {name: imported_modules(stage.modules) for name, stage in STAGES.items()}
     found = {name: counted_modules(stage.modules, LIBRARY) for name, stage in STAGES.items()}
     assert {n: (found[n], expected[n]) for n in STAGES if found[n] != expected[n]} == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "3", '{"a": 1}', '{"a": [1, 2]}', "[" * 100_000])
+def test_a_damaged_cache_of_the_code_is_written_anew(tmp_path, text):
+    library = write_library(tmp_path)
+    expected = code_digest(["main"], library)
+    cache = tmp_path / ".code.json"
+    cache.write_text(text)
+    restore_parsed(cache)
+    assert code_digest(["main"], library) == expected
+    save_parsed(cache)
+    whole = cache.read_text()
+    assert whole != text
+    save_parsed(cache)
+    assert cache.read_text() == whole
+
+
+def test_a_wrong_digest_in_the_cache_is_not_taken_over(tmp_path):
+    content = f"def f(): return {tmp_path.name!r}\n"
+    library = write_library(tmp_path, twice=content)
+    key = hashlib.sha256(content.encode()).hexdigest()
+    cache = tmp_path / ".code.json"
+    cache.write_text(json.dumps({key: [[], "x"]}))
+    restore_parsed(cache)
+    save_parsed(cache)
+    assert key not in json.loads(cache.read_text())
+    assert code_digest(["twice"], library)

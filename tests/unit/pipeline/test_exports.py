@@ -9,8 +9,20 @@ from circumplex.pipeline.exports import MAY_CHANGE, check_features, read_export,
 
 DESCRIPTION = {
     "ensemble": "main",
+    "members": {"valence": ["x"], "arousal": ["x"], "method": "mean", "alpha": 0.01},
+    "experiments": {
+        "x": {
+            "encoder": "lstm",
+            "encoder_options": {},
+            "training": {},
+            "features": ["fau"],
+            "strategy": "official",
+            "seeds": [0, 1],
+        }
+    },
+    "folds": {"count": 5, "seed": 0},
     "features": {"fau": {"extract_fau": {"version": 1, "options": {}}}},
-    "smoothing": {"valence": 20},
+    "smoothing": {"convention": "paper", "valence": 20, "arousal": 50},
 }
 RUNS = ["x/official/seed0", "x/official/seed1"]
 
@@ -59,23 +71,118 @@ def test_a_model_is_never_outside_the_folder(folder, run):
     outside.write_bytes(b"a model")
     description["models"] = {run: file_digest(outside)}
     path.write_text(json.dumps(description))
-    with pytest.raises(RequestError, match="cannot name a model"):
+    with pytest.raises(RequestError, match=r"models: name .* does not match"):
         read_export(folder)
 
 
-@pytest.mark.parametrize("names", [{"ensemble": "../x"}, {"experiments": {"a/../..": {}}}])
-def test_names_of_an_export_are_names(folder, names):
+def change(folder, *place, value=None):
+    """Set what the description says in a place; drop it where the value is none."""
     path = folder / "ensemble.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **names}))
-    with pytest.raises(RequestError, match="cannot name anything"):
+    description = json.loads(path.read_text())
+    *above, last = place
+    at = description
+    for part in above:
+        at = at[part]
+    if value is None:
+        del at[last]
+    else:
+        at[last] = value
+    path.write_text(json.dumps(description))
+
+
+LEFT_OUT = [(key,) for key in DESCRIPTION] + [
+    ("members", "valence"),
+    ("experiments", "x", "encoder"),
+    ("experiments", "x", "features"),
+    ("experiments", "x"),
+    ("features", "fau", "extract_fau"),
+    ("features", "fau", "extract_fau", "version"),
+    ("features", "fau", "extract_fau", "options"),
+    ("features", "fau"),
+    ("models", RUNS[0]),
+]
+SMOOTHING = DESCRIPTION["smoothing"]
+ALTERED = {
+    ("ensemble",): ["../x", "", 1, ["x"], "a/b", "a\n", ".x"],
+    ("members",): ["x", [], {"valence": ["x"], "arousal": ["y"]}],
+    ("members", "seeds"): [["0"], [2], [-1], "0"],
+    ("members", "valence"): ["x", [], ["../x"], [["x"]], [0]],
+    ("members", "method"): ["best", "ccc_weighted", "stacked_ridge"],
+    ("experiments",): [{}, [], {"a/../..": DESCRIPTION["experiments"]["x"]}],
+    ("experiments", "x", "seeds"): [["0/../../y"], ["0"], [0, 1, 2], [0], [], [0.0], [True], 0],
+    ("experiments", "x", "strategy"): ["../x", "kfold", "train_val_mix", 0],
+    ("experiments", "x", "encoder"): ["../lstm", "none", 0],
+    ("experiments", "x", "features"): [["../fau"], ["vggish"], [], "fau"],
+    ("experiments", "x", "more"): [1],
+    ("folds",): [{"count": 0}, {"count": "5"}, [], {"count": 5, "seed": "../0"}],
+    ("features",): [{}, [], {"../x": {}}, {"fau": {}}, {"fau": []}],
+    ("features", "fau", "../x"): [{"version": 1, "options": {}}],
+    ("features", "fau", "extract_fau"): [[], {"version": "1", "options": {}}],
+    ("features", "fau", "extract_fau", "version"): [0, "1", True, 1.5],
+    ("features", "fau", "extract_fau", "options"): [[], "x", 1],
+    ("smoothing",): [[], {"valence": -1}, {"convention": "other"}, {"search": {}}],
+    ("models",): [{}, [], "x"],
+    ("models", RUNS[0]): ["", "x" * 64, 0, "0" * 64],
+    ("models", "x/official/seed2"): ["0" * 64],
+    ("models", "x/fold1/seed0"): ["0" * 64],
+    ("windows",): [[], {RUNS[0]: []}, {**dict.fromkeys(RUNS, SMOOTHING), "x": SMOOTHING}],
+    ("combination",): [[], {"mean": {}}, {"valence": {"weights": {"x": "1"}, "intercept": 0}}],
+    ("more",): [1],
+}
+
+
+@pytest.mark.parametrize("place", LEFT_OUT, ids=".".join)
+def test_nothing_of_a_description_may_be_left_out(folder, place):
+    change(folder, *place)
+    with pytest.raises(RequestError, match=r"ensemble\.json is altered: "):
         read_export(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(place, value) for place, values in ALTERED.items() for value in values]
+)
+def test_an_altered_description_is_refused_in_one_message(folder, place, value):
+    change(folder, *place, value=value)
+    with pytest.raises(RequestError, match=r"export .*export: .*altered"):
+        read_export(folder)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_weights_of_a_combination_are_finite(folder, number):
+    fitted = {"weights": {"x": 1.0}, "intercept": 0.0}
+    change(folder, "members", "method", value="ccc_weighted")
+    change(folder, "combination", value=dict.fromkeys(["valence", "arousal"], fitted))
+    assert read_export(folder)["combination"]["valence"] == fitted
+    path = folder / "ensemble.json"
+    path.write_text(path.read_text().replace('"x": 1.0', f'"x": {number}'))
+    with pytest.raises(RequestError, match=r"combination\.valence\.weights\.x is"):
+        read_export(folder)
+
+
+def test_seeds_and_experiments_without_a_model_are_left_out(folder):
+    more = {**DESCRIPTION["experiments"]["x"], "seeds": [0, 1, 7]}
+    change(folder, "members", "seeds", value=[0, 1])
+    change(folder, "experiments", value={"x": more, "y": more})
+    description = read_export(folder)
+    assert list(description["experiments"]) == ["x"]
+    assert description["experiments"]["x"]["seeds"] == [0, 1]
 
 
 def test_not_an_export(folder, tmp_path):
     with pytest.raises(RequestError, match=r"nowhere, which holds no ensemble\.json"):
         read_export(tmp_path / "nowhere")
     text = (folder / "ensemble.json").read_text()
-    for damaged in (text[:50], "[]", "{}", "\udcff".encode("utf-8", "surrogateescape")):
+    deep = "[" * 100_000
+    for damaged in (
+        text[:50],
+        "[]",
+        "{}",
+        "3",
+        '{"a": ' + deep,
+        deep,
+        text.replace("{", '{"": 1,', 1),
+        b"\xff",
+    ):
         data = damaged if isinstance(damaged, bytes) else damaged.encode()
         (folder / "ensemble.json").write_bytes(data)
         with pytest.raises(RequestError, match="altered"):
@@ -129,6 +236,12 @@ def test_an_option_that_only_one_side_has_differs():
         check_features(without, EXPORTED)
 
 
+def test_a_stage_that_the_export_lacks_is_a_difference():
+    without = {**EXPORTED, "fau": {"extract_fau": EXPORTED["fau"]["extract_fau"]}}
+    with pytest.raises(RequestError, match="fau: this run has align_faces, the export has not"):
+        check_features(without, EXPORTED)
+
+
 def test_another_version_of_a_stage_is_a_warning(caplog):
     here = {**EXPORTED, "vggish": {"extract_vggish": stage(version=2, hop_s=0.24)}}
     with caplog.at_level(logging.WARNING):
@@ -144,8 +257,8 @@ def test_weights_that_the_run_trained_go_along_and_are_described_by_content(tmp_
     for name in ("model.pt", "fau.safetensors"):
         (tmp_path / name).write_text(name)
     features = {"fau": {"extract_fau": stage(weights="trained:1", depth=18)}}
-    description = {"ensemble": "main", "features": features}
-    models = {RUNS[0]: tmp_path / "model.pt"}
+    description = {**DESCRIPTION, "features": features}
+    models = dict.fromkeys(RUNS, tmp_path / "model.pt")
     trained = {"fau": tmp_path / "fau.safetensors"}
     write_export(tmp_path / "export", description, models, trained)
     (copy,) = [p for p in (tmp_path / "export").rglob("*.safetensors")]

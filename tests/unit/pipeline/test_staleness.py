@@ -47,6 +47,7 @@ CHANGES = {  # key: another value, and the stages that it makes stale by itself,
     "faces.jpeg_quality": (90, {"align_faces", *TRACES}),
     "fill.no_valid_face": ("zeros", {"fill_frames", *TRACES}),
     "labels.max_difference": (5, {"read_labels"}),
+    "labels.max_difference_without_video": (5, set()),
     "features.densenet.weights": (
         "random:9",
         {"extract_densenet", "make_report", "check_failures", *TRACES},

@@ -7,7 +7,7 @@ import pytest
 
 from circumplex.errors import JobError, ModalityAbsent, SampleError
 from circumplex.io.atomic import read_json, write_json, write_text
-from circumplex.io.digests import file_digest
+from circumplex.io.digests import file_digest, fingerprint
 from circumplex.pipeline.store import (
     Entry,
     SampleRequest,
@@ -150,11 +150,15 @@ def list_as_record(path):
     record_path(path).write_text("[]")
 
 
+def number_in_record(path):
+    record_path(path).write_text(json.dumps({"sha256": 5, "fingerprint": fingerprint(path)}))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         *(alter, alter_within_size, replace_by_older, remove),
-        *(remove_record, cut_record, empty_record, list_as_record),
+        *(remove_record, cut_record, empty_record, list_as_record, number_in_record),
     ],
 )
 def test_a_damaged_file_is_seen_and_made_again(shard, damage):

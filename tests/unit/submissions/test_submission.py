@@ -10,16 +10,18 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import TableWriter, frame_schema
+from circumplex.io.sample_lists import listed_samples, read_list
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.records import Job, Records, write_record
 from circumplex.pipeline.requests import Request
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.submissions.files import (
     SubmissionError,
+    check_image_submission,
     check_listed_submission,
     replacing_folder,
+    write_image_submission,
 )
-from circumplex.submissions.lists import listed_samples, read_list
 from circumplex.submissions.submission import Submission
 from example_requests import ROWS, request_config, write_sheet
 from submitted import read_submission
@@ -214,12 +216,33 @@ def test_the_plan_follows_the_list(plan):
         (["train0"], {}, "'train0' of split train; only test and predict"),
         (["test0"], {"rows": "list"}, "rows: list needs a list of images"),
         (["test0/00001.jpg"], {"rows": "video", "format": "abaw6"}, "drop rows: video"),
-        (["test0"], {"list": "nowhere.txt"}, "submission list nowhere.txt is missing"),
+        (["test0"], {"list": "nowhere.txt"}, "list nowhere.txt is missing"),
     ],
 )
 def test_lists_that_cannot_be_followed(plan, lines, changes, message):
     with pytest.raises(RequestError, match=message):
         plan(lines, **changes)
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a"b', '"', ","])
+def test_names_that_a_csv_cannot_hold_are_refused_at_the_start(tmp_path, name):
+    write_sheet(tmp_path / "samples.tsv", [*ROWS, {**ROWS[-1], "sample": name}])
+
+    def plan(submission_format):
+        spec = {"format": submission_format}
+        return make_plan(request_config(tmp_path, {"submissions": {"main": spec}}))
+
+    with pytest.raises(RequestError, match=r"has a comma or a quote in its name, .* or use format"):
+        plan("abaw6")
+    assert name in plan("abaw3").submitted("main")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "-a", "@x", "+1"])
+def test_submissions_keep_names_that_a_spreadsheet_would_run(tmp_path, name):
+    values = np.zeros((1, 2))
+    write_image_submission(tmp_path / "s.csv", [(name, values)])
+    assert f"\n{name}/00001.jpg,0.000000,0.000000\n" in (tmp_path / "s.csv").read_text()
+    check_image_submission(tmp_path / "s.csv", {name: 1})
 
 
 @pytest.fixture

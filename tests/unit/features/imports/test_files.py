@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from circumplex.errors import SampleError
-from circumplex.features.imports.files import BLOCK, import_features, open_feature
+from circumplex.features.imports.feature_file import BLOCK
+from circumplex.features.imports.files import import_features, open_feature
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns, vector_field
 from circumplex.media.timeline import write_timeline
 
@@ -52,7 +53,7 @@ def own_table(root, values):
         root / "s.parquet", frame_schema(vector_field("fau", values.shape[1])), {}
     ) as table:
         frame = np.arange(len(values))
-        table.write(frame=frame, time_s=frame / 25, fau=values)
+        table.write(frame=frame, time_s=frame / 30, fau=values)
     return root
 
 
@@ -175,8 +176,12 @@ def write(path, content):
         ("s.npy", b"\x93NUMPY", "s.npy cannot be read"),
         ("s.npy", b"", "s.npy cannot be read"),
         ("s.csv", b"\xff\xfe\x00", "s.csv is not a CSV text"),
-        ("s.csv", "1,2,3\n" * (FRAMES - 1) + "1,2\n", rf"line {FRAMES} has 2 cells, line 1 has 3"),
-        ("s.csv", "1,2,3\n" * (FRAMES - 1) + "1,2,x\n", rf"s.csv, line {FRAMES}: .*'x'"),
+        (
+            "s.csv",
+            "1.5,2,3\n" * (FRAMES - 1) + "1,2\n",
+            rf"line {FRAMES} has 2 cells, line 1 has 3",
+        ),
+        ("s.csv", "1.5,2,3\n" * (FRAMES - 1) + "1,2,x\n", rf"s.csv, line {FRAMES}: .*'x'"),
         ("s.csv", "", "0 rows of fau"),
         ("s.parquet", b"PAR1", "s.parquet cannot be read"),
     ],

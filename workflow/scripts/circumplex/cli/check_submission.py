@@ -8,12 +8,12 @@ from pathlib import Path
 
 from circumplex.errors import RequestError
 from circumplex.io.parquet import count_rows
+from circumplex.io.sample_lists import listed_samples, read_list
 from circumplex.submissions.files import (
     check_image_submission,
     check_listed_submission,
     check_submission,
 )
-from circumplex.submissions.lists import listed_samples, read_list
 
 EXAMPLE = "circumplex check-submission results/submissions/main --list FILE --results results"
 

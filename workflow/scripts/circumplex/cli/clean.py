@@ -1,9 +1,13 @@
-"""``circumplex clean``: remove stored files of former parameters, code and samples."""
+"""``circumplex clean``: remove stored files of former parameters, code and samples.
+
+What killed jobs left half-written goes too.
+"""
 
 import argparse
 from pathlib import Path
 
 from circumplex.errors import RequestError
+from circumplex.io.leftovers import remove_leftovers
 from circumplex.pipeline.store import clean_store
 
 EXAMPLE = "circumplex clean results"
@@ -24,10 +28,18 @@ def run(options: argparse.Namespace) -> int:
     """Remove the files and print how much space they took.
 
     Raises:
-        RequestError: the folder holds no store.
+        RequestError: the folder holds no store, or an index of it is damaged.
     """
     results: Path = options.results
     if not (results / "store").is_dir():
         raise RequestError(f"{results} holds no store: name the results folder of a run")
-    print(f"{clean_store(results) / 1e6:.1f} MB freed")
+    freed = remove_leftovers(results)
+    try:
+        freed += clean_store(results)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RequestError(
+            f"an index below {results / 'index'} is damaged, so that what is in use is not known: "
+            "run the workflow first, which writes it again"
+        ) from error
+    print(f"{freed / 1e6:.1f} MB freed")
     return 0

@@ -13,7 +13,7 @@ COMMANDS: Mapping[str, str] = {
     "check-submission": "check a submission against the organisers' list",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
     "tune": "measure settings of the deep extractors on this machine and recommend some",
-    "clean": "remove stored files that no result refers to",
+    "clean": "remove stored files that no result refers to, and what killed jobs left",
     "cards": "write the page of feature cards, docs/features.md",
     "options": "write the page of options, docs/options.md, and the JSON schema of the config",
     "debug": "run one stage for one sample in this process, for a debugger",

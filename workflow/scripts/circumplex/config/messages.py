@@ -104,6 +104,8 @@ def _is_of_key(problem: Any, slot: Slot) -> bool:
 def _describe_name(problem: Any) -> str:
     if problem["type"] == "string_pattern_mismatch":
         return f"does not match {problem['ctx']['pattern']}"
+    if problem["type"] == "enum":
+        return f"is none of {problem['ctx']['expected']}"
     return str(problem["ctx"]["error"])
 
 
@@ -127,6 +129,8 @@ def _describe(problem: Any, slot: Slot, where: str) -> str:
         return f"{where} has {problem['ctx']['actual_length']} items: needs {least} or more{hint}"
     if kind == "string_too_short":
         return f"{where} is empty{hint}"
+    if slot.type is str and not isinstance(value, (str, dict, list, tuple)):
+        hint = f": write it in quotes; without, YAML reads 007 as 7 and no as False{hint}"
     return f"{where} is {shorten(value)}: must be {describe_type(slot)}{hint}"
 
 

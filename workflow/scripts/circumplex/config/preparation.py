@@ -84,6 +84,13 @@ class Labels(Section):
         le=1_000_000,
         description="rows that annotation and video may differ by; Aff-Wild2's differ by a few",
     )
+    max_difference_without_video: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="the same of annotation and imported features, where no video says how many "
+        "frames there are",
+    )
 
 
 class PackType(StrEnum):

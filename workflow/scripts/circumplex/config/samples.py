@@ -15,6 +15,8 @@ from pydantic import Field
 from circumplex.config.section import Lax, Section, Text
 from circumplex.errors import RequestError
 
+MAX_NAME = 120
+"""Characters of a sample's name."""
 MAX_NAME_BYTES = 200
 """Of a sample's name: file systems take 255, and suffixes and temporary names come on top."""
 
@@ -32,9 +34,10 @@ class SheetRow(Section):
     """Cells of a row; an empty one counts as absent. Paths are relative to the sheet."""
 
     sample: str = Field(
-        pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,119}$",
-        description="unique name; names files, so no slash, backslash or control character, no "
-        "leading dot, at most 120 characters",
+        pattern=r"^[^./\\\x00-\x1f\x7f-\x9f\u2028\u2029]"
+        r"[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]{0,119}$",
+        description="unique name; names files, so no slash, backslash, control character or line "
+        "break, no leading dot, at most 120 characters",
     )
     split: Lax[Split] = Field(description="part of the data")
     video: Text | None = Field(

@@ -36,8 +36,8 @@ class Convention(StrEnum):
     PUBLISHED_CODE = "published_code"
 
 
-class Smoothing(Section):
-    """Post-processing of predictions (section 3.5)."""
+class FixedSmoothing(Section):
+    """Post-processing of predictions with windows that are settled."""
 
     convention: Lax[Convention] = Field(
         Convention.PAPER,
@@ -46,6 +46,11 @@ class Smoothing(Section):
     )
     valence: Window = Field(20, description="window w in frames")
     arousal: Window = Field(50, description="window w in frames")
+
+
+class Smoothing(FixedSmoothing):
+    """Post-processing of predictions (section 3.5)."""
+
     search: WindowSearch | None = Field(
         None, description="windows to try on each model's validation samples"
     )

@@ -14,26 +14,31 @@ MOST_VALUES = 200_000
 """Keys and items that a config may have, those that an alias repeats counted each time."""
 
 
-def without_nulls(raw: Mapping[str, Any]) -> dict[str, Any]:
+def without_nulls(raw: Mapping[str, Any], source: str = "config") -> dict[str, Any]:
     """A copy of a config without the keys whose value is null.
+
+    Args:
+        raw: as YAML or JSON has it.
+        source: how messages begin.
 
     Raises:
         RequestError: a key that is not text, a value that YAML's plain types do not have, a value
             that holds itself, or more than `DEEPEST` levels or `MOST_VALUES` values.
     """
-    copy = _Copy()
+    copy = _Copy(source)
     return {key: copy.of(value, [key]) for key, value in copy.items(raw)}
 
 
 class _Copy:
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        self._source = source
         self._left = MOST_VALUES
 
     def items(self, values: Mapping[Any, Any]) -> list[tuple[str, Any]]:
         """Items of a mapping that are not null."""
         for key in values:
             if not isinstance(key, str):
-                raise RequestError(f"config: key {key!r} is not text; write it in quotes")
+                raise RequestError(f"{self._source}: key {key!r} is not text; write it in quotes")
         return [(key, value) for key, value in values.items() if value is not None]
 
     def of(self, value: Any, place: list[str]) -> Any:
@@ -41,12 +46,12 @@ class _Copy:
         self._left -= 1
         if self._left < 0:
             raise RequestError(
-                f"config: more than {MOST_VALUES} values, those that aliases repeat counted each "
-                f"time: at {_name(place)}"
+                f"{self._source}: more than {MOST_VALUES} values, those that aliases repeat "
+                f"counted each time: at {_name(place)}"
             )
         if len(place) > DEEPEST:
             raise RequestError(
-                f"config: more than {DEEPEST} levels, or a value that holds itself: at "
+                f"{self._source}: more than {DEEPEST} levels, or a value that holds itself: at "
                 f"{_name(place)}"
             )
         if isinstance(value, Mapping):
@@ -56,8 +61,8 @@ class _Copy:
         if value is None or isinstance(value, (str, bool, int, float)):
             return value
         raise RequestError(
-            f"config: {_name(place)} is {str(value)[:80]!r}, read as {type(value).__name__}: write "
-            "it in quotes"
+            f"{self._source}: {_name(place)} is {str(value)[:80]!r}, read as "
+            f"{type(value).__name__}: write it in quotes"
         )
 
 

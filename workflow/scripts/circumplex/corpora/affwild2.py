@@ -14,6 +14,7 @@ from circumplex.corpora.videos import (
     walk_files,
 )
 from circumplex.errors import RequestError
+from circumplex.io.sample_lists import listed_samples
 from circumplex.targets import HEADER
 
 SPLIT_FOLDERS = {"trainset": Split.TRAIN, "validationset": Split.VAL}
@@ -38,7 +39,7 @@ def find_affwild2(
         annotations: folder that holds the split folders at any depth; folders without any text
             that begins with ``valence,arousal`` belong to another challenge and are ignored.
         crops: folders that hold ``<sample>/00001.jpg``; none if faces are to be detected.
-        test_list: text with the name of one test sample per line.
+        test_list: the organisers' list, which names a test sample or an image of one per line.
 
     Raises:
         RequestError: a folder is missing; there are no annotations, no videos or no crops at all;
@@ -142,20 +143,18 @@ def _is_valence_arousal(path: Path) -> bool:
 
 
 def _read_names(test_list: Path | None) -> list[str]:
+    """Samples of the organisers' list, which names samples, their videos or all their images."""
     if test_list is None:
         return []
     try:
-        lines = test_list.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"test list {test_list} cannot be read: {error}") from error
-    names = [line.strip() for line in lines if line.strip()]
-    if not names:
-        raise RequestError(f"test list {test_list} is empty: write one sample's name per line")
+        names = list(listed_samples(test_list, VIDEO_SUFFIXES | {".txt"}))
+    except OSError as error:
+        raise RequestError(f"list {test_list} cannot be read: {error}") from error
     for name in names:
-        if re.search(r"[/\\,\t]", name):
+        if re.search(r"[/\\\t]", name):
             raise RequestError(
-                f"test list {test_list}: {name[:60]!r} is not the name of a sample; write one name "
-                "per line, without folder, suffix or other columns"
+                f"list {test_list}: {name[:60]!r} is not the name of a sample; write the name of a "
+                "sample or of an image, <sample>/00001.jpg, on each line"
             )
     return names
 

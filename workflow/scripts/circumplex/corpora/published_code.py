@@ -8,14 +8,17 @@ test set only ``length``. The sets are ``train``, ``val`` and ``test``. The mean
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from circumplex.config.samples import Sample, Split
 from circumplex.corpora.sheet import WHOLE_VIDEO, Corpus
 from circumplex.errors import RequestError
 from circumplex.io.atomic import write_text
+from circumplex.io.hdf5 import find_object, open_hdf5, refuse_incomplete
 from circumplex.targets import HEADER, TARGETS
 
 SETS = (Split.TRAIN, Split.VAL, Split.TEST)
@@ -44,12 +47,11 @@ def _read_set(root: Path, split: Split, annotations: Path) -> Iterator[Sample]:
     if not path.is_file():
         return
     try:
-        with h5py.File(path, "r") as file:
-            for name, group in sorted(file.items()):
+        with open_hdf5(path) as file:
+            for name in sorted(file):
                 annotation = annotations / split / f"{name}.txt"
-                annotated = isinstance(group, h5py.Group) and {*TARGETS} <= set(group)
-                if annotated:
-                    columns = [np.asarray(group[target]) for target in TARGETS]
+                columns = _read_targets(path, find_object(file, name))
+                if columns:
                     rows = np.stack(columns, axis=1, dtype=np.float64).tolist()
                     lines = [f"{valence:.9g},{arousal:.9g}" for valence, arousal in rows]
                     write_text(annotation, "\n".join([HEADER, *lines]) + "\n")
@@ -59,9 +61,21 @@ def _read_set(root: Path, split: Split, annotations: Path) -> Iterator[Sample]:
                     subject=WHOLE_VIDEO,
                     faces=None,
                     audio=None,
-                    annotation=annotation if annotated else None,
+                    annotation=annotation if columns else None,
                     split=split,
                     group=re.sub(r"_(left|right)$", "", name),
                 )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError) as error:
         raise RequestError(f"{path} cannot be read: {error}") from error
+
+
+def _read_targets(path: Path, group: Any) -> list[NDArray[Any]]:
+    """Valence and arousal of a video, (frames,) each; empty where it has none."""
+    if not isinstance(group, h5py.Group):
+        return []
+    found = [find_object(group, target) for target in TARGETS]
+    if not all(isinstance(dataset, h5py.Dataset) for dataset in found):
+        return []
+    for dataset in found:
+        refuse_incomplete(path, dataset)
+    return [np.asarray(dataset) for dataset in found]

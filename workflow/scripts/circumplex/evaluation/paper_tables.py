@@ -17,6 +17,7 @@ import jinja2
 from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
 from circumplex.io.markdown import markdown_table
+from circumplex.io.spreadsheet import escape_cell
 
 TEMPLATES = Path(__file__).parent
 TEMPLATE = "table.html.j2"
@@ -173,7 +174,7 @@ def write_csv(path: Path, table: str, targets: Sequence[str], lines: Sequence[Li
                 writer.writerow(
                     [
                         table,
-                        line.label,
+                        escape_cell(line.label),
                         line.split,
                         target,
                         f"{cell.mean:.6f}" if cell else "",

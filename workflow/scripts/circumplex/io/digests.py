@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from circumplex.io.files import why_no_file, why_no_folder
 
 MISSING = "missing"
 _BLOCK = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def file_digest(path: Path) -> str:
@@ -86,11 +88,20 @@ class DigestCache:
             self._changed = False
 
 
+def is_digest(value: Any) -> bool:
+    """Whether a value is a digest as `file_digest` writes it."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
 def _read_cache(path: Path) -> dict[str, list[Any]]:
     """Entries of a cache that are what `DigestCache` writes."""
     try:
         entries = read_json(path)
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     found = entries if isinstance(entries, dict) else {}
-    return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}
+    return {
+        name: entry
+        for name, entry in found.items()
+        if isinstance(entry, list) and entry and is_digest(entry[-1])
+    }

@@ -1,6 +1,7 @@
 """Small copies of videos that every browser plays, on the sample's clock."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,8 +30,15 @@ SOUND_BLOCK = 1024
 """Audio samples of a frame of AAC."""
 
 
-Streams = tuple[int | None, int | None]
-"""Places of the picture and the sound among the file's streams, where the sheet names them."""
+@dataclass(frozen=True)
+class Streams:
+    """Places of the streams that are taken, among those of their kind; None: the file's default."""
+
+    video: int | None = None
+    audio: int | None = None
+
+
+DEFAULT_STREAMS = Streams()
 
 
 def make_proxy(
@@ -40,7 +48,7 @@ def make_proxy(
     *,
     height: int,
     always: bool,
-    streams: Streams = (None, None),
+    streams: Streams = DEFAULT_STREAMS,
 ) -> None:
     """Write a small copy of a media file if browsers need one; see `write_proxy`.
 
@@ -50,14 +58,15 @@ def make_proxy(
         output: MP4 file to write.
         height: largest height in pixels.
         always: whether to write one of a file that browsers play, too.
-        streams: see `Streams`; browsers choose for themselves, so that a choice needs a copy.
+        streams: streams that the sheet names; a browser chooses for itself, so that a choice needs
+            a copy.
 
     Raises:
         ModalityAbsent: browsers play the file itself, or no copy can be made: a sample does not
             fail for that.
     """
     try:
-        if not (always or streams != (None, None) or find_obstacle(media)):
+        if not (always or streams != DEFAULT_STREAMS or find_obstacle(media)):
             raise ModalityAbsent(PLAYS)
         write_proxy(media, timeline, output, height=height, streams=streams)
     except SampleError as error:
@@ -65,7 +74,12 @@ def make_proxy(
 
 
 def write_proxy(
-    media: Path, timeline: Path, output: Path, *, height: int, streams: Streams = (None, None)
+    media: Path,
+    timeline: Path,
+    output: Path,
+    *,
+    height: int,
+    streams: Streams = DEFAULT_STREAMS,
 ) -> None:
     """Write a small MP4 (H.264 and AAC) on the sample's clock, which every browser plays.
 
@@ -77,16 +91,15 @@ def write_proxy(
         timeline: timeline of the same file, from `extract_frames`.
         output: MP4 file to write.
         height: largest height in pixels; a lower picture keeps its size.
-        streams: see `Streams`.
+        streams: streams that the sheet names.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has neither picture nor a sound that decodes.
     """
     with TemporaryDirectory() as folder, replacing(output) as temporary:
-        picture, own_sound = streams
-        sound = _extract_sound(media, timeline, Path(folder, "sound.wav"), own_sound)
-        pictures = _pictures(media, height, picture)
+        sound = _extract_sound(media, timeline, Path(folder, "sound.wav"), streams.audio)
+        pictures = _pictures(media, height, streams.video)
         first = next(pictures, None)
         if first is None and sound is None:
             raise ModalityAbsent("the file has neither picture nor sound")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,8 +84,16 @@ def _canonical(value: Any) -> Any:
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
-    """Read what `save_tensors` wrote; weights are memory-mapped until they are used."""
-    return dict(torch.load(path, map_location="cpu", mmap=True, weights_only=True))
+    """Read what `save_tensors` wrote; weights are memory-mapped until they are used.
+
+    Raises:
+        RequestError: the file is damaged or holds something else.
+    """
+    try:
+        return dict(torch.load(path, map_location="cpu", mmap=True, weights_only=True))
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise RequestError(f"{path} cannot be read: {lines[0][:300]}") from error
 
 
 def save_model(model: TrainedModel, path: Path) -> None:
@@ -111,20 +120,51 @@ def load_model(path: Path) -> TrainedModel:
     """Read a model file.
 
     Raises:
-        RequestError: the file is of another format.
+        RequestError: the file is of another format or damaged, or a weight is not finite.
     """
     value = load_tensors(path)
     if value.get("format") != FORMAT:
         raise RequestError(f"{path} is not a model file of format {FORMAT}: train it again")
-    return TrainedModel(
-        spec=value["spec"],
-        dimensions=value["dimensions"],
-        scalings=unpack_scalings(value["scalings"]),
-        checkpoints={
-            Target(target): [(epoch, weights) for epoch, weights in kept]
-            for target, kept in value["checkpoints"].items()
-        },
-        seed=value["seed"],
-        fold=value["fold"],
-        metadata=value["metadata"],
-    )
+    try:
+        model = TrainedModel(
+            spec=dict(value["spec"]),
+            dimensions=dict(value["dimensions"]),
+            scalings=unpack_scalings(value["scalings"]),
+            checkpoints={
+                Target(target): [(int(epoch), dict(weights)) for epoch, weights in kept]
+                for target, kept in value["checkpoints"].items()
+            },
+            seed=value["seed"],
+            fold=value["fold"],
+            metadata=dict(value["metadata"]),
+        )
+        check_model(model)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise RequestError(f"{path} is a damaged model file: {error!r}") from error
+    return model
+
+
+def check_model(model: TrainedModel) -> None:
+    """Check that a model has what prediction needs, in plain finite numbers.
+
+    Raises:
+        ValueError: naming the first part that is missing or otherwise.
+        LookupError: a part that is missing.
+    """
+    for key in ("encoder", "visual", "missing_modality"):
+        _ = model.spec[key]
+    for feature, dimension in model.dimensions.items():
+        scaling = model.scalings[feature]
+        if scaling is not None:
+            for part in (scaling.mean, scaling.scale):
+                if part.shape != (dimension,) or not np.isfinite(part).all():
+                    raise ValueError(f"the scaling of {feature} is not {dimension} finite numbers")
+    for target in Target:
+        if not model.checkpoints[target]:
+            raise ValueError(f"no checkpoint for {target}")
+    for epoch, weights in model.epochs().items():
+        for name, tensor in weights.items():
+            if tensor.layout is not torch.strided or tensor.is_meta:
+                raise ValueError(f"{name} of epoch {epoch} is no plain array")
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise ValueError(f"{name} of epoch {epoch} holds values that are not finite")

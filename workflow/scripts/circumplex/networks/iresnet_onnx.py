@@ -182,7 +182,9 @@ class _Walk:
             raise self._misfit("the end", f"the graph continues with {more or outputs}")
 
     def _resolve(self, name: str) -> str:
-        while name in self._aliases:
+        for _ in self._aliases:  # more steps lead in a circle
+            if name not in self._aliases:
+                break
             name = self._aliases[name]
         return name
 

@@ -2,15 +2,13 @@
 
 import json
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from circumplex.errors import RequestError
-from circumplex.networks.weights import Weights, check_fit
+from circumplex.networks.weights import Weights, check_fit, check_values, naming_errors
 
 PREPROCESSOR = "preprocessor_config.json"
 
@@ -46,7 +44,7 @@ def load_pretrained(
             f"weights {folder}: expected a folder with config.json and model.safetensors or "
             f"pytorch_model.bin, as {example} has"
         )
-    try:
+    with naming_errors(folder):
         model, found = model_class.from_pretrained(
             folder,
             local_files_only=True,
@@ -55,9 +53,6 @@ def load_pretrained(
             ignore_mismatched_sizes=True,  # refused below, by name
             output_loading_info=True,
         )
-    except (OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"weights {folder} cannot be loaded: {reason}") from error
     misshaped = [
         f"{key} {tuple(shape)} instead of {tuple(expected)}"
         for key, shape, expected in found["mismatched_keys"]
@@ -68,6 +63,7 @@ def load_pretrained(
         "misshaped": sorted(misshaped),
     }
     check_fit(folder, type(model).__name__, problems)
+    check_values(folder, model.state_dict(), dict(model.named_parameters()))
     loaded: PreTrainedModel = model.float().eval().requires_grad_(False)
     return loaded
 
@@ -101,7 +97,7 @@ def check_dimension(feature: str, declared: int, found: int) -> None:
         )
 
 
-def module_of(model: PreTrainedModel, device: str) -> torch.nn.Module:
-    """Move a model to a device; returns it with the type of a plain module."""
+def move_model(model: PreTrainedModel, device: str) -> torch.nn.Module:
+    """Move a model to a device, and return it with the type of a plain module."""
     module: torch.nn.Module = model
     return module.to(device)

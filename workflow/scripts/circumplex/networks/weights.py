@@ -2,8 +2,8 @@
 
 import codecs
 import hashlib
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -102,11 +102,10 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
         RequestError: the file cannot be read safely or holds something else.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        content: Any
+    content: Any
+    with naming_errors(path):
         if path.suffix == ".safetensors":
             content = load_file(path)
         elif path.suffix == ".npz":
@@ -115,9 +114,6 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
         else:
             with torch.serialization.safe_globals(_array_globals()):
                 content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"weights {path} cannot be read: {reason}") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if isinstance(content, Mapping):
@@ -128,11 +124,71 @@ def load_state(path: Path) -> "dict[str, torch.Tensor]":
     if (
         not isinstance(content, Mapping)
         or not content
+        or not all(isinstance(name, str) for name in content)
         or not all(isinstance(value, torch.Tensor) for value in content.values())
     ):
         raise RequestError(f"weights {path} hold no state dict (a mapping of names to tensors)")
+    check_plain(path, content)
     prefix = "module." if all(name.startswith("module.") for name in content) else ""
     return {name.removeprefix(prefix): value for name, value in content.items()}
+
+
+@contextmanager
+def naming_errors(path: Path) -> Iterator[None]:
+    """Turn whatever a library raises of a file of weights into one message that names the file.
+
+    Raises:
+        RequestError: the block has raised an error.
+    """
+    try:
+        yield
+    except RequestError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise RequestError(f"weights {path} cannot be read: {lines[0][:300]}") from error
+
+
+def check_plain(path: Path, tensors: "Mapping[str, torch.Tensor]") -> None:
+    """Refuse tensors that are not plain arrays of real numbers.
+
+    Raises:
+        RequestError: naming the first that is sparse, quantised, complex, or without values.
+    """
+    import torch
+
+    for name, tensor in tensors.items():
+        strided = tensor.layout is torch.strided and not tensor.is_nested
+        if not strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+            kind = "meta" if tensor.is_meta else f"{tensor.layout}, {tensor.dtype}"
+            raise RequestError(
+                f"weights {path} hold {name!r} as a tensor that is no plain array of numbers "
+                f"({kind}): save it dense and with its values, such as tensor.to_dense().cpu()"
+            )
+
+
+def check_values(
+    path: Path, tensors: "Mapping[str, torch.Tensor]", parameters: Collection[str]
+) -> None:
+    """Refuse weights that are not numbers.
+
+    Args:
+        path: of the file, for the message.
+        tensors: by name; those beside the parameters may be infinite, as masks are.
+        parameters: names of those that were trained.
+
+    Raises:
+        RequestError: naming the first tensor that holds NaN, or infinity among the parameters.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            values = tensor.float()
+            wrong = ~values.isfinite() if name in parameters else values.isnan()
+            if wrong.any():
+                raise RequestError(
+                    f"weights {path}: {int(wrong.sum())} of {wrong.numel()} values of {name} are "
+                    "not finite numbers: its training has failed, or the file is damaged"
+                )
 
 
 def _array_globals() -> list[Any]:
@@ -160,10 +216,12 @@ def load_into(network: "torch.nn.Module", weights: Weights, read: "Reader | None
         read: gives the state dict of a file for this network; none for `load_state`.
 
     Raises:
-        RequestError: the file is missing, altered or unreadable, or does not fit; it names keys.
+        RequestError: the file is missing, altered or unreadable, does not fit, or holds values
+            that are not finite; it names keys.
     """
     path = weights.checked_file()
-    state = read(path, network) if read else load_state(path)
+    with naming_errors(path):
+        state = read(path, network) if read else load_state(path)
     expected = network.state_dict()
     misshaped = [
         f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
@@ -176,6 +234,7 @@ def load_into(network: "torch.nn.Module", weights: Weights, read: "Reader | None
         "misshaped": misshaped,
     }
     check_fit(path, type(network).__name__, problems)
+    check_values(path, state, dict(network.named_parameters()))
     network.load_state_dict(state, strict=True)
 
 

@@ -3,23 +3,34 @@
 Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
 from circumplex.annotations import formats
 from circumplex.config.catalogue import published_weights
-from circumplex.config.experiments import PRETRAINED, PretrainedModel, Strategy
+from circumplex.config.experiments import (
+    PRETRAINED,
+    Strategy,
+    SubmissionFormat,
+)
 from circumplex.config.features import FEATURES
+from circumplex.config.names import look_alikes, spell_out
 from circumplex.config.root import read_config
 from circumplex.config.samples import Split, read_samples
 from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
+from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.plan import MEAN, Plan
 from circumplex.targets import TARGETS
+
+logger = logging.getLogger(__name__)
+UNQUOTED = ',"'
+"""What ends a cell for the organisers' readers; no name in a sheet has a line break."""
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
@@ -39,6 +50,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
             + suggestion(name, known)
         )
     plan = Plan(values, tuple(row for row in rows if row.sample not in excluded))
+    _check_paths(plan)
     _check_names(plan)
     _check_pretrained(plan)
     plan.backbones.check()
@@ -49,6 +61,35 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     _check_training(plan)
     _check_search(plan)
     return plan
+
+
+def _check_paths(plan: Plan) -> None:
+    """Refuse paths that Snakemake would take for patterns, in a message that says nothing of it."""
+    config = plan.config
+    named = {key: config[key] for key in ("samples", "results", "export") if key in config}
+    named["weights_cache"] = str(plan.weights_cache)
+    for name, submission in plan.submissions.items():
+        named[f"submissions.{name}.list"] = submission.get("list", "")
+    for name, options in config["features"].items():
+        if "import" not in options:
+            named |= {f"features.{name}.{key}": options.get(key, "") for key in WEIGHT_KEYS}
+    for name, recipe in config["backbones"].get("recipes", {}).items():
+        named[f"backbones.recipes.{name}.start"] = recipe.get("start", "")
+    for key, path in named.items():
+        if UNUSABLE & set(path):
+            raise RequestError(
+                f"config: {key} is {path!r}: Snakemake takes braces and angle brackets in a path "
+                "for patterns: name a place without them"
+            )
+
+
+def warn_of_look_alikes(names: Iterable[str]) -> None:
+    """Warn of samples whose names look the same, each pair with the characters that differ."""
+    for first, second in look_alikes(names):
+        logger.warning(
+            "samples %s and %s look alike but are two names: %s and %s. Is one of them a mistake?",
+            *(first, second, spell_out(first), spell_out(second)),
+        )
 
 
 def _check_names(plan: Plan) -> None:
@@ -84,18 +125,9 @@ def _check_names(plan: Plan) -> None:
 
 
 def _check_pretrained(plan: Plan) -> None:
-    """Check the pretrained models in use: an export's may be a stranger's."""
+    """Check that pretrained models in use read values that their features have."""
     for name in filter(plan.is_pretrained, plan.experiments):
-        experiment = plan.experiments[name]
-        try:
-            (feature,) = experiment["features"]
-            model = PretrainedModel.read(
-                {"feature": feature, **experiment["readout"], "source": experiment["source"]},
-                f"experiments.{name}",
-                "config" if plan.export is None else "export",
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RequestError(f"export: pretrained {name} is altered: {error}") from error
+        feature = plan.pretrained[name]["feature"]
         columns = dict.fromkeys(plan.columns(feature))
         if not columns:
             raise RequestError(
@@ -103,8 +135,8 @@ def _check_pretrained(plan: Plan) -> None:
                 "a feature whose values have names"
             )
         for target in TARGETS:
-            readout = getattr(model, target)
-            _known([*readout.coefficients], columns, f"pretrained {name}: {target}: value")
+            named = plan.pretrained[name][target]["coefficients"]
+            _known([*named], columns, f"pretrained {name}: {target}: value")
 
 
 def _check_method(plan: Plan, ensemble: str) -> None:
@@ -199,9 +231,23 @@ def _check_lists(plan: Plan) -> None:
         names_only = None in listed.values() or not listed
         if spec.get("rows") == "list" and names_only:
             raise RequestError(f"config: submission {name}: rows: list needs a list of images")
+        _check_cells(plan, name)
         if spec.get("rows") == "video" and spec["format"] == "abaw6" and not names_only:
             raise RequestError(
                 f"config: submission {name}: a CSV has the rows of its list; drop rows: video"
+            )
+
+
+def _check_cells(plan: Plan, submission: str) -> None:
+    """Refuse names that the one CSV of a challenge cannot hold, before days of extraction."""
+    if plan.submissions[submission]["format"] != SubmissionFormat.ABAW6:
+        return
+    for sample in plan.submitted(submission):
+        if set(sample) & set(UNQUOTED):
+            raise RequestError(
+                f"config: submission {submission}: sample {sample!r} has a comma or a quote in its "
+                "name, which a CSV of format abaw6 cannot hold unquoted: give the sample another "
+                "name in the sheet, or use format abaw3"
             )
 
 

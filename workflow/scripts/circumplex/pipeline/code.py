@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from circumplex.io.atomic import read_json, write_json
-from circumplex.io.digests import value_digest
+from circumplex.io.digests import is_digest, value_digest
 
 PACKAGE = "circumplex"
 NUMERIC_PACKAGES: Mapping[str, str] = {
@@ -131,18 +131,27 @@ _PARSED: dict[str, _Source] = {}
 
 def restore_parsed(cache_file: Path) -> None:
     """Take over what an earlier start parsed; a damaged file is ignored."""
-    try:
-        for key, (imports, digest) in read_json(cache_file).items():
-            _PARSED.setdefault(key, _Source(frozenset(map(str, imports)), str(digest)))
-    except (OSError, ValueError, TypeError, AttributeError):
-        return
+    for key, (imports, digest) in _read_parsed(cache_file).items():
+        _PARSED.setdefault(key, _Source(frozenset(imports), digest))
 
 
 def save_parsed(cache_file: Path) -> None:
     """Spare the next start the parsing of files that stay as they are."""
     content = {key: [sorted(found.imports), found.digest] for key, found in _PARSED.items()}
-    if not cache_file.is_file() or read_json(cache_file) != content:
+    if _read_parsed(cache_file) != content:
         write_json(cache_file, content)
+
+
+def _read_parsed(cache_file: Path) -> dict[str, list[Any]]:
+    """What `save_parsed` wrote; empty where there is no such file or it says something else."""
+    try:
+        return {
+            key: [list(map(str, imports)), digest]
+            for key, (imports, digest) in read_json(cache_file).items()
+            if isinstance(imports, list) and is_digest(key) and is_digest(digest)
+        }
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 @cache

@@ -8,21 +8,21 @@ Imported while the workflow is parsed: standard library only.
 """
 
 import logging
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circumplex.config.exported import ExportedEnsemble
+from circumplex.config.values import without_nulls
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json, replacing, write_json
 from circumplex.io.digests import file_digest
+from circumplex.io.yaml_files import MOST_BYTES
 from circumplex.pipeline.backbone_plan import FOLDER as WEIGHTS
 
 logger = logging.getLogger(__name__)
 DESCRIPTION = "ensemble.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-"""Of an experiment or ensemble, as the config's schema has it."""
 EXTRACTION = "extraction of features"
 MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
     "align_faces": (
@@ -34,8 +34,6 @@ MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
 }
 """Options by stage that may differ under ``export``: they decide which faces are found, how crops
 are kept and how a network is run, not what a feature means."""
-RUN_PATH = re.compile(NAME.pattern + r"/\w+/seed\d+", re.ASCII)
-"""A run's path: experiment, fold, seed."""
 
 
 def write_export(
@@ -74,6 +72,10 @@ def write_export(
 def read_export(folder: Path) -> dict[str, Any]:
     """Read a folder's description and check that its models are there and unaltered.
 
+    Returns:
+        The description as `ExportedEnsemble` has it, in plain values; experiments and seeds without
+        a model are left out.
+
     Raises:
         RequestError: no export there, its description altered, a model missing or altered.
     """
@@ -83,22 +85,31 @@ def read_export(folder: Path) -> dict[str, Any]:
             f"config: export names {folder}, which holds no {DESCRIPTION}; "
             "name a folder that the rule export_ensemble wrote"
         )
+    source = f"export {folder}: {DESCRIPTION} is altered"
+    described = ExportedEnsemble.read(
+        without_nulls(_read_json(path, source), source), source=source
+    )
     try:
-        description: dict[str, Any] = read_json(path)
-        models = description["models"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"export {folder}: {path} is altered: {error}") from error
-    # They name files, and an export may be a stranger's.
-    for name in [description["ensemble"], *description.get("experiments", {})]:
-        if not NAME.fullmatch(name):
-            raise RequestError(f"export {folder}: {name!r} cannot name anything")
-    for run, sha256 in models.items():
-        if not RUN_PATH.fullmatch(run):
-            raise RequestError(f"export {folder}: {run!r} cannot name a model")
+        described.check()
+    except RequestError as error:
+        raise RequestError(f"{source}: {error}") from error
+    for run, sha256 in described.models.items():
         model = folder / f"{run}.pt"
         if not model.is_file() or file_digest(model) != sha256:
             raise RequestError(f"export {folder}: model {model} is missing or altered")
-    return description
+    return described.members_alone().plain()
+
+
+def _read_json(path: Path, source: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise RequestError(f"{source}: it has more than {MOST_BYTES} bytes")
+        values = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RequestError(f"{source}: it cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise RequestError(f"{source}: it holds no mapping")
+    return values
 
 
 def check_features(
@@ -118,8 +129,14 @@ def check_features(
     """
     problems = []
     for feature, stages in exported.items():
+        found = here.get(feature, {})
+        problems += [
+            f"{feature}: this run has {stage}, the export has not"
+            for stage in found
+            if stage not in stages
+        ]
         for stage, described in stages.items():
-            ours = here.get(feature, {}).get(stage)
+            ours = found.get(stage)
             if ours is None:
                 problems.append(f"{feature}: the export has {stage}, this run has not")
                 continue

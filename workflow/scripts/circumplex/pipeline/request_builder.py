@@ -18,6 +18,7 @@ from circumplex.config.weights import TRAINED, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.digests import MISSING, DigestCache, file_digest, value_digest
 from circumplex.pipeline import requests
+from circumplex.pipeline.checks import warn_of_look_alikes
 from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
@@ -82,6 +83,7 @@ class RequestBuilder:
         for stage in (*self.stages.values(), *RESULT_STAGES.values()):
             self.code(stage)
         save_parsed(self.plan.results / CODE_CACHE)
+        warn_of_look_alikes(sample.sample for sample in self.plan.samples)
         columns = {column for stage in SAMPLE_STAGES.values() for column in stage.columns}
         self.contents.hash_samples(columns)
         if self.plan.export is not None and not self.weights.problems():
@@ -138,6 +140,10 @@ class RequestBuilder:
             return {"height": self.plan.config["outputs"]["proxy_height"], "always": always}
         if stage.name.startswith("import_"):
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
+        if stage.name == "read_labels":
+            without_video = self.plan.timeline == "import_frames"
+            key = "max_difference_without_video" if without_video else "max_difference"
+            return {"max_difference": self.plan.config["labels"][key]}
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]
@@ -321,15 +327,16 @@ class RequestBuilder:
     def _export_ensemble(self, name: str) -> requests.ExportRequest:
         plan = self.plan
         runs = plan.all_members(name)
-        experiments = {run.experiment: plan.experiments[run.experiment] for run in runs}
-        used = {feature for e in experiments.values() for feature in e["features"]}
+        members = {run.experiment: plan.experiments[run.experiment] for run in runs}
+        used = {feature for e in members.values() for feature in e["features"]}
         trained = plan.backbones.trained
         return requests.ExportRequest(
             *self._plain("export_ensemble"),
             description={
                 "ensemble": name,
                 "members": plan.ensembles[name],
-                "experiments": experiments,
+                "experiments": {n: e for n, e in members.items() if not plan.is_pretrained(n)},
+                "pretrained": {n: plan.pretrained[n] for n in members if plan.is_pretrained(n)},
                 "folds": plan.config["folds"],
                 "smoothing": plan.smoothing,
                 "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
@@ -399,8 +406,11 @@ class RequestBuilder:
             runs = plan.members(name, target)
             experiments = ", ".join(dict.fromkeys(run.experiment for run in runs))
             count = f"{len(runs)} model{'' if len(runs) == 1 else 's'}"
-            parts.append(f"{target} by {count} of {experiments}")
-        return f"Ensemble {name} ({method}): {'; '.join(parts)}."
+            parts.append(f"{count} of {experiments}")
+        if len(set(parts)) == 1:
+            return f"Ensemble {name} ({method}): {parts[0]}."
+        by_target = (f"{target} by {part}" for target, part in zip(TARGETS, parts, strict=True))
+        return f"Ensemble {name} ({method}): {'; '.join(by_target)}."
 
     def _evaluate(self) -> requests.EvaluationRequest:
         plan = self.plan

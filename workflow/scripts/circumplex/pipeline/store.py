@@ -24,7 +24,7 @@ from typing import Any
 
 from circumplex.errors import ModalityAbsent, PassingError, SampleError
 from circumplex.io.atomic import is_link, link, read_json, write_json
-from circumplex.io.digests import file_digest, fingerprint, value_digest
+from circumplex.io.digests import file_digest, fingerprint, is_digest, value_digest
 from circumplex.pipeline.boundary import one_sample, time_limit
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,9 @@ def intact_digest(stored: Path) -> str | None:
     try:
         known = read_json(record)
         sha256, then = known["sha256"], known["fingerprint"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not is_digest(sha256):
         return None
     now = fingerprint(stored)
     if then != now:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from circumplex.errors import CircumplexError
 from circumplex.io.atomic import replacing
-from circumplex.submissions.lists import ListedRow
+from circumplex.io.numbers import parse_numbers
+from circumplex.io.sample_lists import ListedRow
 from circumplex.targets import HEADER
 
 IMAGE_HEADER = f"image_location,{HEADER}"
@@ -287,7 +288,7 @@ def _read_text(path: Path, problems: list[str]) -> Iterator[tuple[float, float]]
 
 def _value(cells: list[str], where: str, problems: list[str]) -> tuple[float, float]:
     try:
-        valence, arousal = (float(cell) for cell in cells)
+        valence, arousal = parse_numbers(cells)
     except ValueError:
         problems.append(f"{where}: {','.join(cells)[:60]!r} is not two numbers")
         return math.nan, math.nan

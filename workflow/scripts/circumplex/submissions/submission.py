@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from circumplex.io.sample_lists import ListedRow, listed_samples, read_list
 from circumplex.predictions.table import PredictionTable
 from circumplex.submissions.files import (
     SubmissionError,
@@ -19,7 +20,6 @@ from circumplex.submissions.files import (
     write_listed_submission,
     write_submission,
 )
-from circumplex.submissions.lists import ListedRow, listed_samples, read_list
 
 
 @dataclass(frozen=True)

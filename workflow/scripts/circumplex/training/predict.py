@@ -21,7 +21,7 @@ from circumplex.training.segments import (
     OverlapAverage,
     Segment,
     Step,
-    segments_of,
+    cut_segments,
     steps_in_step,
     steps_of_segments,
 )
@@ -84,7 +84,7 @@ def _steps(
     options: EncoderOptions, samples: list[str], frames: Mapping[str, int]
 ) -> Iterator[Step]:
     if not options.carries:
-        segments = segments_of(samples, frames, options.segment_length, options.stride)
+        segments = cut_segments(samples, frames, options.segment_length, options.stride)
         return steps_of_segments(segments, MAX_ROWS)
     rows = sorted(samples, key=lambda sample: frames[sample])
     batches = [rows[i : i + MAX_ROWS] for i in range(0, len(rows), MAX_ROWS)]
@@ -119,7 +119,8 @@ class Predictor:
         device: where to predict; the CPU by default.
 
     Raises:
-        RequestError: packs of another dimension than the model was trained on.
+        RequestError: packs of another dimension than the model was trained on, or weights that do
+            not fit its network.
     """
 
     def __init__(
@@ -145,7 +146,12 @@ class Predictor:
         for weights in kept.values():
             network = Network(self._options, self._loader.dimension, self._loader.flags, first)
             network = network.to(self._device)
-            network.load_state_dict(weights)
+            try:
+                network.load_state_dict(weights)
+            except RuntimeError as error:
+                raise RequestError(
+                    f"the model's weights do not fit its network: {error}"
+                ) from error
             self._networks.append(network)
         index = {epoch: i for i, epoch in enumerate(kept)}
         self._members = [[index[epoch] for epoch, _ in model.checkpoints[t]] for t in Target]

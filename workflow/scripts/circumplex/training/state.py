@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from circumplex.config.training import Selection, TrainingSpec
+from circumplex.errors import RequestError
 from circumplex.model.checkpoints import load_tensors, save_tensors
 from circumplex.targets import Target
 
@@ -76,13 +77,17 @@ class WorkFolder:
         self._state = path / "state.pt"
 
     def resume(self, digest: str) -> dict[str, Any] | None:
-        """Read the last state, if there is one; a state of another digest is removed."""
+        """Read the last state; one that is damaged or of another digest is removed."""
         if not self._state.is_file():
             return None
-        saved = load_tensors(self._state)
-        if saved["digest"] == digest:
-            return saved
-        _LOG.info("starting anew: the saved state belongs to another training")
+        try:
+            saved = load_tensors(self._state)
+        except RequestError as error:
+            _LOG.warning("starting anew: %s", error)
+        else:
+            if saved.get("digest") == digest:
+                return saved
+            _LOG.info("starting anew: the saved state belongs to another training")
         self.discard()
         return None
 

@@ -20,6 +20,7 @@ from circumplex.evaluation.scores import CccRow, score
 from circumplex.io.atomic import read_json, replacing, write_json, write_text
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import read_metadata
+from circumplex.io.spreadsheet import escape_cell, restore_cell
 from circumplex.pipeline.exports import write_export
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.manifest import score_numbers, table_numbers, trained
@@ -161,7 +162,8 @@ def list_failures(job: RunningJob) -> None:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["sample", "stage", "reason"])
         for sample, stages in sorted(failures.items()):
-            writer.writerows([sample, stage, reason] for stage, reason in stages.items())
+            for stage, reason in stages.items():
+                writer.writerow([escape_cell(sample), stage, escape_cell(reason)])
 
 
 def check_failures(job: RunningJob) -> bool:
@@ -195,17 +197,18 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
     for manifest in job.inputs["submissions"]:
         submission = read_json(manifest)
         folder = job.results / submission["folder"]
-        yield f"submission: {folder} ({len(submission['files'])} files)"
+        yield f"submission:  {folder} ({len(submission['files'])} files)"
     for table in job.inputs["predictions"]:
         yield f"predictions: {table}"
-    yield f"CCC table:  {job.input('ccc')}"
-    yield f"report:     {job.input('report')}"
+    yield f"CCC table:   {job.input('ccc')}"
+    yield f"report:      {job.input('report')}"
     for summary, player in zip(job.inputs["summary"], job.inputs["player"], strict=True):
-        yield f"CSV files:  {summary}, and a file per video in {summary.parent / 'predictions'}"
-        yield f"player:     {player}"
+        yield f"CSV files:   {summary}, and a file per video in {summary.parent / 'predictions'}"
+        yield f"player:      {player}"
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:
     """Rows of ``list_failures.tsv``: sample, stage and reason."""
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+        rows = csv.DictReader(file, delimiter="\t")
+        return [{key: restore_cell(cell) for key, cell in row.items()} for row in rows]
