@@ -10,7 +10,7 @@ import pytest
 
 from circumplex.errors import SampleError
 from circumplex.io.parquet import read_metadata
-from circumplex.media.proxy import make_proxy
+from circumplex.media.proxy import Streams, make_proxy
 from circumplex.media.resampling import resample_timeline
 from circumplex.media.sound import extract_audio
 from circumplex.media.timeline import extract_frames
@@ -200,7 +200,7 @@ def test_a_copy_for_browsers_has_the_streams_that_the_sheet_names(tmp_path):
     media = mix(tmp_path / "a.mp4", (RED, BLUE, QUIET, LOUD))
     timeline, copy = tmp_path / "t.parquet", tmp_path / "copy.mp4"
     extract_frames(media, timeline, {}, video_stream=1)
-    make_proxy(media, timeline, copy, height=360, always=False, streams=(1, 1))
+    make_proxy(media, timeline, copy, height=360, always=False, streams=Streams(1, 1))
     shape, colour, level = taken(copy)
     assert shape == (48, 64)
     assert colour.argmax() == 2
