@@ -1,5 +1,7 @@
 import gc
 import shutil
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +9,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageCms, ImageOps
 
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.parquet import read_columns, read_metadata
@@ -14,7 +17,7 @@ from circumplex.media.timeline import extract_frames
 from circumplex.media.video import demux, iter_timeline, open_media
 from clips import FLASHES, Sound, damage, noise, write_video
 from pictures import iter_frames
-from places import MEDIA
+from places import MEDIA, ROOT
 
 
 def timeline(video: Path, **options: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
@@ -317,3 +320,50 @@ def test_a_disk_that_stops_in_mid_file_is_no_truncation(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="Input/output error"):
             list(demux(broken, stream))
     assert video.read_bytes() == content
+
+
+WITH_PROFILE = """
+import gc, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+from circumplex.media.video import iter_timeline
+for _ in range(3):
+    frames = list(iter_timeline(Path({picture!r})))
+    print(frames[0].image.shape)
+    del frames
+    gc.collect()
+"""
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_picture_with_a_colour_profile_does_not_end_the_process(tmp_path, suffix, turned):
+    picture = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    if turned:
+        exif[0x0112] = 6  # the orientation of a phone held upright
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(noise(64, 96, 0))
+    image.save(picture, icc_profile=profile, exif=exif.tobytes())
+    program = WITH_PROFILE.format(scripts=str(ROOT / "workflow/scripts"), picture=str(picture))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(picture)) as container:
+        upright = next(container.decode(video=0)).rotation == 0
+    shape = "(64, 96, 3)" if upright else "(96, 64, 3)"
+    assert set(done.stdout.splitlines()) == {shape}
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_still_is_turned_as_its_camera_was(tmp_path, orientation):
+    stored = noise(64, 96, 0)
+    stored[:32, :48] = 250
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif.tobytes())
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    with av.open(str(tmp_path / "a.png")) as container:
+        if orientation != 1 and next(container.decode(video=0)).rotation == 0:
+            pytest.skip("this FFmpeg does not read the orientation of a still")
+    np.testing.assert_array_equal(next(iter_frames(tmp_path / "a.png")).image, expected)

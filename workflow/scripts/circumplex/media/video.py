@@ -15,8 +15,10 @@ Pictures are as a player shows them: rotated and mirrored by the display matrix,
 pixels. Interlaced video is not deinterlaced: its two fields are one frame.
 """
 
+import ctypes
 import heapq
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +59,7 @@ DECODER_THREADS = 2
 SMALLEST_STEP_S = 0.001
 JUMP_BACK_S = 1.0
 NOMINAL_RATE = 25.0
+SMALL = 16  # side of the copy of a picture whose side data are read, in pixels
 LONGEST_GAP_S = 3600.0
 SLOWEST, FASTEST = 4000, 768_000  # samples of sound per second
 LONGEST_S = 24 * 3600.0
@@ -218,14 +221,32 @@ class Display:
 
 
 def _display_matrix(picture: AvFrame) -> _Matrix | None:
-    """The linear part of the display matrix; None if the picture is stored upright."""
-    container: Any = picture.side_data  # its type stub has motion vectors only
+    """The linear part of the display matrix; None if the picture is stored upright.
+
+    PyAV frees the name of a colour profile once with the side data and once with the frame, which
+    ends the process at the next garbage collection; and it refuses side data of a kind that it does
+    not know, such as EXIF. So side data are read of a small copy; where there is a profile or an
+    unknown kind, the copy is never freed. With an unknown kind, only the rotation is known.
+    """
+    copy = picture.reformat(SMALL, SMALL, "rgb24")
+    side: Any = None
     try:
-        side = container[Type.DISPLAYMATRIX]
-    except KeyError:
+        container: Any = copy.side_data  # its type stub has motion vectors only
+        kinds = {data.type for data in container}
+        side = container[Type.DISPLAYMATRIX] if Type.DISPLAYMATRIX in kinds else None
+        doomed = Type.ICC_PROFILE in kinds
+    except ValueError:
+        doomed = True
+    if doomed:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(copy))
+    if side is not None:
+        a, b, _, c, d = np.frombuffer(bytes(side), dtype="=i4")[:5] / 65536.0
+        return (a, b), (c, d)
+    if picture.rotation == 0:
         return None
-    a, b, _, c, d = np.frombuffer(bytes(side), dtype="=i4")[:5] / 65536.0
-    return (a, b), (c, d)
+    angle = math.radians(-picture.rotation)
+    a, b = math.cos(angle), math.sin(angle)
+    return (a, b), (-b, a)
 
 
 def read_facts(
