@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from circumplex.io.digests import file_digest
-from circumplex.io.kept_folder import KeptFolder
+from circumplex.io.kept_folder import LIST, KeptFolder
 
 
 def test_files_are_written_once_and_others_removed(tmp_path: Path) -> None:
@@ -20,8 +20,33 @@ def test_files_are_written_once_and_others_removed(tmp_path: Path) -> None:
     before = (place / "c.txt").stat()
     with KeptFolder(place) as folder:
         folder.write("c.txt", "é")
-    assert [path.name for path in place.rglob("*")] == ["c.txt"]
+    assert sorted(path.name for path in place.rglob("*")) == [LIST, "c.txt"]
     assert (place / "c.txt").stat() == before
+
+
+def test_files_of_other_people_stay(tmp_path: Path) -> None:
+    with KeptFolder(tmp_path) as folder:
+        folder.write("a/b.txt", "1")
+    (tmp_path / "a/mine.txt").write_text("mine")
+    (tmp_path / "mine.xlsx").write_text("mine")
+    (tmp_path / ".partial-0123-c.txt").write_text("of a job that was killed")
+    with KeptFolder(tmp_path):
+        pass
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert names == [LIST, "a", "a/mine.txt", "mine.xlsx"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", "[1, null]", '["../outside.txt", "/etc/x"]'])
+def test_a_damaged_list_removes_nothing(text: str, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine")
+    place = tmp_path / "folder"
+    place.mkdir()
+    (place / LIST).write_text(text)
+    with KeptFolder(place) as folder:
+        folder.write("a.txt", "1")
+    assert outside.read_text() == "mine"
+    assert (place / "a.txt").is_file()
 
 
 def test_a_block_that_fails_removes_nothing(tmp_path: Path) -> None:
@@ -38,11 +63,9 @@ def test_a_planted_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     place = tmp_path / "folder"
     place.mkdir()
     (place / "a.txt").symlink_to(outside)
-    (place / "b.txt").symlink_to(outside)
     with KeptFolder(place) as folder:
         folder.write("a.txt", "mine")
     assert not (place / "a.txt").is_symlink()
-    assert not (place / "b.txt").is_symlink()
     assert outside.read_text() == "mine"
 
 

@@ -1,5 +1,6 @@
 """Which files browsers play, and the small copies of those that they do not."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.parquet import read_columns
 from circumplex.media.playback import PLAYS, find_obstacle
-from circumplex.media.proxy import make_proxy, write_proxy
+from circumplex.media.proxy import Streams, make_proxy, write_proxy
 from circumplex.media.timeline import extract_frames
 from clips import FLASHES, Sound, write_video
 from waves import write_wave
@@ -60,6 +61,15 @@ def test_a_file_with_two_tracks_of_sound_is_not_left_to_the_browsers_choice(
     assert "several streams" in find_obstacle(tmp_path / "two.mp4")
 
 
+def test_an_edit_list_that_players_take_differently_asks_for_a_copy(tmp_path: Path) -> None:
+    media = write_video(tmp_path / "a.mp4", "libx264", options={"bf": "2"}, sound=Sound())
+    assert find_obstacle(media) == ""
+    content = media.read_bytes()
+    place = content.index(b"elst") + 16
+    media.write_bytes(content[:place] + struct.pack(">i", 512) + content[place + 4 :])
+    assert "edit list" in find_obstacle(media)
+
+
 def test_sound_alone_is_judged_too(tmp_path: Path) -> None:
     write_wave(tmp_path / "a.wav", np.zeros(1600, np.float32))
     assert find_obstacle(tmp_path / "a.wav") == ""
@@ -105,6 +115,26 @@ def test_a_click_is_heard_when_it_is_seen(tmp_path: Path) -> None:
     loud = start + np.flatnonzero(signal > 0.3) / rate
     assert loud[0] == pytest.approx(2.0 - 0.5, abs=0.03)
     assert loud[-1] == pytest.approx(3.0 - 0.5, abs=0.03)
+
+
+def test_a_proxy_shows_the_stream_that_the_sheet_names(tmp_path: Path) -> None:
+    media = tmp_path / "two.mp4"
+    with av.open(str(media), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for stream, light in zip(streams, (16, 235), strict=True):
+            picture = np.full((64, 96, 3), light, np.uint8)
+            for _ in range(10):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(None))
+    assert "several streams" in find_obstacle(media)
+    timeline, output = tmp_path / "timeline.parquet", tmp_path / "proxy.mp4"
+    for number, bright in ((0, False), (1, True)):
+        extract_frames(media, timeline, {}, video_stream=number)
+        streams_named = Streams(video=number)
+        write_proxy(media, timeline, output, height=360, streams=streams_named)
+        assert (pictures_of(output)[1] > 128).all() == bright
 
 
 def test_a_proxy_is_small(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""A folder of files for people: what is the same stays untouched, what is no longer named goes.
+"""A folder of files for people: what is the same stays untouched, and so do people's own files.
+
+A hidden list names the files that were written here; of these, those that are no longer wanted go.
 
 Standard library only.
 """
@@ -7,17 +9,22 @@ import hashlib
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from circumplex.io.atomic import write_text
+from circumplex.io.atomic import read_json, write_json, write_text
+
+LIST = ".files.json"
+"""Names of the files that were written, within the folder."""
 
 
 class KeptFolder:
     """Bring a folder's files up to date, within a ``with`` block.
 
-    When the block succeeds, files that were not written or placed are removed.
+    When the block succeeds, files that an earlier block wrote or placed and this one did not are
+    removed.
 
     Args:
         folder: the folder; it need not exist.
@@ -74,13 +81,24 @@ class KeptFolder:
     ) -> None:
         if kind is not None:
             return
-        kept = {self._folder / name for name in (*self.digests, *self.sizes)}
-        for path in sorted(self._folder.rglob("*"), reverse=True):  # what is within a folder first
-            if path.is_dir() and not path.is_symlink():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path not in kept:
-                path.unlink()
+        kept = sorted({*self.digests, *self.sizes})
+        for name in set(self._former()) - set(kept):
+            (self._folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # its folder holds other files
+                (self._folder / name).parent.rmdir()
+        for partial in self._folder.rglob(".partial-*"):
+            partial.unlink(missing_ok=True)
+        write_json(self._folder / LIST, kept)
+
+    def _former(self) -> list[str]:
+        """Names of the files that the last block wrote; empty if its list is lost or damaged."""
+        try:
+            names = read_json(self._folder / LIST)
+        except (OSError, ValueError):
+            return []
+        listed = [Path(n) for n in names if isinstance(n, str)] if isinstance(names, list) else []
+        inside = [path for path in listed if ".." not in path.parts and not path.is_absolute()]
+        return [path.as_posix() for path in inside]
 
 
 def _is_same(path: Path, source: Path) -> bool:

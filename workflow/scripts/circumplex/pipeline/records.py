@@ -224,17 +224,16 @@ class Records:
 def altered_files(results: Path, manifest: Path) -> list[str]:
     """Files of a folder that are not those that its manifest names.
 
-    Large files are known by their size alone: they are copies of what the store checks.
+    Large files are known by their size alone: they are copies of what the store checks. A folder
+    that is shared may hold files of other people, which are left alone.
     """
     listed = read_json(manifest)
     folder = results / listed["folder"]
     there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
     known = listed["files"] | listed.get("large_files", {})
-    return sorted(
-        name
-        for name in there.keys() | known.keys()
-        if name not in there or name not in known or _state(there[name], known[name]) != known[name]
-    )
+    strangers = set() if listed.get("shared") else there.keys() - known.keys()
+    altered = {n for n in known.keys() & there.keys() if _state(there[n], known[n]) != known[n]}
+    return sorted(strangers | altered | (known.keys() - there.keys()))
 
 
 def _state(path: Path, known: str | int) -> str | int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from circumplex.io.atomic import write_json, write_text
@@ -145,7 +146,7 @@ def write_predictions(job: RunningJob) -> None:
                 )
     notes = [*describe_random(shown.request.random_weights), *shown.notes]
     write_summary(job.output("summary"), rows, notes)
-    write_json(job.output("manifest"), {"folder": PREDICTIONS, "files": folder.digests})
+    write_json(job.output("manifest"), describe_folder(PREDICTIONS, folder))
 
 
 def make_player(job: RunningJob) -> None:
@@ -185,10 +186,17 @@ def make_player(job: RunningJob) -> None:
                 sparks=small_traces(first.predictions),
             )
     write_text(job.output("page"), pages.list_page(list(listed.values())))
-    write_json(
-        job.output("manifest"),
-        {"folder": PLAYER, "files": folder.digests, "large_files": folder.sizes},
-    )
+    write_json(job.output("manifest"), describe_folder(PLAYER, folder))
+
+
+def describe_folder(name: str, folder: KeptFolder) -> dict[str, Any]:
+    """The manifest of a folder that people may put files into; see `records.altered_files`."""
+    return {
+        "folder": name,
+        "files": folder.digests,
+        "large_files": folder.sizes,
+        "shared": True,
+    }
 
 
 def played_traces(shown: ShownSamples, sample: str) -> Iterator[PlayedTrace]:
