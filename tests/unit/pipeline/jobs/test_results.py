@@ -136,7 +136,7 @@ def test_a_run_without_failures_says_where_its_results_are(tmp_path):
     assert lines == list(summary_lines(job))
     assert lines[0] == "SEEDED RANDOM WEIGHTS, not published ones: fau (random:1)"
     assert lines[1] == "A notice."
-    assert f"submission: {tmp_path}/submissions/main (1 files)" in lines
+    assert f"submission:  {tmp_path}/submissions/main (1 files)" in lines
     assert lines[-1].endswith("report.html")
 
 
