@@ -11,8 +11,8 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus predict score ensembles test unit lint lock control modalities precision \
-  backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
+.PHONY: demo corpus predict starter-check score ensembles test unit lint lock control modalities \
+  precision backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,9 @@ demo: corpus ## from videos to submission files and a report, on the drawn corpu
 
 predict: .venv/.locked ## valence and arousal of VIDEOS (files or folders) into OUTPUT, by MODEL
 	$(BIN)/circumplex predict $(VIDEOS) --model $(MODEL) --output $(OUTPUT)
+
+starter-check: .venv/.locked ## the starter model on two clips of real faces in MEDIA, which are not shipped
+	$(BIN)/python -m demo.checks.starter --media $(MEDIA)
 
 score: .venv/.locked ## CCC of the demo's submission on the withheld test annotations
 	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/results/submissions/*

@@ -233,7 +233,7 @@ def memory_group(limit: int) -> Iterator[tuple[Path, str]]:
 
 
 def start(arguments: Sequence[str], group: Path | None = None) -> tuple[dict[str, float], float]:
-    """Run a measurement in a process of its own: what it tells, and its highest RssAnon in GB."""
+    """Run a measurement in a process of its own: what it prints, and its highest RssAnon in GB."""
 
     def join() -> None:
         if group is not None:

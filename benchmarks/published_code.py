@@ -9,7 +9,7 @@ with the paper's hyperparameters: theirs given to its scripts' options, ours
 segments, so the updates are as many too. Every model is a process of its own, and sides take turns.
 
 The published code runs as it is, its epochs timed from outside. It imports scores from scikit-learn
-that training never calls: a stand-in serves where that is not installed.
+that training never calls: a placeholder serves where that is not installed.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def make_data(root: Path, videos: dict[str, int]) -> None:
 
     Valence and arousal wander slowly, around a level of each video's own. Each feature sees them
     with an error that wanders too, so that no model can know them, and mixes what it sees, bent,
-    with latents that tell nothing, an offset a video, and noise a frame.
+    with latents that say nothing, an offset per video, and noise per frame.
     """
     import h5py
     import numpy as np
@@ -383,7 +383,7 @@ def parse() -> argparse.Namespace:
 
 
 def refuse_imitation() -> None:
-    """End where bfloat16 would take hours and tell nothing of its speed."""
+    """End where bfloat16 would take hours and say nothing about its speed."""
     import torch
 
     from circumplex.networks.bfloat16 import imitates_bfloat16

@@ -2,7 +2,7 @@
 
 Training and validation annotations are dealt out anew in random order (resampled to the length of
 the sample that gets them, by chance its own); the withheld test annotations stay. What the pipeline
-then scores is what it would score if pictures and sound told nothing: the mean over shuffles must
+then scores is what it would score if pictures and sound said nothing: the mean over shuffles must
 lie within 0.15 of zero and the real run must exceed every shuffle.
 """
 

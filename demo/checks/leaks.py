@@ -1,6 +1,6 @@
 """Look for leaks: ``python -m demo.checks.leaks --corpus DIR --truth DIR2 --results RESULTS``.
 
-What must not tell valence and arousal is tried as their only predictor: the face's place and size
+What must not say valence and arousal is tried as their only predictor: the face's place and size
 in the frame, and the means of each sample's features. A ridge regression from the train split,
 its penalty chosen on the validation split, must stay below 0.3 CCC on the test split.
 """

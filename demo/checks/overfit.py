@@ -1,8 +1,8 @@
 """Does each recipe learn at all? ``python -m demo.checks.overfit --corpus DIR --depth 18``.
 
 Each recipe of config.yaml is trained on 64 of the corpus's still faces, without augmentation, and
-scored on the same faces: it must tell more than 0.95 of them (expression), or reach a mean F1 above
-0.95 (action units). Optimiser, loss, heads and averaging are the recipe's; batches of 16, a
+scored on the same faces: it must recognise more than 0.95 of them (expression), or reach a mean F1
+above 0.95 (action units). Optimiser, loss, heads and averaging are the recipe's; batches of 16, a
 constant rate from random weights and float32, which every processor has, take the place of what
 suits a million images and a GPU.
 """

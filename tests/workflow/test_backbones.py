@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,17 @@ def test_a_checkpoint_lost_or_altered_is_made_again_and_makes_nothing_stale(
     assert made(project, done, "train_backbone") == 1
     assert checkpoint.read_bytes() == before
     assert made(project, done, "extract_densenet") == 0
+    assert planned(project) == set()
+
+
+@pytest.mark.parametrize("days", [0, 400])
+def test_a_touched_checkpoint_makes_nothing_stale(project: Project, days: int) -> None:
+    """Today, or by a clock that was wrong; without Snakemake's own records too."""
+    date = time.time() + days * 86_400
+    for path in (project.results / "backbones").iterdir():
+        os.utime(path, (date, date))
+    assert planned(project) == set()
+    shutil.rmtree(project.root / ".snakemake")
     assert planned(project) == set()
 
 

@@ -11,6 +11,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# HDF5 files are read alone, and some shares have no locks. Read when a job's process starts.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
 # The graph's thousands of objects all stay: to look through them again and again for garbage costs
 # a tenth of each start.
 gc.set_threshold(100_000, 50, 50)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.media.proxy import make_proxy
+from circumplex.media.proxy import Streams, make_proxy
 from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
@@ -14,8 +14,14 @@ def main(job: ShardJob) -> None:
     """Bring the shard up to date."""
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:  # noqa: ARG001
-        video = job.sheet[request.sample].video
-        make_proxy(video, job.path(request.upstream["extract_frames"]), output, **job.stage.options)
+        sample = job.sheet[request.sample]
+        make_proxy(
+            sample.video,
+            job.path(request.upstream["extract_frames"]),
+            output,
+            streams=Streams(sample.video_stream, None if sample.audio else sample.audio_stream),
+            **job.stage.options,
+        )
 
     job.run(make)
 

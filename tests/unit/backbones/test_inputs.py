@@ -49,7 +49,7 @@ def test_shape_and_type(transform: StillInput, size: tuple[int, int]) -> None:
     for points in (None, POINTS):
         for image in (
             transform.plain(_image(size=size), points),
-            transform.augmented(_image(size=size), points, _rng()),
+            transform.augment(_image(size=size), points, _rng()),
         ):
             assert image.shape == shape
             assert image.dtype == np.uint8
@@ -73,18 +73,18 @@ def test_augmentation_of_nothing_changes_nothing(
 ) -> None:
     picture = _image(size=(280, 280))
     plain = transform.plain(picture, points)
-    np.testing.assert_allclose(STILL[transform].augmented(picture, points, _rng()), plain, atol=1)
+    np.testing.assert_allclose(STILL[transform].augment(picture, points, _rng()), plain, atol=1)
 
 
 def test_densenet_mirrors_and_shifts_by_whole_pixels() -> None:
     plain = DENSENET.plain(_image(), None)[0]
-    mirrored = DenseNetInput(pad=0, flip=1, rotation_deg=0).augmented(_image(), None, _rng())[0]
+    mirrored = DenseNetInput(pad=0, flip=1, rotation_deg=0).augment(_image(), None, _rng())[0]
     np.testing.assert_array_equal(mirrored, plain[:, ::-1])
     seen = set()
     padded = np.pad(plain, 8, constant_values=131)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (64, 64))
     for seed in range(30):
-        shifted = DenseNetInput(flip=0, rotation_deg=0).augmented(_image(), None, _rng(seed))[0]
+        shifted = DenseNetInput(flip=0, rotation_deg=0).augment(_image(), None, _rng(seed))[0]
         found = np.argwhere((windows == shifted).all(axis=(2, 3)))
         assert len(found) == 1
         seen.update(found[0].tolist())
@@ -98,7 +98,7 @@ def test_densenet_turns_by_at_most_fifteen_degrees() -> None:
     angles = []
     for seed in range(200):
         black = DenseNetInput(mean=0.0, pad=0, flip=0)
-        turned = black.augmented(spot, None, _rng(seed))[0].astype(float)
+        turned = black.augment(spot, None, _rng(seed))[0].astype(float)
         rows, columns = np.indices(turned.shape)
         y, x = ((i * turned).sum() / turned.sum() - 31.5 for i in (rows, columns))
         angles.append(np.degrees(np.arctan2(y, x)))
@@ -109,22 +109,22 @@ def test_densenet_turns_by_at_most_fifteen_degrees() -> None:
 def test_iresnet_keeps_grey_images_grey() -> None:
     grey = np.repeat(_image()[:, :, :1], 3, axis=2)
     for seed in range(20):
-        image = IResNetInput().augmented(grey, None, _rng(seed)).astype(int)
+        image = IResNetInput().augment(grey, None, _rng(seed)).astype(int)
         assert np.ptp(image, axis=0).max() <= 1
 
 
 def test_iresnet_colours_change_as_asked() -> None:
     plain = replace(STILL[IRESNET], brightness=0.2)
-    ratios = [plain.augmented(_image() // 2, None, _rng(seed)).mean() for seed in range(60)]
+    ratios = [plain.augment(_image() // 2, None, _rng(seed)).mean() for seed in range(60)]
     ratios = np.array(ratios) / (_image() // 2).mean()
     assert 0.79 < ratios.min() < 0.85
     assert 1.15 < ratios.max() < 1.21
     contrasts = replace(STILL[IRESNET], contrast=0.2)
     image = _image() // 2 + 64
-    deviations = [contrasts.augmented(image, None, _rng(s)).std() / image.std() for s in range(60)]
+    deviations = [contrasts.augment(image, None, _rng(s)).std() / image.std() for s in range(60)]
     assert 0.75 < min(deviations) < 0.9
     assert 1.1 < max(deviations) < 1.25
-    grey = replace(STILL[IRESNET], grey=1).augmented(_image(), None, _rng())
+    grey = replace(STILL[IRESNET], grey=1).augment(_image(), None, _rng())
     np.testing.assert_array_equal(grey[0], cv2.cvtColor(_image(), cv2.COLOR_RGB2GRAY))
 
 
@@ -132,7 +132,7 @@ def test_erasing_takes_one_rectangle() -> None:
     erasing = replace(STILL[IRESNET], erasing=1)
     image = np.full((112, 112, 3), 7, np.uint8)
     for seed in range(20):
-        changed = (erasing.augmented(image, None, _rng(seed)) != 7).any(axis=0)
+        changed = (erasing.augment(image, None, _rng(seed)) != 7).any(axis=0)
         rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
         box = changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         assert box.mean() > 0.97

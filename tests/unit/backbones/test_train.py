@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from circumplex.backbones.metrics import ExpressionScore, UnitScore, confusion, unit_counts
-from circumplex.backbones.model import answers_of, build_model, loss_of, positive_weights
+from circumplex.backbones.model import build_model, compute_loss, make_answers, positive_weights
 from circumplex.backbones.schedule import compute_rate
 from circumplex.backbones.stills import StillSplit, read_stills
 from circumplex.backbones.train import STATE, train_backbone
@@ -136,7 +136,7 @@ def test_what_is_not_annotated_costs_nothing():
     recipe = Recipe.parse("r", {**UNITS, "phases": [["a", "b"]]})
     logits = [torch.randn(3, 4, requires_grad=True) for _ in range(2)]
     targets = torch.tensor([[1.0, 0, torch.nan, 1], [torch.nan] * 4, [0, 1, 0, torch.nan]])
-    loss_of(recipe, logits, torch.tensor([0, 0, 1]), targets, torch.ones(4)).backward()
+    compute_loss(recipe, logits, torch.tensor([0, 0, 1]), targets, torch.ones(4)).backward()
     assert torch.equal(
         logits[0].grad != 0, torch.tensor([[True, True, False, True], [False] * 4, [False] * 4])
     )
@@ -156,7 +156,7 @@ def test_the_loss_of_classes_is_the_mean_cross_entropy_of_each_sets_own_head():
             for k, (label, of) in enumerate(zip(labels, sets, strict=True))
         ]
     )
-    found = loss_of(recipe, logits, sets, targets, torch.ones(8))
+    found = compute_loss(recipe, logits, sets, targets, torch.ones(8))
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
@@ -174,7 +174,7 @@ def test_targets_follow_the_votes(tmp_path, target):
     path = make_set(tmp_path, "voted", images=64, target=target, votes=votes)
     recipe = Recipe.parse("r", {**EXPRESSION, "phases": [["voted"]]})
     stills = read_stills(path, StillSplit.TRAIN)
-    targets = answers_of(recipe, stills, np.random.default_rng(0)).targets
+    targets = make_answers(recipe, stills, np.random.default_rng(0)).targets
     assert np.allclose(targets.sum(axis=1), 1)
     if target is Target.MAJORITY:
         assert np.array_equal(targets.argmax(axis=1), stills.labels)
@@ -189,7 +189,7 @@ def test_targets_follow_the_votes(tmp_path, target):
 def test_an_image_that_shows_a_rare_unit_counts_as_often_as_it_is_rare(tables):
     recipe = Recipe.parse("r", {**UNITS, "phases": [["units"]], "max_positive_weight": 3})
     stills = read_stills(tables["units"], StillSplit.TRAIN)
-    answers = answers_of(recipe, stills, np.random.default_rng(0))
+    answers = make_answers(recipe, stills, np.random.default_rng(0))
     rare = answers.targets.copy()
     rare[:, 0] = [1] + [0] * 15
     answers.targets[:] = rare

@@ -36,3 +36,8 @@ def test_a_damaged_index_stops_the_cleaning(tmp_path, capsys, text):
     assert main(["clean", str(tmp_path)]) == 1
     assert "is damaged, so that what is in use is not known" in capsys.readouterr().err
     assert stored.exists()
+
+
+def test_a_folder_without_a_store_is_refused(tmp_path, capsys):
+    assert main(["clean", str(tmp_path)]) == 1
+    assert f"{tmp_path} holds no store: name the results folder" in capsys.readouterr().err

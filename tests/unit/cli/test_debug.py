@@ -36,6 +36,15 @@ def test_a_sample_that_fails_exits_with_1_and_says_why(preset, capsys):
     assert capsys.readouterr().out.startswith("val0: the media file is missing")
 
 
+def test_an_error_that_nobody_foresaw_reaches_the_debugger(preset, monkeypatch):
+    def fail(_):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("circumplex.media.timeline.open_media", fail)
+    with pytest.raises(KeyError, match="a bug"):
+        main(["debug", "extract_frames", "train0", *preset])
+
+
 @pytest.mark.parametrize(
     ("stage", "sample", "message"),
     [

@@ -77,6 +77,21 @@ def test_without_a_model_the_starter_predicts(words, started):
     assert not any("export=" in word for word in command)
 
 
+def test_weights_are_fetched_first_where_there_are_any_to_fetch(words, started):
+    main([word if "export" not in word else "both" for word in words])
+    (command,) = started  # a failed fetch ends it
+    assert command[-2:] == ["--", "weights"]
+
+
+def test_results_among_the_videos_are_not_searched(words, started, tmp_path):
+    (tmp_path / "out/proxies").mkdir(parents=True)
+    (tmp_path / "out/proxies/one.mp4").touch()
+    main([words[0], str(tmp_path), "--output", str(tmp_path / "out")])
+    assert len(started) == 1
+    names = [sample.sample for sample in read_samples(tmp_path / "out/samples.tsv")]
+    assert names == ["one", "two, 2"]
+
+
 def test_the_last_lines_name_what_was_written(words, monkeypatch, tmp_path, capsys):
     def finish(_command, **_):
         (tmp_path / "out/check_failures.txt").write_text("predictions: a\nreport:     b\n")
@@ -92,4 +107,4 @@ def test_a_run_with_failed_samples_names_where_to_look(words, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/list_failures.tsv").touch()
     assert main(words) == 3
-    assert f"failed:     {tmp_path}/out/list_failures.tsv" in capsys.readouterr().out
+    assert f"failed:      {tmp_path}/out/list_failures.tsv" in capsys.readouterr().out

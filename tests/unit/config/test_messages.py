@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from circumplex.config.messages import shorten
 from circumplex.config.section import Lax, Section, Unique, Whole, defaults_of
 from circumplex.errors import RequestError
 
@@ -128,3 +129,27 @@ def test_the_place_of_a_section_comes_first():
 
 def test_long_values_are_cut():
     assert len(lines_of({**FINE, "stride": "x" * 10_000})[0]) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("short", "'short'"),
+        (1.5, "1.5"),
+        ([0] * 50, "[0, 0, 0, 0, 0, 0, ...]"),
+    ],
+)
+def test_a_refused_value_is_shown_in_short(value, shown):
+    assert shorten(value) == shown
+
+
+def test_a_number_too_long_to_print_is_described():
+    assert shorten(10**5000) == "a number of thousands of digits"
+
+
+def test_a_long_text_is_cut_in_the_middle():
+    text = shorten("a" * 500 + "z" * 500)
+    assert len(text) == 80
+    assert text.startswith("'aaa")
+    assert text.endswith("zzz'")
+    assert "..." in text

@@ -182,3 +182,32 @@ def test_overlap_of_boxes():
     assert intersection_over_union(one, one) == 1.0
     assert intersection_over_union(one, one + 1) == pytest.approx(1 / 7)
     assert intersection_over_union(one, one + 2) == 0.0
+
+
+def turned(likeness, towards=BEN):
+    """An appearance with this likeness to Anna's."""
+    return (likeness * ANNA + np.sqrt(1 - likeness**2) * towards).astype(np.float32)
+
+
+def test_a_face_that_is_alone_and_moves_fast_is_no_other_person():
+    rng = np.random.default_rng(0)
+    fast = range(60, 74)
+    frames = [[(ANNA, box(250))] for _ in range(183)]
+    for k in fast:  # each too far from the last, or too unlike it, for one track
+        frames[k] = [(turned(0.6, BEN if k % 2 else CARL), box(float(rng.uniform(0, 500))))]
+    assert follow_places(frames) == [0] * 183
+    frames[66] = [*frames[66], (CARL, box(550))]
+    assert follow_places(frames)[66] is None, "another face is in the picture"
+
+
+def test_shots_of_other_people_stay_theirs():
+    """Cuts between people who are never seen together, in the same place, and not unlike."""
+    frames = [[(turned(0.7) if 50 <= k < 65 else ANNA, box(250))] for k in range(130)]
+    assert follow_places(frames) == [None if 50 <= k < 65 else 0 for k in range(130)]
+    unlike = [[(turned(0.4) if 50 <= k < 55 else ANNA, box(250))] for k in range(130)]
+    assert follow_places(unlike) == [None if 50 <= k < 55 else 0 for k in range(130)]
+
+
+def test_a_film_of_a_picture_a_second_has_no_fragments():
+    frames = [[(turned(0.7) if k == 5 else ANNA, box(250))] for k in range(10)]
+    assert follow_places(frames, fps=1.0) == [None if k == 5 else 0 for k in range(10)]

@@ -44,6 +44,22 @@ def test_the_suffix_decides_nothing_but_must_not_contradict(tmp_path: Path) -> N
     assert "suffix '.mpg'" in find_obstacle(good.rename(tmp_path / "b.mpg"))
 
 
+def test_a_file_with_two_tracks_of_sound_is_not_left_to_the_browsers_choice(
+    tmp_path: Path,
+) -> None:
+    media = write_video(tmp_path / "one.mp4", "libx264", frames=10, sound=Sound())
+    with av.open(str(media)) as source, av.open(str(tmp_path / "two.mp4"), "w") as target:
+        picture, sound = source.streams.video[0], source.streams.audio[0]
+        copies = {picture: [picture], sound: [sound, sound]}
+        streams = {s: [target.add_stream_from_template(c) for c in copies[s]] for s in copies}
+        for packet in source.demux():
+            for stream in streams[packet.stream]:
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+    assert "several streams" in find_obstacle(tmp_path / "two.mp4")
+
+
 def test_sound_alone_is_judged_too(tmp_path: Path) -> None:
     write_wave(tmp_path / "a.wav", np.zeros(1600, np.float32))
     assert find_obstacle(tmp_path / "a.wav") == ""

@@ -10,6 +10,8 @@ import pytest
 
 from circumplex.errors import SampleError
 from circumplex.io.parquet import read_metadata
+from circumplex.media.proxy import make_proxy
+from circumplex.media.resampling import resample_timeline
 from circumplex.media.sound import extract_audio
 from circumplex.media.timeline import extract_frames
 from circumplex.media.video import iter_timeline
@@ -192,3 +194,30 @@ def test_a_file_that_announces_one_length_for_all_is_compared_with_the_longest(t
     assert cut.missing_s > 1
     assert (whole.video_stream, whole.video_streams) == (0, 1)
     assert (whole.sound_stream, whole.sound_streams) == (0, 1)
+
+
+def test_a_copy_for_browsers_has_the_streams_that_the_sheet_names(tmp_path):
+    media = mix(tmp_path / "a.mp4", (RED, BLUE, QUIET, LOUD))
+    timeline, copy = tmp_path / "t.parquet", tmp_path / "copy.mp4"
+    extract_frames(media, timeline, {}, video_stream=1)
+    make_proxy(media, timeline, copy, height=360, always=False, streams=(1, 1))
+    shape, colour, level = taken(copy)
+    assert shape == (48, 64)
+    assert colour.argmax() == 2
+    assert level > 0.05
+    timeline.unlink()
+
+
+def test_a_timeline_of_another_rate_lacks_no_frames(tmp_path):
+    media = mix(
+        tmp_path / "a.mp4", ("testsrc2=s=160x120:r=25:d=6", LOUD), "-movflags", "+faststart"
+    )
+    content = media.read_bytes()
+    for share, lacks in ((1.0, False), (0.5, True)):
+        media.write_bytes(content[: round(len(content) * share)])
+        extract_frames(media, tmp_path / "t.parquet", {})
+        for rate in (5.0, 60.0):
+            resample_timeline(tmp_path / "t.parquet", tmp_path / "r.parquet", {}, rate=rate)
+            quality = tmp_path / "q.parquet"
+            summarise_quality(tmp_path / "r.parquet", quality, {}, faces=None, sound=None)
+            assert (read_quality(quality).missing_s > 1) == lacks

@@ -2,6 +2,7 @@ import gc
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.media.timeline import extract_frames
-from circumplex.media.video import iter_timeline
+from circumplex.media.video import demux, iter_timeline, open_media
 from clips import FLASHES, Sound, damage, noise, write_video
 from pictures import iter_frames
 from places import MEDIA
@@ -295,3 +296,24 @@ def test_real_clips():
     steps = np.diff(film)
     assert steps.min() < 1 / 29
     assert steps.max() > 1 / 25
+
+
+def test_a_disk_that_stops_in_mid_file_is_no_truncation(tmp_path, monkeypatch):
+    video = write_video(tmp_path / "a.mkv", "mjpeg", pixels="yuvj420p", frames=30)
+    content = video.read_bytes()
+
+    def refuse(path):
+        raise OSError(5, "Input/output error", str(path))
+
+    def stop(_container, _stream):
+        yield from ()
+        raise av.error.OSError(5, "Input/output error", str(video))
+
+    with open_media(video) as container:
+        stream = container.streams.video[0]
+        broken = SimpleNamespace(name=container.name, demux=lambda _: stop(None, None))
+        assert [packet.size for packet in demux(broken, stream)] == [0], "the file itself is whole"
+        monkeypatch.setattr("circumplex.media.video.file_digest", refuse)
+        with pytest.raises(OSError, match="Input/output error"):
+            list(demux(broken, stream))
+    assert video.read_bytes() == content

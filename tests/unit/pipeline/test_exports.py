@@ -169,25 +169,21 @@ def test_seeds_and_experiments_without_a_model_are_left_out(folder):
 
 
 PRETRAINED = {
-    "features": ["msp_dim"],
-    "strategy": "pretrained",
-    "seeds": [0],
-    "readout": {
-        "valence": {"coefficients": {"valence": 2.0}, "intercept": -1.0},
-        "arousal": {"coefficients": {"arousal": 2.0}, "intercept": -1.0},
-    },
+    "feature": "msp_dim",
+    "valence": {"coefficients": {"valence": 2.0}, "intercept": -1.0},
+    "arousal": {"coefficients": {"arousal": 2.0}, "intercept": -1.0},
     "source": "elsewhere",
 }
 
 
 def test_a_pretrained_member_has_no_model_of_its_own(folder):
-    change(folder, "experiments", "y", value=PRETRAINED)
+    change(folder, "pretrained", value={"y": PRETRAINED, "z": PRETRAINED})
     change(folder, "members", "valence", value=["x", "y"])
     with pytest.raises(RequestError, match="features lacks msp_dim, which model y/pretrained"):
         read_export(folder)
     change(folder, "features", "msp_dim", value=DESCRIPTION["features"]["fau"])
     description = read_export(folder)
-    assert description["experiments"]["y"] == PRETRAINED
+    assert description["pretrained"] == {"y": PRETRAINED}
     assert description["timeline"] == {"rate": "native"}
     change(folder, "timeline", value={"rate": 25.0})
     assert read_export(folder)["timeline"] == {"rate": 25.0}
@@ -196,16 +192,15 @@ def test_a_pretrained_member_has_no_model_of_its_own(folder):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("seeds", ["../0"]),
-        ("seeds", [1]),
-        ("features", ["fau", "x"]),
-        ("readout", {}),
-        ("readout", {"valence": {"coefficients": {"a": "1"}}, "arousal": {}}),
-        ("encoder", "lstm"),
+        ("feature", ["fau", "x"]),
+        ("feature", 3),
+        ("valence", {}),
+        ("valence", {"coefficients": {"a": "1"}}),
+        ("seeds", [0]),
     ],
 )
 def test_an_altered_pretrained_member_is_refused(folder, key, value):
-    change(folder, "experiments", "y", value={**PRETRAINED, key: value})
+    change(folder, "pretrained", value={"y": {**PRETRAINED, key: value}})
     with pytest.raises(RequestError, match=r"ensemble\.json is altered: .*pretrained\.y"):
         read_export(folder)
 

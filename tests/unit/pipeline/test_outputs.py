@@ -78,6 +78,15 @@ def test_copies_of_videos(
         assert dict(options) == {"height": 360, "always": choice == "always"}
 
 
+def test_copies_are_made_at_any_rate_of_the_timeline(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "samples.tsv", [*ROWS, PREDICTED])
+    made = builder_of(request_config(tmp_path, {"timeline": {"rate": 25}}), tmp_path)
+    assert made.plan.proxies is ProxyChoice.NEEDED
+    sources = Graph(made).sources("make_player", "")
+    assert {source.stage for source in sources["make_proxy"]} == {"make_proxy"}
+    assert {source.stage for source in sources["extract_frames"]} == {"extract_frames"}
+
+
 def test_what_an_option_or_a_place_makes_stale(tmp_path: Path) -> None:
     before = builder(tmp_path, [*ROWS, PREDICTED])
     assert stale(before, builder(tmp_path, [*ROWS, PREDICTED], proxy_height=240)) == {"make_proxy"}
@@ -90,3 +99,14 @@ def test_what_an_option_or_a_place_makes_stale(tmp_path: Path) -> None:
     assert stale(before, deeper) == {"make_player"}
     shutil.copytree(tmp_path, tmp_path / "moved")
     assert stale(before, builder(tmp_path / "moved", [*ROWS, PREDICTED])) == set()
+
+
+def test_an_ensemble_is_described_in_a_phrase(tmp_path: Path) -> None:
+    alike = {"valence": ["lstm_D_W"], "arousal": ["lstm_D_W"], "seeds": [0, 1]}
+    write_sheet(tmp_path / "samples.tsv", [*ROWS, PREDICTED])
+    config = request_config(tmp_path, {"ensembles": {"alike": alike}})
+    assert builder_of(config, tmp_path).request("write_predictions").notes == [
+        "Ensemble main (mean): valence by 6 models of transformer_D_WC, transformer_IF_WVCE; "
+        "arousal by 6 models of lstm_D_W, transformer_IF_WVCE.",
+        "Ensemble alike (mean): 2 models of lstm_D_W.",
+    ]

@@ -399,6 +399,29 @@ def test_an_export_predicts_with_what_was_chosen_and_fitted(builder, tmp_path):
     assert ensemble.fitted_on == []
 
 
+ADDED = ["timm", "vit", "speech", "mfcc"]
+
+
+def test_a_pack_has_the_dimension_that_the_config_declares(tmp_path):
+    experiment = {"encoder": "lstm", "features": ADDED, "strategy": "official", "seeds": [0]}
+    changes = {
+        "features": {
+            "timm": {"weights": "random:0", "dimension": 512},
+            "vit": {"weights": "random:0"},
+            "speech": {"weights": "random:0"},
+            "mfcc": {"dimension": 13},
+        },
+        "experiments": {"x": experiment},
+        "ensembles": {"main": {"valence": ["x"], "arousal": ["x"]}},
+    }
+    builder = builder_of(request_config(tmp_path, changes), tmp_path)
+    requests = {name: builder.request("pack_features", f"{name}/000-of-001") for name in ADDED}
+    dimensions = {name: request.dimension for name, request in requests.items()}
+    assert dimensions == {"timm": 512, "vit": 384, "speech": 768, "mfcc": 13}
+    assert builder.request("pack_features", "fau/000-of-001").dimension == 512
+    assert [feature.name for feature in builder.plan.features] == ADDED
+
+
 STARTER = {
     "ensembles": {"main": {"valence": ["starter"], "arousal": ["starter", "lstm_D_W"]}},
     "experiments": {"lstm_D_W": {"seeds": [0]}},
@@ -423,16 +446,16 @@ def test_a_pretrained_model_is_exported_by_its_coefficients(builder, tmp_path):
 
 def test_an_altered_coefficient_of_an_export_is_refused(builder, tmp_path):
     description = dict(builder(**STARTER).request("export_ensemble", "main").description)
-    experiments = json.loads(json.dumps(description["experiments"]))
+    pretrained = json.loads(json.dumps(description["pretrained"]))
     (tmp_path / "model.pt").write_text("weights")
     models = {"lstm_D_W/official/seed0": tmp_path / "model.pt"}
     for readout, message in (
-        ({"coefficients": {"happy": "x"}}, "export: .*happy is 'x': must be a number"),
+        ({"coefficients": {"happy": "x"}}, "export .*happy is 'x': must be a number"),
         ({"coefficients": {"joy": 1.0}}, "valence: value 'joy' does not exist"),
         (3, "valence is 3: must be a mapping"),
     ):
-        experiments["starter"]["readout"]["valence"] = readout
-        write_export(tmp_path / "export", {**description, "experiments": experiments}, models)
+        pretrained["starter"]["valence"] = readout
+        write_export(tmp_path / "export", {**description, "pretrained": pretrained}, models)
         with pytest.raises(RequestError, match=message):
             builder(**STARTER, export=str(tmp_path / "export"))
 

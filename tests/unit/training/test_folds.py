@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circumplex.errors import RequestError
-from circumplex.training.folds import label_histogram, make_folds, whole_groups
+from circumplex.training.folds import count_labels, make_folds, whole_groups
 
 
 def corpus(count, seed=0):
@@ -16,7 +16,7 @@ def corpus(count, seed=0):
         groups[name] = f"g{i - 1}" if i % 3 == 2 else f"g{i}"
         frames[name] = int(draw.lognormal(8, 0.8)) + 1
         mean = draw.uniform(-0.6, 0.6, size=2)
-        labels[name] = label_histogram(mean + draw.normal(0, 0.2, size=(frames[name], 2)))
+        labels[name] = count_labels(mean + draw.normal(0, 0.2, size=(frames[name], 2)))
     return groups, frames, labels
 
 
@@ -103,7 +103,7 @@ def test_another_seed_gives_other_folds_and_one_seed_the_same():
 
 def test_histogram_leaves_out_frames_without_annotation():
     values = np.array([[-1.0, 1.0], [0.0, 0.0], [np.nan, np.nan], [0.3, np.nan]])
-    np.testing.assert_array_equal(label_histogram(values), [1, 0, 1, 0, 0, 0, 0, 1, 0, 1])
+    np.testing.assert_array_equal(count_labels(values), [1, 0, 1, 0, 0, 0, 0, 1, 0, 1])
 
 
 def test_refusals():

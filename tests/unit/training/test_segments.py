@@ -5,8 +5,8 @@ from circumplex.errors import RequestError
 from circumplex.training.segments import (
     OverlapAverage,
     Segment,
+    cut_segments,
     segment_bounds,
-    segments_of,
     shuffled_batches,
     steps_in_step,
     steps_of_segments,
@@ -105,7 +105,7 @@ def test_batches_differ_between_generators_and_repeat_for_one():
 
 
 def test_steps_of_segments():
-    segments = list(segments_of(["a", "b"], {"a": 7, "b": 3}, 4, 2))
+    segments = list(cut_segments(["a", "b"], {"a": 7, "b": 3}, 4, 2))
     assert len(segments) == 4 + 2
     steps = list(steps_of_segments(segments, 4))
     assert [len(step.segments) for step in steps] == [4, 2]

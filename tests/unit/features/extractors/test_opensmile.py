@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from circumplex.features.extractors import (
     compare,
     egemaps,
 )
+from circumplex.features.extractors.opensmile import SHORTEST, DescriptorExtractor, Level
 from circumplex.media.wave import append_facts, read_facts
 from places import ROOT
 from waves import RATE, join, sound, write_wave
@@ -83,3 +85,19 @@ def test_facts_behind_the_sound_change_no_descriptor(tmp_path):
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
     assert read_facts(wave) == {"sound": {"number": 1, "of": 2}}
+
+
+@pytest.mark.parametrize("samples", [1, 500, 959, 960, 4000])
+def test_rows_are_those_of_opensmile_python(tmp_path, samples) -> None:
+    """Short sound is filled up with zeros to one window of pitch, 60 ms."""
+    tone = sound(0.25)[:samples]
+    extractor = DescriptorExtractor("x", "eGeMAPSv01b", [Level.DESCRIPTORS])
+    rows = join(extractor.rows(write_wave(tmp_path / "a.wav", tone)))
+    padded = np.concatenate([tone, np.zeros(max(0, SHORTEST - samples))]).astype(np.int16)
+    path = write_wave(tmp_path / "padded.wav", padded)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = opensmile.Smile("eGeMAPSv01b", "lld").process_file(str(path))
+    assert np.array_equal(rows.values, reference.to_numpy(np.float32))
+    assert rows.start_s == pytest.approx(0.01 * np.arange(len(reference)))
+    assert rows.end_s - rows.start_s == pytest.approx(0.02)

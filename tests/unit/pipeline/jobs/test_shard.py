@@ -261,6 +261,24 @@ def test_the_files_of_the_sheet_are_named_where_nobody_foresaw_an_error(start, t
     assert entry.reason.startswith(f"{tmp_path / 'train0.mp4'}: KeyError: 'frame'")
 
 
+def test_a_file_that_a_disk_gives_in_part_fails_its_sample(start, tmp_path, monkeypatch):
+    """At the start of the run it could not be read: its digest is none."""
+
+    def refuse(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr("circumplex.pipeline.jobs.shard.file_digest", refuse)
+    sheet = write_sheet(tmp_path / "samples.tsv", ROWS)
+    (tmp_path / "train0.mp4").write_text("half a film")
+    samples = {"train0": {"video": "missing: train0 cannot be read"}, "test0": {"video": "1"}}
+    with start({"sheet": str(sheet)}, samples=samples) as job:
+        job.run(lambda _, output, __: write_text(output, "x"))
+    entries = read_index(tmp_path / "disk/index/extract_x/000-of-001.json")
+    assert "train0.mp4 cannot be read to its end: Input/output error" in entries["train0"].reason
+    assert entries["test0"].status is Status.OK
+    assert (tmp_path / "results" / RECORD).exists(), "tried again when the file can be read"
+
+
 NAMED = """
 import logging, sys
 from pathlib import Path
@@ -293,3 +311,29 @@ def test_lines_of_the_log_name_the_sample(tmp_path):
     text = log.read_text()
     assert "WARNING circumplex.media: clip 7%s: 3 packets failed" in text
     assert text.count("clip 7%s: ") == 2
+
+
+CRASHING = """
+import ctypes, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+from circumplex.pipeline.jobs.logs import set_up
+from circumplex.pipeline.store import SampleRequest, Stage, run_shard
+set_up({log!r}, "stage_x")
+def make(request, output, metadata):
+    ctypes.string_at(0) if request.sample == "b" else output.write_text("x")
+requests = [SampleRequest(name, {{"v": name}}) for name in "abc"]
+run_shard(Stage("x", Path({results!r}), "c", {{}}), Path({results!r}, "i.json"), requests, make)
+"""
+
+
+def test_the_log_names_the_sample_that_crashed_the_process(tmp_path):
+    log = tmp_path / "x.log"
+    results = str(tmp_path / "results")
+    places = {"scripts": str(ROOT / "workflow/scripts"), "log": str(log), "results": results}
+    command = [sys.executable, "-c", CRASHING.format(**places)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode < 0
+    text = log.read_text()
+    assert [line.split()[-2] for line in text.splitlines() if "begins" in line] == ["a:", "b:"]
+    assert "Segmentation fault" in text
+    assert "in make" in text

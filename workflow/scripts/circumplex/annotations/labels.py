@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from circumplex.annotations import formats
 from circumplex.errors import SampleError
-from circumplex.io.parquet import TableWriter, frame_schema, read_columns
+from circumplex.io.parquet import TableWriter, describe, frame_schema, read_columns
 from circumplex.media.resampling import count_video_frames, read_sources
 
 SCHEMA = frame_schema(
-    pa.field("valence", pa.float32(), nullable=False),
-    pa.field("arousal", pa.float32(), nullable=False),
-    pa.field("annotated", pa.bool_(), nullable=False),
+    describe("valence", pa.float32(), "annotated valence in [-1, 1]; NaN without annotation"),
+    describe("arousal", pa.float32(), "annotated arousal in [-1, 1]; NaN without annotation"),
+    describe("annotated", pa.bool_(), "whether the frame is annotated"),
 )
 
 

@@ -14,7 +14,7 @@ class WeightAverage:
     """An exponential moving average of weights and of the statistics of norms.
 
     Args:
-        decay: of the average; none to compute no average.
+        decay: decay of the average; none to compute no average.
         start: the weights before the first step, by name.
 
     Attributes:
@@ -34,7 +34,7 @@ class WeightAverage:
         """Move the average by one step.
 
         Args:
-            model: after the step.
+            model: model after the step.
             steps: number of steps so far, this one too.
         """
         if self._decay is None:

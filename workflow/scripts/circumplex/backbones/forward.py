@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from circumplex.backbones.inputs import StillBatch, StillImages, StillInput, make_loader
-from circumplex.backbones.model import input_of
+from circumplex.backbones.model import make_input
 from circumplex.backbones.stills import Stills
 from circumplex.config.precision import Precision
 from circumplex.config.recipes import Recipe
@@ -20,12 +20,12 @@ class ForwardPass:
     """Loads batches of images and computes their logits.
 
     Args:
-        recipe: of the backbone.
-        device: of the computation.
+        recipe: recipe of the backbone.
+        device: device that computes.
         workers: number of processes that load images.
 
     Attributes:
-        device: of the computation.
+        device: device that computes.
         input: how the recipe's network takes images.
     """
 
@@ -34,7 +34,7 @@ class ForwardPass:
         self._half = recipe.precision is Precision.BFLOAT16
         if self._half:
             warn_of_imitated_bfloat16(device)
-        self.input: StillInput = input_of(recipe)
+        self.input: StillInput = make_input(recipe)
 
     def batches(self, images: StillImages, sampler: Any) -> Iterator[StillBatch]:
         """Load the batches that a sampler draws."""

@@ -31,7 +31,7 @@ class StillInput(Protocol):
     def plain(self, image: Image, landmarks: Points | None) -> Image:
         """An RGB still as the network sees it in use: (channels, height, width), 0 to 255."""
 
-    def augmented(self, image: Image, landmarks: Points | None, rng: np.random.Generator) -> Image:
+    def augment(self, image: Image, landmarks: Points | None, rng: np.random.Generator) -> Image:
         """The same, changed at random as in training."""
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
@@ -48,8 +48,8 @@ class DenseNetInput:
     corner; we turn them about the middle.
 
     Attributes:
-        mean: of the grey values.
-        deviation: their standard deviation.
+        mean: mean of the grey values.
+        deviation: standard deviation of the grey values.
         pad: pixels added on each side before the crop: the largest shift.
         flip: probability of a mirror image.
         rotation_deg: largest rotation either way, in degrees.
@@ -66,7 +66,7 @@ class DenseNetInput:
         crop = image if landmarks is None else crop_face(image, landmarks)
         return grey_image(crop)[None]
 
-    def augmented(self, image: Image, landmarks: Points | None, rng: np.random.Generator) -> Image:
+    def augment(self, image: Image, landmarks: Points | None, rng: np.random.Generator) -> Image:
         """See `StillInput`: (1, 64, 64)."""
         grey = self.plain(image, landmarks)[0]
         size = len(grey)
@@ -85,7 +85,7 @@ class DenseNetInput:
 class IResNetInput:
     """Aligned RGB faces of 112x112, as the extractors ``iresnet`` and ``fau`` take them.
 
-    The defaults are ours: the paper names no augmentation.
+    The defaults are our choice: the paper names no augmentation.
 
     Attributes:
         flip: probability of a mirror image.
@@ -117,15 +117,15 @@ class IResNetInput:
 
     def plain(self, image: Image, landmarks: Points | None) -> Image:
         """See `StillInput`: (3, 112, 112)."""
-        crop = _resized(image) if landmarks is None else crop_face(image, landmarks)
+        crop = _resize(image) if landmarks is None else crop_face(image, landmarks)
         return np.ascontiguousarray(crop.transpose(2, 0, 1))
 
-    def augmented(self, image: Image, landmarks: Points | None, rng: np.random.Generator) -> Image:
+    def augment(self, image: Image, landmarks: Points | None, rng: np.random.Generator) -> Image:
         """See `StillInput`: (3, 112, 112)."""
         angle, scale, shift = self._place(rng)
         matrix = _jitter(CROP_SIZE, angle, scale, shift, mirror=rng.random() < self.flip)
         if landmarks is None:
-            image = _resized(image)
+            image = _resize(image)
         else:
             # One resampling from the picture itself, so that nothing is cut off that it shows.
             matrix = matrix @ np.vstack([similarity(landmarks, ARCFACE_TEMPLATE), [0, 0, 1]])
@@ -176,7 +176,7 @@ class IResNetInput:
         return face
 
 
-def _resized(image: Image) -> Any:
+def _resize(image: Image) -> Any:
     """An aligned crop of any size as 112x112; averaged over areas where it shrinks."""
     if image.shape[:2] == (CROP_SIZE, CROP_SIZE):
         return image
@@ -216,9 +216,9 @@ class StillImages(Dataset[tuple[Image, Draw]]):
 
     Args:
         sets: what to draw from.
-        transform: of the network.
+        transform: input of the network.
         augment: change images at random, or give them as the network sees them in use.
-        seed: of the changes.
+        seed: seed of the changes.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class StillImages(Dataset[tuple[Image, Draw]]):
         if not self._augment:
             return self._transform.plain(image, landmarks), draw
         rng = np.random.default_rng((self._seed, draw.epoch, draw.position))
-        return self._transform.augmented(image, landmarks, rng), draw
+        return self._transform.augment(image, landmarks, rng), draw
 
 
 def _collate(items: Sequence[tuple[Image, Draw]]) -> StillBatch:
@@ -266,7 +266,7 @@ def make_loader(
     """A loader of `StillBatch`; the number of workers changes nothing in them.
 
     Args:
-        images: to load.
+        images: images to load.
         batches: from `circumplex.backbones.sampling`; its epoch is set between two passes.
         workers: processes; 0 loads in this one.
         pin_memory: for the way to a GPU.

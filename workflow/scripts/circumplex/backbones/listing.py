@@ -45,7 +45,7 @@ class Unusable:
     """Images that were skipped, as the set was read.
 
     Attributes:
-        count: of them.
+        count: number of them.
         named: the first of them, with what is wrong.
     """
 
@@ -71,9 +71,9 @@ def list_stills(
     """Write a set's table, atomically.
 
     Args:
-        reader: of the set.
+        reader: reader of the set.
         description: from the reader, with the digests filled in.
-        path: of the table.
+        path: path of the table.
         drop_duplicates: of images that are in several splits, keep those of the test set, else
             those of the validation set.
         threads: that open images.
@@ -88,7 +88,7 @@ def list_stills(
     unusable = Unusable()
     with replacing(path) as temporary:
         listed = write_stills(
-            temporary, description, _checked(reader.stills(), description.root, threads, unusable)
+            temporary, description, _check(reader.stills(), description.root, threads, unusable)
         )
         total = listed + unusable.count
         if unusable.count > LARGEST_SHARE * total:
@@ -112,9 +112,7 @@ def list_stills(
     }
 
 
-def _checked(
-    stills: Iterable[Still], root: str, threads: int, unusable: Unusable
-) -> Iterator[Still]:
+def _check(stills: Iterable[Still], root: str, threads: int, unusable: Unusable) -> Iterator[Still]:
     """The rows whose images can be used, in order; a few are opened ahead by threads."""
     waiting: deque[tuple[Still, Future[bytes]]] = deque()
 
@@ -150,7 +148,7 @@ def _digest(still: Still, root: str) -> bytes:
 
 
 def _duplicates(path: Path) -> tuple[dict[str, Any], NDArray[np.bool_]]:
-    """What is told of equal images, and which are in a stricter split too: test before val."""
+    """Describe equal images, and find those that are in a stricter split too: test before val."""
     table = pq.read_table(path, columns=["digest", "split", "image", "label"])
     column = table["digest"].combine_chunks()
     digests = np.frombuffer(column.buffers()[1], np.dtype(f"V{DIGEST_BYTES}"))[: len(column)]
@@ -160,25 +158,25 @@ def _duplicates(path: Path) -> tuple[dict[str, Any], NDArray[np.bool_]]:
     labels = table["label"].to_numpy()
     _, group, sizes = np.unique(digests, return_inverse=True, return_counts=True)
     less = np.zeros(len(column), bool)
-    told: dict[str, Any] = {"groups": int((sizes > 1).sum()), "across_splits": 0, "named": []}
-    told["other_labels"] = 0
+    described: dict[str, Any] = {"groups": int((sizes > 1).sum()), "across_splits": 0, "named": []}
+    described["other_labels"] = 0
     members = np.flatnonzero(sizes[group] > 1)
     members = members[np.argsort(group[members], kind="stable")]
     for rows in np.split(members, np.flatnonzero(np.diff(group[members])) + 1):
         if not len(rows):
             continue
         found = {names[code] for code in codes[rows]}
-        told["other_labels"] += len(set(labels[rows])) > 1
+        described["other_labels"] += len(set(labels[rows])) > 1
         if len(found) > 1:
-            told["across_splits"] += 1
+            described["across_splits"] += 1
             ranks = np.array([RANK[names[code]] for code in codes[rows]])
             less[rows] = ranks < ranks.max()
-            if len(told["named"]) < MOST_NAMED:
+            if len(described["named"]) < MOST_NAMED:
                 images = table["image"].take(pa.array(rows[:MOST_NAMED])).to_pylist()
-                told["named"].append(
+                described["named"].append(
                     [f"{names[code]}: {i}" for code, i in zip(codes[rows], images, strict=False)]
                 )
-    return told, less
+    return described, less
 
 
 def _drop(path: Path, rows: NDArray[np.bool_]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from circumplex.backbones.model import labelled
+from circumplex.backbones.model import select_labelled
 from circumplex.backbones.stills import Stills, StillSplit, read_stills
 from circumplex.config.recipes import Recipe
 from circumplex.errors import RequestError
@@ -35,7 +35,9 @@ class Material:
                 image.
         """
         splits = {
-            split: tuple(labelled(recipe, read_stills(tables[s], split)) for s in recipe.sets)
+            split: tuple(
+                select_labelled(recipe, read_stills(tables[s], split)) for s in recipe.sets
+            )
             for split in StillSplit
         }
         for name, stills in zip(recipe.sets, splits[StillSplit.TRAIN], strict=True):

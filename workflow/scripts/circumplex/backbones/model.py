@@ -26,8 +26,8 @@ class Heads(nn.Module):
 
     Args:
         backbone: (batch, channels, height, width) to (batch, `FEATURES`).
-        outputs: of each head.
-        dropout: before the heads.
+        outputs: number of outputs of each head.
+        dropout: probability of dropout before the heads.
     """
 
     def __init__(self, backbone: IResNet, outputs: Sequence[int], dropout: float) -> None:
@@ -58,12 +58,12 @@ class Shared(nn.Module):
 
 
 def build_model(recipe: Recipe, sets: Sequence[Stills], start: Weights | None) -> nn.Module:
-    """The network to train, drawn from PyTorch's generator or started from a checkpoint.
+    """Build the network to train, drawn from PyTorch's generator or started from a checkpoint.
 
     Args:
         recipe: names the architecture.
         sets: what the heads are for.
-        start: of the backbone.
+        start: weights that the backbone starts from; none to draw them.
 
     Raises:
         RequestError: the checkpoint is missing or does not fit.
@@ -82,7 +82,7 @@ def build_model(recipe: Recipe, sets: Sequence[Stills], start: Weights | None) -
 
 
 def output_count(recipe: Recipe, stills: Stills) -> int:
-    """Outputs of a set's head.
+    """Count the outputs of a set's head.
 
     Raises:
         RequestError: the set has no expression classes to learn.
@@ -94,16 +94,16 @@ def output_count(recipe: Recipe, stills: Stills) -> int:
     return len(stills.description.classes)
 
 
-def input_of(recipe: Recipe) -> StillInput:
-    """How the recipe's network takes images, with the recipe's augmentation."""
+def make_input(recipe: Recipe) -> StillInput:
+    """Make the input of the recipe's network, with the recipe's augmentation."""
     is_densenet = recipe.network is Architecture.DENSENET
     kind: type[Any] = DenseNetInput if is_densenet else IResNetInput
-    made: StillInput = kind(**recipe.augmentation.plain())
-    return made
+    still_input: StillInput = kind(**recipe.augmentation.plain())
+    return still_input
 
 
-def labelled(recipe: Recipe, stills: Stills) -> Stills:
-    """The images of a set that the task has a label for."""
+def select_labelled(recipe: Recipe, stills: Stills) -> Stills:
+    """Select the images of a set that have a label for the task."""
     if recipe.task is Task.EXPRESSION:
         known = stills.labels != NO_LABEL
     else:
@@ -125,13 +125,14 @@ class Answers:
     targets: NDArray[np.float32]
 
 
-def answers_of(recipe: Recipe, stills: Stills, rng: np.random.Generator) -> Answers:
-    """Answers for the (labelled) images of a set.
+def make_answers(recipe: Recipe, stills: Stills, rng: np.random.Generator) -> Answers:
+    """Make the answers for the images of a set, which are labelled.
 
     Args:
-        recipe: names the task.
-        stills: of the set; its description says what an image with votes is trained towards.
-        rng: of drawn targets.
+        recipe: recipe that names the task.
+        stills: images of the set; its description says what an image with votes is trained
+            towards.
+        rng: generator that draws targets.
     """
     if recipe.task is Task.ACTION_UNITS:
         return Answers(np.zeros(len(stills), np.int64), stills.present(recipe.units))
@@ -148,7 +149,7 @@ def answers_of(recipe: Recipe, stills: Stills, rng: np.random.Generator) -> Answ
 
 
 def positive_weights(recipe: Recipe, answers: Sequence[Answers]) -> NDArray[np.float32]:
-    """Weight of an image that shows a unit: the ratio of those that do not to those that do.
+    """Compute the weight of an image that shows a unit: of those that do not, per one that does.
 
     One weight of 1 for expressions, which have none.
     """
@@ -160,17 +161,17 @@ def positive_weights(recipe: Recipe, answers: Sequence[Answers]) -> NDArray[np.f
     return ratio.clip(1.0, recipe.max_positive_weight).astype(np.float32)
 
 
-def loss_of(
+def compute_loss(
     recipe: Recipe, logits: Sequence[Tensor], sets: Tensor, targets: Tensor, weights: Tensor
 ) -> Tensor:
-    """Loss of a batch: mean over its images, or over what is annotated of its action units.
+    """Compute the loss of a batch: the mean over its images, or over its annotated action units.
 
     Args:
         recipe: names the task.
-        logits: of each set's head, (batch, outputs).
+        logits: logits of each set's head, (batch, outputs).
         sets: (batch,) number of the set of each image.
         targets: (batch, widest outputs), see `Answers`; padded with NaN.
-        weights: (units,) of `positive_weights`.
+        weights: (units,) weights from `positive_weights`.
     """
     total = logits[0].new_zeros(())
     count = logits[0].new_zeros(())

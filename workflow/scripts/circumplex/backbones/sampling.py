@@ -35,7 +35,7 @@ class BalancedBatches:
     Args:
         classes: of each set, the class of each image; any whole numbers.
         batch_size: images a batch on one GPU.
-        seed: of the draws.
+        seed: seed of the draws.
         epoch_size: images an epoch; by default those of all sets. Rounded up to whole batches.
         set_weights: shares of the sets; by default their sizes.
         balance: 0 draws classes as often as they are, 1 equally often, in between by the power

@@ -29,11 +29,11 @@ class Scorer:
     """Scores weights of a backbone on images that they were not trained on.
 
     Args:
-        recipe: of the backbone.
+        recipe: recipe of the backbone.
         material: images of all sets.
         answers: by split and set, what is right.
         forward: loads images and computes logits.
-        processes: that score together.
+        processes: processes that score together.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Scorer:
         Args:
             model: the network; it keeps its own weights, and is left in evaluation mode.
             weights: the weights to score.
-            split: of the images.
+            split: split of the images.
             chosen: numbers of the sets.
 
         Raises:
@@ -74,11 +74,11 @@ class Scorer:
             if len(stills):
                 answers = self._answers[split][number]
                 counts = self._count(model, number, stills, answers)
-                scores[self._material.names[number]] = self._score_of(stills, counts)
+                scores[self._material.names[number]] = self._make_score(stills, counts)
         model.load_state_dict(own)
         return scores
 
-    def _score_of(self, stills: Stills, counts: Counts) -> Score:
+    def _make_score(self, stills: Stills, counts: Counts) -> Score:
         if self._recipe.task is Task.EXPRESSION:
             return ExpressionScore(stills.description.classes, counts)
         return UnitScore(self._recipe.units, counts)

@@ -17,7 +17,7 @@ classes or action units):
 ``action_units`` list of float32               intensity, or 0 and 1; NaN where the set lacks it
 ``landmarks``   list of 10 float32, null       five points, px, as `faces.similarity` takes them;
                                                null where the image is an aligned crop already
-``subject``     string                         person; empty where the set does not tell
+``subject``     string                         person; empty where the set names none
 =============== ============================== =====================================================
 """
 
@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError, SampleError
 from circumplex.io.atomic import replacing
-from circumplex.io.parquet import METADATA_KEY, to_numpy
+from circumplex.io.parquet import METADATA_KEY, describe_all, to_numpy
 
 EXPRESSIONS = (
     "neutral",
@@ -55,6 +55,20 @@ EXPRESSIONS = (
 """The order of FER+, and of the DenseNet's classifier. Sets of seven classes lack the last one."""
 PAPER_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 15, 17, 20, 24, 26)
 """Action units of the paper's private set (section 3.2.1)."""
+DESCRIPTIONS: Mapping[str, str] = {
+    "image": "path below the set's root, or name of the row that holds it",
+    "inline": "encoded image where there is no file",
+    "split": "train, val or test",
+    "digest": "digest of the decoded pixels: equal for exact duplicates",
+    "label": "index of the expression; -1 without one",
+    "votes": "distribution over the set's classes; sums to 1",
+    "valence": "valence in [-1, 1]; NaN without one",
+    "arousal": "arousal in [-1, 1]; NaN without one",
+    "action_units": "intensity, or 0 and 1; NaN where the set lacks the unit",
+    "landmarks": "five x, y pairs in pixels; null where the image is an aligned crop",
+    "subject": "person; empty where the set names none",
+}
+"""What the columns of the table hold."""
 NO_LABEL = -1
 DIGEST_BYTES = 16
 LANDMARK_VALUES = 10
@@ -76,8 +90,8 @@ class SetDescription:
     """What a table says of its set.
 
     Attributes:
-        name: of the set, as the config calls it.
-        kind: of the reader.
+        name: name of the set, as the config calls it.
+        kind: kind of the reader.
         root: folder below which the images are; empty where all are in the table.
         classes: names of the set's expression classes, the first ones of `EXPRESSIONS`; empty
             where it has none.
@@ -147,7 +161,7 @@ def still_schema(description: SetDescription) -> pa.Schema:
     # Parquet has no lists of no values.
     lengths = {"votes": len(description.classes), "action_units": len(description.action_units)}
     kept = [column for column in fields if lengths.get(column.name, 1)]
-    return pa.schema(kept, metadata={METADATA_KEY: encoded})
+    return describe_all(pa.schema(kept, metadata={METADATA_KEY: encoded}), DESCRIPTIONS)
 
 
 def write_stills(path: Path, description: SetDescription, stills: Iterable[Still]) -> int:
@@ -206,9 +220,9 @@ class Stills:
     """A table of stills, or one split of it. Columns are read when first asked for, images never.
 
     Attributes:
-        path: of the table.
+        path: path of the table.
         split: only its rows; none for all of them.
-        description: of the set.
+        description: description of the set.
         rows: positions of this split's rows in the table, ascending.
     """
 
@@ -247,7 +261,7 @@ class Stills:
 
     @cached_property
     def subjects(self) -> list[str]:
-        """Person of each image; empty where the set does not tell."""
+        """Person of each image; empty where the set names none."""
         return list(self._texts("subject").to_pylist())
 
     def units(self, wanted: Sequence[int] = PAPER_UNITS) -> NDArray[np.float32]:
@@ -370,7 +384,7 @@ def read_stills(path: str | os.PathLike[str], split: StillSplit | str | None = N
             metadata = json.loads(file.schema_arrow.metadata[METADATA_KEY])
             description = SetDescription.parse(metadata)
             pieces = [
-                _rows_of(piece["split"], chosen)
+                _select_rows(piece["split"], chosen)
                 for piece in file.iter_batches(columns=["split"], use_threads=False)
             ]
     except (OSError, pa.ArrowInvalid, TypeError, KeyError, ValueError) as error:
@@ -380,7 +394,7 @@ def read_stills(path: str | os.PathLike[str], split: StillSplit | str | None = N
     return Stills(path, chosen, description, rows)
 
 
-def _rows_of(splits: pa.Array, chosen: StillSplit | None) -> NDArray[np.bool_]:
+def _select_rows(splits: pa.Array, chosen: StillSplit | None) -> NDArray[np.bool_]:
     if chosen is None:
         return np.ones(len(splits), bool)
     return np.asarray(pc.equal(splits, chosen.value).to_numpy(zero_copy_only=False), bool)

@@ -26,9 +26,9 @@ from circumplex.backbones.material import Material
 from circumplex.backbones.metrics import Score, json_number
 from circumplex.backbones.model import (
     Answers,
-    answers_of,
     build_model,
-    loss_of,
+    compute_loss,
+    make_answers,
     positive_weights,
 )
 from circumplex.backbones.processes import Processes
@@ -170,7 +170,7 @@ class _Training:
         self._progress = Progress()
         drawn = np.random.default_rng(recipe.seed)
         self._answers = {
-            split: [answers_of(recipe, stills, drawn) for stills in of_split]
+            split: [make_answers(recipe, stills, drawn) for stills in of_split]
             for split, of_split in material.splits.items()
         }
         weights = positive_weights(recipe, self._answers[StillSplit.TRAIN])
@@ -277,7 +277,7 @@ class _Training:
     def _draw_answers(self, seed: int) -> list[Answers]:
         """Answers of the training images of each set; the recipe may draw them in each epoch."""
         return [
-            answers_of(self._recipe, stills, np.random.default_rng((seed, number)))
+            make_answers(self._recipe, stills, np.random.default_rng((seed, number)))
             for number, stills in enumerate(self._material.splits[StillSplit.TRAIN])
         ]
 
@@ -308,7 +308,7 @@ class _Training:
         pairs = zip(sets.tolist(), batch.rows.tolist(), strict=True)
         wanted = torch.stack([targets[s][r] for s, r in pairs]).to(device)
         logits = self._forward.logits(model, batch)
-        return loss_of(self._recipe, logits, sets.to(device), wanted, self._positive_weights)
+        return compute_loss(self._recipe, logits, sets.to(device), wanted, self._positive_weights)
 
     def _update(self, loss: Tensor) -> None:
         """Move the weights, and their average, by one step."""

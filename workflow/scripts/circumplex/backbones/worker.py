@@ -30,14 +30,14 @@ class Description:
     """A training to run.
 
     Attributes:
-        name: of the recipe.
+        name: name of the recipe.
         recipe: values for `Recipe.parse`.
-        tables: of stills, by set.
+        tables: tables of stills, by set.
         start: checkpoint to start from, if any.
         work: folder of the resumable state.
         output: file to write; see `read_result`.
         device: ``cpu``, or ``cuda``, of which each process takes the one of its number.
-        threads: of each process.
+        threads: threads of each process.
     """
 
     name: str

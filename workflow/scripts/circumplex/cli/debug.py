@@ -22,6 +22,7 @@ from circumplex.config.samples import shard_of
 from circumplex.config.validation import suggestion
 from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
+from circumplex.pipeline.boundary import DEBUGGING
 from circumplex.pipeline.graph import Graph
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.records import Job
@@ -70,9 +71,11 @@ def run(options: argparse.Namespace) -> int:
         resources={},
         config={"results": str(folder)},
     )
+    DEBUGGING.set(True)
     try:
         runpy.run_path(str(_script(checkout, job.stage)), {"snakemake": snakemake}, "__main__")
     finally:
+        DEBUGGING.set(False)
         sys.excepthook = sys.__excepthook__  # the script's own prints one line
     entry = read_index(folder / job.outputs[0])[options.sample]
     made = folder / job.stage / f"{options.sample}{Path(entry.file).suffix}"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from circumplex.cli.cache_folder import check_cache_folder
 from circumplex.cli.checkout import find_checkout
+from circumplex.cli.sheet import report
 from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
 from circumplex.errors import RequestError
@@ -25,6 +26,18 @@ SHEET = "samples.tsv"
 STARTER = "starter"
 PRESETS = (STARTER, "emotiefflib", "msp-dim", "both")
 """Models that a file of this name in ``config/`` of the checkout describes."""
+FETCHED = PRESETS[1:]
+"""Those whose weights are fetched first, where they are not there yet."""
+
+WRITTEN = {
+    "failed": "list_failures.tsv",
+    "predictions": "ensemble_predictions",
+    "report": "report.html",
+    "CSV files": "summary.csv",
+    "player": "player.html",
+    "logs": "logs",
+}
+"""What to look at, below the results folder, where a sample failed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,10 +88,14 @@ def run(options: argparse.Namespace) -> int:
     """
     presets, export = find_model(options.model)
     output: Path = options.output
-    corpus = find_videos(options.videos, sound=options.sound)
+    corpus = find_videos(options.videos, sound=options.sound, results=output)
     write_sheet(corpus.samples, output / SHEET, force=True)
+    report(corpus, output / SHEET)
     places = {"samples": output / SHEET, "results": output, **export}
-    status = run_snakemake(places, options.cores, [*presets, *options.configfile])
+    configs = [*presets, *options.configfile]
+    if options.model in FETCHED and (status := run_snakemake(places, 1, configs, "weights")):
+        return status
+    status = run_snakemake(places, options.cores, configs)
     for line in closing_lines(output, status):
         print(line)
     return status
@@ -104,8 +121,10 @@ def find_model(model: str) -> tuple[list[Path], dict[str, Path]]:
     return [], {"export": folder}
 
 
-def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path]) -> int:
-    """Predict the samples of the sheet; returns Snakemake's exit status.
+def run_snakemake(
+    places: Mapping[str, Path], cores: int, presets: Sequence[Path], *targets: str
+) -> int:
+    """Predict the samples of the sheet, or make targets; returns Snakemake's exit status.
 
     Ctrl-C reaches Snakemake too, which ends its jobs; this process waits for it.
 
@@ -113,6 +132,7 @@ def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path
         places: files and folders by key of the config.
         cores: CPU cores.
         presets: files over ``config.yaml``.
+        targets: what to make in place of all.
 
     Raises:
         RequestError: Snakemake cannot keep its cache anywhere.
@@ -126,6 +146,7 @@ def run_snakemake(places: Mapping[str, Path], cores: int, presets: Sequence[Path
         *("--cores", str(cores)),
         *(["--configfile", *map(str, presets)] if presets else []),
         *("--config", *(f"{key}={json.dumps(str(path))}" for key, path in places.items())),
+        *(["--", *targets] if targets else []),
     ]
     handler = signal.signal(signal.SIGINT, lambda *_: None)
     try:
@@ -147,7 +168,6 @@ def closing_lines(output: Path, status: int) -> Iterator[str]:
     if status == 0 and summary.is_file():
         yield from summary.read_text(encoding="utf-8").splitlines()
         return
-    named = {"failed": "list_failures.tsv", "report": "report.html", "logs": "logs"}
-    for what, name in named.items():
+    for what, name in WRITTEN.items():
         if (output / name).exists():
-            yield f"{f'{what}:':<12}{output / name}"
+            yield f"{f'{what}:':<12} {output / name}"

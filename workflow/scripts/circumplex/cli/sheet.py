@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     """
     corpus = _find_corpus(options)
     write_sheet(corpus.samples, options.output, force=options.force)
-    _report(corpus, options.output)
+    report(corpus, options.output)
     return 0
 
 
@@ -119,13 +119,18 @@ def _find_corpus(options: argparse.Namespace) -> Corpus:
     return find_published(options.folder, options.annotations)
 
 
-def _report(corpus: Corpus, sheet: Path) -> None:
+def report(corpus: Corpus, sheet: Path) -> None:
+    """Print what is in a sheet, and warn of what is missing or left out."""
     missing = set(corpus.without_video)
     videos = {s.video for s in corpus.samples if s.video and s.sample not in missing}
     splits = ", ".join(f"{split} {count}" for split, count in corpus.counts.items())
     print(f"{sheet}: {len(corpus.samples)} samples ({splits}) of {len(videos)} videos")
     if corpus.unused_videos:
         print(f"{corpus.unused_videos} more videos belong to no sample")
+    for name, path in corpus.renamed.items():
+        print(f"named {name}: {path}")
+    for reason, paths in corpus.skipped.items():
+        _warn(f"left out, {reason}", list(map(str, paths)))
     _warn("no video", corpus.without_video)
     _warn("no folder of crops", corpus.without_crops)
     _warn(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from circumplex.cli.config import add_presets, plan_of
-from circumplex.config.features import FEATURES
+from circumplex.config.features import FEATURES, options_of
 from circumplex.features.tuning import LEAST_COSINE, Build, Trial, Tuner, recommend
 from circumplex.features.tuning_inputs import inputs_of
 from circumplex.pipeline.jobs.extraction import PACKAGE
@@ -50,8 +50,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def deep_features() -> list[str]:
-    """Names of the features whose extractor is a network."""
-    return [feature.name for feature in FEATURES.values() if feature.deep]
+    """Names of the features whose extractor is a network with settings."""
+    deep = [feature.name for feature in FEATURES.values() if feature.deep]
+    return [name for name in deep if "precision" in options_of(name).model_fields]
 
 
 def extractor_options(plan: Plan, name: str) -> dict[str, Any]:

@@ -5,8 +5,7 @@ Nothing in it is a path: names that become parts of paths are plain names, folds
 Imported while the workflow is parsed: standard library and pydantic only.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
@@ -15,11 +14,11 @@ from circumplex.config.experiments import (
     Ensemble,
     Experiment,
     Method,
-    Readout,
+    PretrainedModel,
     Strategy,
 )
 from circumplex.config.preparation import Folds, Timeline
-from circumplex.config.section import Lax, Name, Section, Text, defaults_of
+from circumplex.config.section import Lax, Name, Section, defaults_of
 from circumplex.config.smoothing import FixedSmoothing
 from circumplex.errors import RequestError
 from circumplex.targets import Target
@@ -27,7 +26,8 @@ from circumplex.targets import Target
 RunPath = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/(official|mix|pretrained|fold[0-9]{1,4})/seed[0-9]{1,10}$"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/(official|mix|fold[0-9]{1,4}|pretrained)"
+        r"/seed[0-9]{1,10}$"
     ),
 ]
 """Experiment, fold and seed of a model."""
@@ -50,35 +50,16 @@ class ExportedWeights(Section):
     intercept: float = Field(description="added to the weighted sum")
 
 
-class ExportedReadouts(Section):
-    """How a feature's values give both targets."""
-
-    valence: Readout = Field(description="of valence")
-    arousal: Readout = Field(description="of arousal")
-
-
-class ExportedPretrained(Section):
-    """A model that is trained elsewhere: its feature, and how that gives the targets."""
-
-    features: Lax[tuple[Text]] = Field(description="the one that it reads")
-    strategy: Literal["pretrained"] = Field(description="pretrained")
-    seeds: Lax[tuple[Literal[0]]] = Field(description="0 alone")
-    readout: ExportedReadouts = Field(description="of the feature's values, by target")
-    source: str = Field("", description="where the coefficients come from")
-
-
 class ExportedEnsemble(Section):
     """The description of an exported ensemble."""
 
     ensemble: Name = Field(description="its name")
     members: Ensemble = Field(description="experiments by target, seeds, method")
-    experiments: dict[Name, Experiment] = Field(description="that were trained, by name")
-    pretrained: dict[Name, ExportedPretrained] = Field(
-        {}, description="models that were not; in the file they stand among the experiments"
-    )
+    experiments: dict[Name, Experiment] = Field(description="by name")
+    pretrained: dict[Name, PretrainedModel] = Field({}, description="by name")
     folds: Folds = Field(description="of strategy kfold")
-    smoothing: FixedSmoothing = Field(description="of predictions")
     timeline: Timeline = defaults_of(Timeline)
+    smoothing: FixedSmoothing = Field(description="of predictions")
     features: dict[FeatureName, Annotated[dict[StageName, ExportedStage], Field(min_length=1)]] = (
         Field(description="how each feature is computed, stage by stage")
     )
@@ -86,55 +67,27 @@ class ExportedEnsemble(Section):
     windows: dict[RunPath, FixedSmoothing] = Field({}, description="chosen for each model")
     combination: dict[Lax[Target], ExportedWeights] = Field({}, description="fitted, by target")
 
-    @classmethod
-    def read_file(cls, values: Mapping[str, Any], source: str) -> Self:
-        """Check what the file says, and that its parts go together.
-
-        Args:
-            values: of the file.
-            source: how messages begin.
-
-        Raises:
-            RequestError: a line for each problem, with the place.
-        """
-        values = dict(values)
-        if "pretrained" in values:
-            raise RequestError(f"{source}: unknown key 'pretrained' at top level")
-        described = values.get("experiments")
-        if isinstance(described, Mapping):
-            apart = {name for name, of in described.items() if _is_pretrained(of)}
-            values["pretrained"] = {name: described[name] for name in apart}
-            values["experiments"] = {n: of for n, of in described.items() if n not in apart}
-        found = cls.read(values, source=source)
-        try:
-            found.check()
-        except RequestError as error:
-            raise RequestError(f"{source}: {error}") from error
-        return found
-
-    @property
-    def everything(self) -> dict[str, Experiment | ExportedPretrained]:
-        """Experiments and pretrained models by name."""
-        return {**self.experiments, **self.pretrained}
-
-    def runs(self) -> dict[str, Experiment | ExportedPretrained]:
-        """The ensemble's models by path, with what they come from.
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """The ensemble's models by path, with the features that they read.
 
         Raises:
             RequestError: a member is no experiment of the description.
         """
-        found = {}
+        found: dict[str, tuple[str, ...]] = {}
         for target in Target:
             for name in getattr(self.members, target):
-                if name not in self.everything:
+                if name in self.pretrained:
+                    found[f"{name}/{PRETRAINED}/seed0"] = (self.pretrained[name].feature,)
+                    continue
+                if name not in self.experiments:
                     raise RequestError(f"members.{target} names {name!r}, no experiment has it")
-                experiment = self.everything[name]
+                experiment = self.experiments[name]
                 for fold in self._folds(experiment):
                     for seed in self._seeds(experiment):
-                        found[f"{name}/{fold}/seed{seed}"] = experiment
+                        found[f"{name}/{fold}/seed{seed}"] = experiment.features
         return found
 
-    def _folds(self, experiment: Experiment | ExportedPretrained) -> list[str]:
+    def _folds(self, experiment: Experiment) -> list[str]:
         match experiment.strategy:
             case Strategy.OFFICIAL:
                 return ["official"]
@@ -142,10 +95,8 @@ class ExportedEnsemble(Section):
                 return ["mix"]
             case Strategy.KFOLD:
                 return [f"fold{fold}" for fold in range(1, self.folds.count + 1)]
-            case _:
-                return [PRETRAINED]
 
-    def _seeds(self, experiment: Experiment | ExportedPretrained) -> list[int]:
+    def _seeds(self, experiment: Experiment) -> list[int]:
         chosen = self.members.seeds
         return [seed for seed in experiment.seeds if chosen is None or seed in chosen]
 
@@ -156,13 +107,13 @@ class ExportedEnsemble(Section):
             RequestError: naming the first that does not.
         """
         runs = self.runs()
-        trained = {path for path, of in runs.items() if isinstance(of, Experiment)}
+        trained = {path for path in runs if path.split("/")[0] not in self.pretrained}
         for path in sorted(trained - self.models.keys()):
             raise RequestError(f"models: {path} is missing")
-        for path in sorted((self.models.keys() - trained) | (self.windows.keys() - runs.keys())):
+        for path in sorted({*self.models, *self.windows} - runs.keys()):
             raise RequestError(f"{path} is no model of the ensemble's members")
-        for path, experiment in runs.items():
-            for feature in experiment.features:
+        for path, features in runs.items():
+            for feature in features:
                 if feature not in self.features:
                     raise RequestError(f"features lacks {feature}, which model {path} reads")
         if self.members.method is not Method.MEAN:
@@ -175,18 +126,13 @@ class ExportedEnsemble(Section):
                         f"which method {self.members.method} needs"
                     )
 
-    def members_alone(self) -> dict[str, Any]:
-        """Plain values, without experiments and seeds that have no model in the ensemble."""
+    def members_alone(self) -> Self:
+        """The same without experiments and seeds that have no model in the ensemble."""
         members = {run.split("/")[0] for run in self.runs()}
         kept = {
-            name: {**experiment.plain(), "seeds": self._seeds(experiment)}
-            for name, experiment in self.everything.items()
+            name: experiment.model_copy(update={"seeds": tuple(self._seeds(experiment))})
+            for name, experiment in self.experiments.items()
             if name in members
         }
-        values = {**self.plain(), "experiments": kept}
-        del values["pretrained"]
-        return values
-
-
-def _is_pretrained(experiment: Any) -> bool:
-    return isinstance(experiment, Mapping) and experiment.get("strategy") == PRETRAINED
+        pretrained = {name: model for name, model in self.pretrained.items() if name in members}
+        return self.model_copy(update={"experiments": kept, "pretrained": pretrained})

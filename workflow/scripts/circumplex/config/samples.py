@@ -15,6 +15,8 @@ from pydantic import Field
 from circumplex.config.section import Lax, Section, Text
 from circumplex.errors import RequestError
 
+MAX_NAME = 120
+"""Characters of a sample's name."""
 MAX_NAME_BYTES = 200
 """Of a sample's name: file systems take 255, and suffixes and temporary names come on top."""
 

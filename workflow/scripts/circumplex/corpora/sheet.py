@@ -3,8 +3,8 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from circumplex.config.samples import Sample, Split, read_samples
@@ -27,6 +27,8 @@ class Corpus:
         beside_another: samples without a side in their name whose faces are to be detected in a
             video that also has a left or right sample: the largest face may be the other person's.
         unused_videos: number of videos that belong to no sample.
+        renamed: video by name, of samples whose name is not their video's.
+        skipped: by reason, files and folders that are left out.
     """
 
     samples: tuple[Sample, ...]
@@ -34,6 +36,8 @@ class Corpus:
     without_crops: tuple[str, ...] = ()
     beside_another: tuple[str, ...] = ()
     unused_videos: int = 0
+    renamed: Mapping[str, Path] = field(default_factory=dict)
+    skipped: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[Split, int]:

@@ -1,38 +1,157 @@
 """Find videos and sound files in folders."""
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
-from circumplex.config.samples import Sample, Split
+from circumplex.config.samples import MAX_NAME, MAX_NAME_BYTES, Sample, Split
 from circumplex.corpora.sheet import WHOLE_VIDEO, Corpus, absolute_path
-from circumplex.errors import RequestError
+from circumplex.errors import ModalityAbsent, RequestError, SampleError
+
+KEPT_BYTES = 100
+"""Of a name that is too long, before the digest of the path."""
+MOST_NAMED = 20
+"""Files that a message names."""
 
 VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4"}
-    | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
+    {".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m2t", ".m2ts"}
+    | {".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv"}
+    | {".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"}
 )
 SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
+OTHER_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+    | {".csv", ".json", ".md", ".pdf", ".srt", ".tsv", ".txt", ".vtt", ".xml", ".yaml", ".yml"}
+    | {".h5", ".hdf5", ".npy", ".npz", ".parquet", ".7z", ".gz", ".rar", ".tar", ".zip"}
+)
+"""Of files that are no video and need not be opened to see that."""
+NO_FILM = frozenset({"concat", "hls", "image2", "ssa", "tty"})
+"""Formats, by FFmpeg's name, that hold pictures, texts or lists of files."""
+HIDDEN = "hidden"
+NO_VIDEO = "no video"
+SOUND = "sound without picture, which --sound takes"
+SAME_FILE = "the same file as another one"
+BROKEN_LINK = "link to nothing, or to itself"
+VISITED = "link to a folder that is searched already"
+RESULTS = "folder of results"
+UNWRITABLE = "path with a tab or line break, or not UTF-8, which a sheet cannot hold: rename it"
+Skip = Callable[[Path, str], None]
+"""Is handed each file and folder that is left out, with the reason."""
 
 
-def find_videos(folders: Sequence[Path], *, sound: bool = False) -> Corpus:
-    """Make a sample of split predict for each video below the folders, with its file's name.
+def find_videos(
+    folders: Sequence[Path], *, sound: bool = False, results: Path | None = None
+) -> Corpus:
+    """Make a sample of split predict for each video below the folders.
+
+    A file of unknown suffix, or without one, is opened to see whether it is a video. What is left
+    out is in the corpus with the reason, as are the names that are not the files' own.
 
     Args:
         folders: folders of the videos, searched recursively.
         sound: whether to include sound files.
+        results: folder of results, which is not searched: it may hold copies of videos.
 
     Raises:
-        RequestError: a folder is missing, there is no video, or two have the same name.
+        RequestError: a folder is missing, or there is no video.
     """
-    suffixes = VIDEO_SUFFIXES | SOUND_SUFFIXES if sound else VIDEO_SUFFIXES
-    media = find_media(folders, suffixes)
+    skipped: dict[str, list[Path]] = {}
+
+    def skip(path: Path, reason: str) -> None:
+        skipped.setdefault(reason, []).append(path)
+
+    found: dict[Path, Path] = {}
+    for path in walk_files(folders, skip, results):
+        reason = _reason_against(path, sound)
+        if reason is None and found.setdefault(path.resolve(), path) != path:
+            reason = SAME_FILE
+        if reason is not None:
+            skip(path, reason)
+    if not found:
+        seen = "; ".join(f"{reason}: {join_paths(p[:MOST_NAMED])}" for reason, p in skipped.items())
+        raise RequestError(f"{join_paths(folders)}: no video{f' ({seen})' if seen else ''}")
+    names = name_samples(list(found.values()))
     return Corpus(
         tuple(
-            Sample(name, media[name], WHOLE_VIDEO, None, None, None, Split.PREDICT, group=name)
-            for name in sorted(media)
-        )
+            Sample(name, names[name], WHOLE_VIDEO, None, None, None, Split.PREDICT, group=name)
+            for name in sorted(names)
+        ),
+        renamed={name: path for name, path in names.items() if name != path.stem},
+        skipped={reason: tuple(paths) for reason, paths in skipped.items()},
     )
+
+
+def _reason_against(path: Path, sound: bool) -> str | None:
+    """Why a file is no sample; none for a video, or for sound that is asked for."""
+    suffix = path.suffix.lower()
+    if not path.exists():
+        return BROKEN_LINK
+    if re.search(r"[\t\r\n\udc80-\udcff]", str(path)):
+        return UNWRITABLE
+    if suffix in SOUND_SUFFIXES:
+        return None if sound else SOUND
+    if suffix in VIDEO_SUFFIXES or (suffix not in OTHER_SUFFIXES and is_film(path)):
+        return None
+    return NO_VIDEO
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file opens as moving pictures."""
+    # PyAV is not asked of those whose files have the suffixes of videos.
+    from circumplex.media.streams import select_stream
+    from circumplex.media.video import open_media
+
+    try:
+        with open_media(path) as container:
+            formats = container.format.name.split(",")
+            select_stream(container, path, "video")
+            return not any(name in NO_FILM or name.endswith("_pipe") for name in formats)
+    except (SampleError, ModalityAbsent, OSError):
+        return False
+
+
+def name_samples(paths: Sequence[Path]) -> dict[str, Path]:
+    """Name videos by their files, those of one name by their folders too.
+
+    ``S01/clip.mp4`` and ``S02/clip.mp4`` become ``S01-clip`` and ``S02-clip``; two files of one
+    folder that differ by the suffix alone keep it. A name that a sheet does not allow is changed.
+
+    Args:
+        paths: absolute, each once.
+    """
+    beside = Counter((path.parent, path.stem) for path in paths)
+    depths = dict.fromkeys(paths, 0)
+    while True:
+        names: dict[str, list[Path]] = {}
+        for path, depth in depths.items():
+            own = path.stem if beside[path.parent, path.stem] == 1 else path.name
+            folders = path.parent.parts[1:]
+            parts = [*folders[max(len(folders) - depth, 0) :], own]
+            if depth > len(folders):  # a-b/c and a/b-c
+                parts.append(_digest(path))
+            names.setdefault(_usable("-".join(parts), path), []).append(path)
+        shared = [path for several in names.values() if len(several) > 1 for path in several]
+        if not shared:
+            return {name: path for name, (path,) in names.items()}
+        for path in shared:
+            depths[path] += 1
+
+
+def _usable(name: str, path: Path) -> str:
+    """A name that a sheet allows; a long one ends in a digest of the path."""
+    allowed = re.sub(r"[/\\\x00-\x1f\x7f]", "_", name)
+    allowed = re.sub(r"^\.", "_", allowed)
+    if len(allowed) <= MAX_NAME and len(allowed.encode()) <= MAX_NAME_BYTES:
+        return allowed
+    kept = allowed.encode()[:KEPT_BYTES].decode(errors="ignore")
+    return f"{kept}-{_digest(path)}"
+
+
+def _digest(path: Path) -> str:
+    return sha256(str(path).encode()).hexdigest()[:8]
 
 
 def find_media(folders: Sequence[Path], suffixes: frozenset[str]) -> dict[str, Path]:
@@ -57,11 +176,20 @@ def find_media(folders: Sequence[Path], suffixes: frozenset[str]) -> dict[str, P
     return media
 
 
-def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
+def walk_files(
+    folders: Sequence[Path],
+    skip: Skip = lambda _path, _reason: None,
+    results: Path | None = None,
+) -> Iterator[Path]:
     """Yield the files below the folders in a fixed order.
 
     A file among the folders is taken as it is. Hidden files and folders are skipped. Links are
     followed, but no folder is visited twice.
+
+    Args:
+        folders: folders, or files.
+        skip: is handed what is hidden, and links to folders that are searched already.
+        results: folder that is not searched.
 
     Raises:
         RequestError: a folder is missing or cannot be listed.
@@ -69,6 +197,12 @@ def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
 
     def refuse(error: OSError) -> None:
         raise RequestError(f"{error.filename}: the folder cannot be listed: {error.strerror}")
+
+    def shown(folder: Path, names: Sequence[str]) -> list[str]:
+        for name in names:
+            if name.startswith("."):
+                skip(folder / name, HIDDEN)
+        return sorted(name for name in names if not name.startswith("."))
 
     visited: set[Path] = set()
     for path in folders:
@@ -80,10 +214,15 @@ def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
             folder = Path(name)
             if folder.resolve() in visited:
                 below.clear()
+                skip(folder, VISITED)
+                continue
+            if results is not None and folder.resolve() == results.resolve():
+                below.clear()
+                skip(folder, RESULTS)
                 continue
             visited.add(folder.resolve())
-            below[:] = sorted(name for name in below if not name.startswith("."))
-            yield from (folder / name for name in sorted(files) if not name.startswith("."))
+            below[:] = shown(folder, below)
+            yield from (folder / name for name in shown(folder, files))
 
 
 def existing_folder(folder: Path) -> Path:

@@ -11,19 +11,23 @@ import pyarrow.parquet as pq
 from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
 from circumplex.io.markdown import markdown_table
+from circumplex.io.parquet import describe
 
 SCHEMA = pa.schema(
     [
-        ("kind", pa.string()),
-        ("model", pa.string()),
-        ("experiment", pa.string()),
-        ("fold", pa.string()),
-        ("seed", pa.int32()),
-        ("split", pa.string()),
-        ("target", pa.string()),
-        ("ccc", pa.float64()),
-        ("frames", pa.int64()),
-        ("samples", pa.int32()),
+        describe(name, kind, description, nullable=True)
+        for name, kind, description in (
+            ("kind", pa.string(), "model or ensemble"),
+            ("model", pa.string(), "path of the model's run, or name of the ensemble"),
+            ("experiment", pa.string(), "experiment of a model; empty for an ensemble"),
+            ("fold", pa.string(), "fold of a model; empty for an ensemble"),
+            ("seed", pa.int32(), "seed of a model; -1 for an ensemble"),
+            ("split", pa.string(), "part of the data that is scored"),
+            ("target", pa.string(), "valence or arousal"),
+            ("ccc", pa.float64(), "concordance correlation coefficient over all frames"),
+            ("frames", pa.int64(), "number of annotated frames"),
+            ("samples", pa.int32(), "number of samples"),
+        )
     ]
 )
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.io.parquet import TableWriter, frame_schema, read_columns
+from circumplex.io.parquet import TableWriter, describe, frame_schema, read_columns
 
 
 class NoValid(StrEnum):
@@ -85,7 +85,7 @@ def fill_frames(faces: Path, output: Path, rule: Rule, metadata: Mapping[str, An
             f"{found}: look at the video, lower {lower}faces.min_probability or "
             "faces.min_face_size, or set fill.no_valid_face to zeros"
         )
-    schema = frame_schema(pa.field("source_frame", pa.int32(), nullable=False))
+    schema = frame_schema(describe("source_frame", pa.int32(), "frame whose face the frame takes"))
     source = nearest_valid(valid.astype(bool)).astype(np.int32)
     with TableWriter(output, schema, metadata) as writer:
         writer.write(frame=frame, time_s=time_s, source_frame=source)

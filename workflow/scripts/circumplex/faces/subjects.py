@@ -32,6 +32,13 @@ ALIKE_NEXT_FRAME = 0.88
 ALIKE = 0.8
 """Minimum likeness of two detections of a track that are further apart, and of two tracks of a
 person."""
+SHORTEST_SHOT_S = 0.5
+"""Tracks that are shorter are no shots of a film, but of a face that moves fast."""
+BESIDE_S = 0.25
+"""Maximum gap between such a track and the next of the same person."""
+ALIKE_ALONE = 0.5
+"""Minimum likeness of such a track to the person. Other people in other places have less; two who
+are filmed in the same place may have 0.87."""
 SECOND_PERSON = 0.05
 """Minimum accumulated area of a second person, relative to that of the first."""
 FORBIDDEN = 1e6
@@ -87,6 +94,7 @@ class _Track:
     time_s: float
     appearance: NDArray[np.float32]
     appearances: list[NDArray[np.float32]] = field(default_factory=list)
+    since_s: float = 0.0
     count: int = 0
     area: float = 0.0
     centre: float = 0.0
@@ -128,7 +136,7 @@ class Tracker:
             if tracks[detection] < 0:
                 tracks[detection] = len(self._tracks)
                 self._active.append(tracks[detection])
-                self._tracks.append(_Track(box, time_s, appearance))
+                self._tracks.append(_Track(box, time_s, appearance, since_s=time_s))
             self._record(self._tracks[tracks[detection]], time_s, width, box, appearance)
         centres = (boxes[:, 0] + boxes[:, 2]) / 2
         order = [tracks[i] for i in np.argsort(centres)]
@@ -141,7 +149,7 @@ class Tracker:
         if not persons:
             return frozenset()
         if self._subject.choice is Choice.LARGEST:
-            return frozenset(persons[0])
+            return self._with_fragments(persons[0])
         if self._subject.choice is Choice.BOX:
             overlaps = [sum(self._tracks[t].overlap for t in person) for person in persons]
             best = int(np.argmax(overlaps))
@@ -205,6 +213,32 @@ class Tracker:
             else:
                 persons.append([t])
         return sorted(persons, key=lambda person: -self._area(person))
+
+    def _with_fragments(self, person: list[int]) -> frozenset[int]:
+        """A person's tracks, and the short ones beside them of a face that is alone.
+
+        A face that moves fast is blurred, so that its tracks break off and resemble the others
+        less. Where nobody else is seen, and nothing lasts as long as a shot, it is no other person.
+        """
+        accompanied = {t for pair in self._left_of for t in pair}
+        waiting = [
+            t
+            for t, track in enumerate(self._tracks)
+            if t not in person
+            and t not in accompanied
+            and track.time_s - track.since_s < SHORTEST_SHOT_S
+            and self._alike(t, person) >= ALIKE_ALONE
+        ]
+        chosen = set(person)
+        while beside := [t for t in waiting if any(self._gap_s(t, s) <= BESIDE_S for s in chosen)]:
+            chosen.update(beside)
+            waiting = [t for t in waiting if t not in chosen]
+        return frozenset(chosen)
+
+    def _gap_s(self, one: int, other: int) -> float:
+        """Seconds between two tracks; negative where they overlap in time."""
+        first, second = self._tracks[one], self._tracks[other]
+        return max(first.since_s - second.time_s, second.since_s - first.time_s)
 
     def _alike(self, track: int, person: Iterable[int]) -> float:
         """Largest likeness of a track to the tracks of a person."""

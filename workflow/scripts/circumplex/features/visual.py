@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
 from circumplex.features.batches import BatchExtractor
-from circumplex.io.parquet import TableWriter, frame_schema, iter_batches, to_numpy, vector_field
+from circumplex.io.parquet import (
+    TableWriter,
+    describe,
+    frame_schema,
+    iter_batches,
+    to_numpy,
+    vector_field,
+)
 
 CROP_SIZE = 112  # side of a face crop, in pixels
 CROPS_AT_ONCE = 64
@@ -116,7 +123,7 @@ def write_frames(
         pieces: pieces from `read_frames`, each with the features of its new source frames.
         metadata: how the table is made.
     """
-    source_field = pa.field("source_frame", pa.int32(), nullable=False)
+    source_field = describe("source_frame", pa.int32(), "frame whose face the values are of")
     schema = frame_schema(source_field, vector_field(name, dimension))
     last_value = np.empty((0, dimension), np.float32)
     with TableWriter(output, schema, metadata) as table:

@@ -3,7 +3,8 @@
 Frame tables are keyed by ``frame`` (int32, from 0) and ``time_s`` (float64, seconds on the
 sample's clock, from presentation timestamps); native-rate audio tables by ``start_s`` and
 ``end_s``. A feature is one named fixed-size-list<float32> column. The schema's metadata holds,
-under the key ``circumplex``, a JSON object that describes how the table was made.
+under the key ``circumplex``, a JSON object that describes how the table was made; each field's
+metadata says under ``description`` what the column holds.
 """
 
 import json
@@ -19,20 +20,42 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 METADATA_KEY = b"circumplex"
+DESCRIPTION_KEY = b"description"
 ROWS_PER_GROUP, BYTES_PER_GROUP = 1024, 2**20
 """A row group ends at whichever limit comes first; a reader holds one group in memory."""
 
 
+def describe(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    """Field whose metadata say, under ``description``, what the column holds, and in which unit."""
+    return pa.field(name, kind, nullable, {DESCRIPTION_KEY: description.encode()})
+
+
+def describe_all(schema: pa.Schema, descriptions: Mapping[str, str]) -> pa.Schema:
+    """A schema whose fields have descriptions, as `describe` gives them, by name.
+
+    Raises:
+        KeyError: a field has none.
+    """
+    return pa.schema(
+        [
+            field.with_metadata({DESCRIPTION_KEY: descriptions[field.name].encode()})
+            for field in schema
+        ],
+        schema.metadata,
+    )
+
+
 def vector_field(name: str, dimension: int) -> pa.Field:
     """Field of a feature: ``dimension`` float32 values per row under the feature's name."""
-    return pa.field(name, pa.list_(pa.float32(), dimension), nullable=False)
+    description = f"values of the feature {name}; named by columns of the metadata, if at all"
+    return describe(name, pa.list_(pa.float32(), dimension), description)
 
 
 def frame_schema(*columns: pa.Field) -> pa.Schema:
     """Schema of a table with one row per video frame: ``frame``, ``time_s``, then ``columns``."""
     keys = [
-        pa.field("frame", pa.int32(), nullable=False),
-        pa.field("time_s", pa.float64(), nullable=False),
+        describe("frame", pa.int32(), "number of the frame on the sample's timeline, from 0"),
+        describe("time_s", pa.float64(), "time of the frame in seconds from the first frame"),
     ]
     return pa.schema([*keys, *columns])
 
@@ -40,8 +63,8 @@ def frame_schema(*columns: pa.Field) -> pa.Schema:
 def interval_schema(*columns: pa.Field) -> pa.Schema:
     """Schema of a table at an audio extractor's own rate: ``start_s``, ``end_s``, ``columns``."""
     keys = [
-        pa.field("start_s", pa.float64(), nullable=False),
-        pa.field("end_s", pa.float64(), nullable=False),
+        describe("start_s", pa.float64(), "begin of the interval in seconds from the first frame"),
+        describe("end_s", pa.float64(), "end of the interval in seconds from the first frame"),
     ]
     return pa.schema([*keys, *columns])
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from av.container import InputContainer
 
-from circumplex.errors import ModalityAbsent
-from circumplex.media.streams import select_stream
+from circumplex.media.streams import PICTURES_THAT_ARE_NO_VIDEO, find_lateness_s
 from circumplex.media.video import open_media
 
 PLAYS = "browsers play the file itself"
@@ -51,18 +50,21 @@ def find_obstacle(media: Path) -> str:
         kind = _kind_of(container, media)
         if kind not in AUDIO_CODECS:
             return f"browsers do not open {kind}"
-        try:
-            video = select_stream(container, media, "video")
-        except ModalityAbsent:
-            video = None
-        if video is not None:
+        pictures = [
+            s for s in container.streams.video if not s.disposition & PICTURES_THAT_ARE_NO_VIDEO
+        ]
+        if max(len(pictures), len(container.streams.audio)) > 1:
+            return "the file has several streams, of which browsers may choose another"
+        for video in pictures:
             codec, pixels = _codec_of(video), video.codec_context.pix_fmt
             if codec not in VIDEO_CODECS.get(kind, ()):
                 return f"browsers do not play video of codec {codec} in {kind}"
             if pixels not in PIXELS:
                 return f"browsers do not play {codec} with pixels {pixels}"
-        if container.streams.audio:
-            codec = _codec_of(container.streams.audio[0])
+            if find_lateness_s(media, container, video):
+                return "its edit list begins between two frames, which players show differently"
+        for sound in container.streams.audio:
+            codec = _codec_of(sound)
             if codec not in AUDIO_CODECS[kind]:
                 return f"browsers do not play sound of codec {codec} in {kind}"
         if media.suffix.lower() not in SUFFIXES[kind]:

@@ -1,6 +1,7 @@
 """Small copies of videos that every browser plays, on the sample's clock."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,26 @@ SOUND_BLOCK = 1024
 """Audio samples of a frame of AAC."""
 
 
-def make_proxy(media: Path, timeline: Path, output: Path, *, height: int, always: bool) -> None:
+@dataclass(frozen=True)
+class Streams:
+    """Places of the streams that are taken, among those of their kind; None: the file's default."""
+
+    video: int | None = None
+    audio: int | None = None
+
+
+DEFAULT_STREAMS = Streams()
+
+
+def make_proxy(
+    media: Path,
+    timeline: Path,
+    output: Path,
+    *,
+    height: int,
+    always: bool,
+    streams: Streams = DEFAULT_STREAMS,
+) -> None:
     """Write a small copy of a media file if browsers need one; see `write_proxy`.
 
     Args:
@@ -38,20 +58,29 @@ def make_proxy(media: Path, timeline: Path, output: Path, *, height: int, always
         output: MP4 file to write.
         height: largest height in pixels.
         always: whether to write one of a file that browsers play, too.
+        streams: streams that the sheet names; a browser chooses for itself, so that a choice needs
+            a copy.
 
     Raises:
         ModalityAbsent: browsers play the file itself, or no copy can be made: a sample does not
             fail for that.
     """
     try:
-        if not (always or find_obstacle(media)):
+        if not (always or streams != DEFAULT_STREAMS or find_obstacle(media)):
             raise ModalityAbsent(PLAYS)
-        write_proxy(media, timeline, output, height=height)
+        write_proxy(media, timeline, output, height=height, streams=streams)
     except SampleError as error:
         raise ModalityAbsent(f"no copy could be made: {error}") from error
 
 
-def write_proxy(media: Path, timeline: Path, output: Path, *, height: int) -> None:
+def write_proxy(
+    media: Path,
+    timeline: Path,
+    output: Path,
+    *,
+    height: int,
+    streams: Streams = DEFAULT_STREAMS,
+) -> None:
     """Write a small MP4 (H.264 and AAC) on the sample's clock, which every browser plays.
 
     Frame ``k`` is shown at its ``time_s``; of more than about 30 frames per second, some are left
@@ -62,14 +91,15 @@ def write_proxy(media: Path, timeline: Path, output: Path, *, height: int) -> No
         timeline: timeline of the same file, from `extract_frames`.
         output: MP4 file to write.
         height: largest height in pixels; a lower picture keeps its size.
+        streams: streams that the sheet names.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has neither picture nor a sound that decodes.
     """
     with TemporaryDirectory() as folder, replacing(output) as temporary:
-        sound = _extract_sound(media, timeline, Path(folder, "sound.wav"))
-        pictures = _pictures(media, height)
+        sound = _extract_sound(media, timeline, Path(folder, "sound.wav"), streams.audio)
+        pictures = _pictures(media, height, streams.video)
         first = next(pictures, None)
         if first is None and sound is None:
             raise ModalityAbsent("the file has neither picture nor sound")
@@ -78,19 +108,19 @@ def write_proxy(media: Path, timeline: Path, output: Path, *, height: int) -> No
             _Proxy(container, first, with_sound=sound is not None).write(pictures, sound)
 
 
-def _extract_sound(media: Path, timeline: Path, output: Path) -> Path | None:
+def _extract_sound(media: Path, timeline: Path, output: Path, number: int | None) -> Path | None:
     try:
-        extract_audio(media, output, clock=timeline)
+        extract_audio(media, output, clock=timeline, number=number)
     except (ModalityAbsent, SampleError):
         return None  # the picture is worth a proxy all the same
     return output
 
 
-def _pictures(media: Path, height: int) -> Iterator[AvFrame]:
+def _pictures(media: Path, height: int, number: int | None) -> Iterator[AvFrame]:
     """Small pictures of one size, with times in `CLOCK`; none of a file without picture."""
     last_s, size = -1.0, (0, 0)
     try:
-        for item in iter_timeline(media):
+        for item in iter_timeline(media, number):
             if isinstance(item, VideoFrame) and item.time_s - last_s >= 1 / MOST_FRAMES_PER_S:
                 size = size if any(size) else _size_of(item, height)
                 last_s = item.time_s

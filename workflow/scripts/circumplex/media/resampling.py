@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from circumplex.io.parquet import (
     TableWriter,
     count_rows,
+    describe,
     frame_schema,
     read_columns,
     read_metadata,
@@ -76,8 +77,8 @@ def resample_timeline(timeline: Path, output: Path, metadata: Any, *, rate: floa
     regular, source = resample_times(time_s, rate)
     facts = {**read_metadata(timeline), VIDEO_FRAMES: len(time_s)}
     schema = frame_schema(
-        pa.field("decoded", pa.bool_(), nullable=False),
-        pa.field(SOURCE, pa.int32(), nullable=False),
+        describe("decoded", pa.bool_(), "whether the frame has a picture that decodes"),
+        describe(SOURCE, pa.int32(), "number of the video's own frame that is taken, from 0"),
     )
     with TableWriter(output, schema, {**facts, **metadata}) as table:
         table.write(

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.io.parquet import TableWriter, frame_schema
+from circumplex.io.parquet import TableWriter, describe, frame_schema
 from circumplex.media.streams import StreamFacts, missing_s, select_stream
 from circumplex.media.video import (
     LOG,
@@ -31,6 +31,8 @@ from circumplex.media.video import (
     seconds,
 )
 
+DECODED = describe("decoded", pa.bool_(), "whether the frame has a picture that decodes")
+
 
 def write_timeline(frames: int, output: Path, *, fps: float, metadata: Any) -> None:
     """Write the timeline of a sample without video: frames at equal intervals.
@@ -47,7 +49,7 @@ def write_timeline(frames: int, output: Path, *, fps: float, metadata: Any) -> N
     if frames < 1:
         raise SampleError("the file has no row, so the sample has no frame: write one per frame")
     frame = np.arange(frames, dtype=np.int32)
-    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    schema = frame_schema(DECODED)
     with TableWriter(output, schema, metadata) as table:
         table.write(frame=frame, time_s=frame / fps, decoded=np.zeros(frames, dtype=bool))
 
@@ -77,7 +79,7 @@ def extract_frames(
     Raises:
         SampleError: the file is unreadable, no frame decodes, or the timestamps leap.
     """
-    schema = frame_schema(pa.field("decoded", pa.bool_(), nullable=False))
+    schema = frame_schema(DECODED)
     with open_media(video) as container:
         try:
             stream = select_stream(container, video, "video", video_stream)

@@ -37,6 +37,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from circumplex.errors import SampleError
+from circumplex.io.digests import file_digest
 from circumplex.io.files import why_no_file
 from circumplex.io.memory import has_run_out
 from circumplex.media.streams import (
@@ -293,13 +294,18 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
 
 
 def demux(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """Yield the packets of a stream and the final flush; a truncated file ends early."""
+    """Yield the packets of a stream and the final flush; a truncated file ends early.
+
+    Raises:
+        OSError: the disk does not give the file to its end, which is no truncation.
+    """
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
         except FFmpegError as error:
             reraise_out_of_memory(error)
+            file_digest(Path(container.name.removeprefix("file:")))
             LOG.warning("reading stopped before the end of the file: %s", error)
             yield Packet()
             return

@@ -31,7 +31,7 @@ class CrossModalAttention(nn.Module):
         visual: dimension and number of the visual features.
         both: dimension of all features, and number of flags (none, or one a feature).
         hidden: width.
-        heads: of attention.
+        heads: number of attention heads.
 
     Raises:
         RequestError: a modality without features.

@@ -12,7 +12,7 @@ class Arithmetic:
     """How a network of fixed-shape batches is run; all three change its last bits.
 
     Attributes:
-        precision: of the products.
+        precision: precision of the products.
         compile: whether to compile the network, its weights folded in; needs a C++ compiler.
         channels_last: whether images lie in memory pixel by pixel rather than channel by channel.
     """

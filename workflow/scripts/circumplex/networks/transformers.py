@@ -97,7 +97,7 @@ def check_dimension(feature: str, declared: int, found: int) -> None:
         )
 
 
-def module_of(model: PreTrainedModel, device: str) -> torch.nn.Module:
-    """Move a model to a device; returns it with the type of a plain module."""
+def move_model(model: PreTrainedModel, device: str) -> torch.nn.Module:
+    """Move a model to a device, and return it with the type of a plain module."""
     module: torch.nn.Module = model
     return module.to(device)

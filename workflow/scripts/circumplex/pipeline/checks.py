@@ -13,7 +13,6 @@ from circumplex.annotations import formats
 from circumplex.config.catalogue import published_weights
 from circumplex.config.experiments import (
     PRETRAINED,
-    PretrainedModel,
     Strategy,
     SubmissionFormat,
 )
@@ -126,18 +125,9 @@ def _check_names(plan: Plan) -> None:
 
 
 def _check_pretrained(plan: Plan) -> None:
-    """Check the pretrained models in use: an export's may be a stranger's."""
+    """Check that pretrained models in use read values that their features have."""
     for name in filter(plan.is_pretrained, plan.experiments):
-        experiment = plan.experiments[name]
-        try:
-            (feature,) = experiment["features"]
-            model = PretrainedModel.read(
-                {"feature": feature, **experiment["readout"], "source": experiment["source"]},
-                f"experiments.{name}",
-                "config" if plan.export is None else "export",
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RequestError(f"export: pretrained {name} is altered: {error}") from error
+        feature = plan.pretrained[name]["feature"]
         columns = dict.fromkeys(plan.columns(feature))
         if not columns:
             raise RequestError(
@@ -145,8 +135,8 @@ def _check_pretrained(plan: Plan) -> None:
                 "a feature whose values have names"
             )
         for target in TARGETS:
-            readout = getattr(model, target)
-            _known([*readout.coefficients], columns, f"pretrained {name}: {target}: value")
+            named = plan.pretrained[name][target]["coefficients"]
+            _known([*named], columns, f"pretrained {name}: {target}: value")
 
 
 def _check_method(plan: Plan, ensemble: str) -> None:

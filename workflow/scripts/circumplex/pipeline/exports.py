@@ -86,12 +86,18 @@ def read_export(folder: Path) -> dict[str, Any]:
             "name a folder that the rule export_ensemble wrote"
         )
     source = f"export {folder}: {DESCRIPTION} is altered"
-    described = ExportedEnsemble.read_file(without_nulls(_read_json(path, source), source), source)
+    described = ExportedEnsemble.read(
+        without_nulls(_read_json(path, source), source), source=source
+    )
+    try:
+        described.check()
+    except RequestError as error:
+        raise RequestError(f"{source}: {error}") from error
     for run, sha256 in described.models.items():
         model = folder / f"{run}.pt"
         if not model.is_file() or file_digest(model) != sha256:
             raise RequestError(f"export {folder}: model {model} is missing or altered")
-    return described.members_alone()
+    return described.members_alone().plain()
 
 
 def _read_json(path: Path, source: str) -> dict[str, Any]:

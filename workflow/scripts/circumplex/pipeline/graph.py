@@ -330,7 +330,7 @@ class Graph:
         proxies = self._plan.proxies is not None
         return {
             **self._write_predictions(""),
-            "extract_frames": self._of_shown(self._plan.timeline),
+            "extract_frames": self._of_shown(self._plan.native_timeline),
             "make_proxy": self._of_shown("make_proxy") if proxies else [],
         }
 

@@ -123,7 +123,7 @@ class Plan:
         A pretrained model has `PRETRAINED` for its strategy, and its ``readout`` by target.
         """
         if self.export is not None:
-            return dict(self.export["experiments"])
+            return self.declared_experiments
         wanted = {m for e in self.ensembles.values() for t in TARGETS for m in e[t]}
         rows = [row for table in self.tables.values() for row in table["rows"]]
         wanted |= {row["experiment"] for row in rows if "experiment" in row}
@@ -132,7 +132,8 @@ class Plan:
 
     @cached_property
     def declared_experiments(self) -> dict[str, dict[str, Any]]:
-        """Experiments and pretrained models of the config, asked for or not."""
+        """Experiments and pretrained models of the config or the export, asked for or not."""
+        source = self.config if self.export is None else self.export
         pretrained = {
             name: {
                 "features": [spec["feature"]],
@@ -141,9 +142,16 @@ class Plan:
                 "readout": {target: spec[target] for target in TARGETS},
                 "source": spec["source"],
             }
-            for name, spec in self.config["pretrained"].items()
+            for name, spec in self.pretrained.items()
         }
-        return {**self.config["experiments"], **pretrained}
+        return {**source["experiments"], **pretrained}
+
+    @property
+    def pretrained(self) -> Mapping[str, Mapping[str, Any]]:
+        """Pretrained models of the config or the export."""
+        source = self.config if self.export is None else self.export
+        models: Mapping[str, Mapping[str, Any]] = source["pretrained"]
+        return models
 
     def is_pretrained(self, experiment: str) -> bool:
         """Whether an experiment is a pretrained model."""
@@ -213,7 +221,7 @@ class Plan:
         if choice is ProxyChoice.AUTO and len(self.shown) <= MANY_VIDEOS:
             choice = ProxyChoice.NEEDED
         made = choice in (ProxyChoice.NEEDED, ProxyChoice.ALWAYS)
-        return choice if made and self.timeline == "extract_frames" else None
+        return choice if made and self.native_timeline == "extract_frames" else None
 
     @cached_property
     def still_sets(self) -> dict[str, dict[str, Any]]:
@@ -291,7 +299,7 @@ class Plan:
         An exported ensemble brings the rate that it was trained at.
         """
         source = self.config if self.export is None else self.export
-        rate = source.get("timeline", {"rate": NATIVE})["rate"]
+        rate = source["timeline"]["rate"]
         return None if rate == NATIVE else float(rate)
 
     @property

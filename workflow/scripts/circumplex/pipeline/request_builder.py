@@ -327,15 +327,16 @@ class RequestBuilder:
     def _export_ensemble(self, name: str) -> requests.ExportRequest:
         plan = self.plan
         runs = plan.all_members(name)
-        experiments = {run.experiment: plan.experiments[run.experiment] for run in runs}
-        used = {feature for e in experiments.values() for feature in e["features"]}
+        members = {run.experiment: plan.experiments[run.experiment] for run in runs}
+        used = {feature for e in members.values() for feature in e["features"]}
         trained = plan.backbones.trained
         return requests.ExportRequest(
             *self._plain("export_ensemble"),
             description={
                 "ensemble": name,
                 "members": plan.ensembles[name],
-                "experiments": experiments,
+                "experiments": {n: e for n, e in members.items() if not plan.is_pretrained(n)},
+                "pretrained": {n: plan.pretrained[n] for n in members if plan.is_pretrained(n)},
                 "folds": plan.config["folds"],
                 "smoothing": plan.smoothing,
                 "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
@@ -405,8 +406,11 @@ class RequestBuilder:
             runs = plan.members(name, target)
             experiments = ", ".join(dict.fromkeys(run.experiment for run in runs))
             count = f"{len(runs)} model{'' if len(runs) == 1 else 's'}"
-            parts.append(f"{target} by {count} of {experiments}")
-        return f"Ensemble {name} ({method}): {'; '.join(parts)}."
+            parts.append(f"{count} of {experiments}")
+        if len(set(parts)) == 1:
+            return f"Ensemble {name} ({method}): {parts[0]}."
+        by_target = (f"{target} by {part}" for target, part in zip(TARGETS, parts, strict=True))
+        return f"Ensemble {name} ({method}): {'; '.join(by_target)}."
 
     def _evaluate(self) -> requests.EvaluationRequest:
         plan = self.plan

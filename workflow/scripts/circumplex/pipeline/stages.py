@@ -95,7 +95,7 @@ SAMPLE_STAGES = _by_name(
         follows=("extract_frames", "align_faces", "extract_audio"),
     ),
     Stage("import_frames", ("features.imports.files", "media.timeline")),
-    Stage("make_proxy", ("media.proxy",), columns=("video",)),
+    Stage("make_proxy", ("media.proxy",), columns=("video", "video_stream", "audio_stream")),
 )
 """Stages of per-sample files whose names are fixed; those of features: `feature_stage`."""
 

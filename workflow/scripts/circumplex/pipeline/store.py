@@ -176,6 +176,8 @@ def run_shard(
     def make_each(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
         for task in tasks:
             request = task.request
+            # The last such line names the sample of a process that died without a word.
+            logger.info("%s: begins", request.sample)
             try:
                 with (
                     one_sample(request.sample, stage.results, request.files),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from circumplex.io.parquet import TableWriter, frame_schema, read_metadata, to_numpy
+from circumplex.io.parquet import TableWriter, describe, frame_schema, read_metadata, to_numpy
 from circumplex.targets import TARGETS
 
 
@@ -27,8 +27,8 @@ class PredictionWriter:
     """
 
     def __init__(self, path: Path, metadata: Mapping[str, Any]) -> None:
-        keys = frame_schema(*(pa.field(t, pa.float32(), nullable=False) for t in TARGETS))
-        schema = keys.insert(0, pa.field("sample", pa.string(), nullable=False))
+        keys = frame_schema(*(describe(t, pa.float32(), f"predicted {t}") for t in TARGETS))
+        schema = keys.insert(0, describe("sample", pa.string(), "name of the sample"))
         self._table = TableWriter(path, schema, metadata)
 
     def __enter__(self) -> Self:

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from circumplex.io.parquet import TableWriter, iter_batches, read_metadata, to_numpy
+from circumplex.io.parquet import TableWriter, describe_all, iter_batches, read_metadata, to_numpy
+from circumplex.media.resampling import count_video_frames
 from circumplex.media.streams import StreamFacts, missing_s
 from circumplex.media.wave import SAMPLE_RATE, read_blocks, read_facts
 
@@ -84,14 +85,40 @@ class Quality:
 
 STREAMS = {"video_stream", "video_streams", "sound_stream", "sound_streams"}
 INTEGERS = {"frames", "face_px", "most_detections", "switches"} | STREAMS
-SCHEMA = pa.schema(
-    [
-        *(
-            pa.field(field.name, pa.int32() if field.name in INTEGERS else pa.float64())
-            for field in fields(Quality)
-        ),
-        pa.field("sheet", pa.binary()),
-    ]
+DESCRIPTIONS: Mapping[str, str] = {
+    "frames": "number of frames in the timeline",
+    "duration_s": "seconds from the first frame to the end of the last",
+    "decoded_share": "share of the frames that decode; 0 with sound only",
+    "valid_share": "share of the frames with a valid face of the subject",
+    "interpolated_share": "share of the frames whose faces were interpolated",
+    "face_px": "median side of the subject's face in pixels",
+    "detections": "mean number of faces per frame",
+    "most_detections": "largest number of faces in one frame",
+    "crowded_share": "share of the frames with two or more faces",
+    "switches": "number of changes of the subject's face to another track",
+    "sound_s": "seconds from time 0 to the end of the sound",
+    "level_dbfs": "root mean square of the sound in dB relative to full scale",
+    "silent_share": "share of the 0.1 s windows of sound below -60 dBFS",
+    "video_stream": "place of the picture among the file's video streams, from 0",
+    "video_streams": "number of the file's video streams",
+    "sound_stream": "place of the sound among its file's audio streams, from 0",
+    "sound_streams": "number of its file's audio streams",
+    "missing_s": "seconds of picture that the file announces and does not hold",
+    "sound_missing_s": "seconds of sound that its file announces and does not hold",
+    "sheet": "contact sheet: a JPEG of crops at regular times, null without faces",
+}
+"""What the columns of the table hold."""
+SCHEMA = describe_all(
+    pa.schema(
+        [
+            *(
+                pa.field(field.name, pa.int32() if field.name in INTEGERS else pa.float64())
+                for field in fields(Quality)
+            ),
+            pa.field("sheet", pa.binary()),
+        ]
+    ),
+    DESCRIPTIONS,
 )
 """`Quality` and the contact sheet: a JPEG of crops at regular times, null without faces."""
 
@@ -174,7 +201,7 @@ def _measure_timeline(timeline: Path) -> dict[str, Any]:
     if taken := read_metadata(timeline).get("video", {}).get("taken"):
         facts = StreamFacts(**taken)
         numbers |= {"video_stream": facts.number, "video_streams": facts.of}
-        numbers["missing_s"] = missing_s(facts, duration_s, frames)
+        numbers["missing_s"] = missing_s(facts, duration_s, count_video_frames(timeline))
     return numbers
 
 

@@ -20,7 +20,7 @@ BINS = 5
 """Bins per target over [-1, 1] by which label distributions are balanced."""
 
 
-def label_histogram(annotation: NDArray[np.floating]) -> NDArray[np.float64]:
+def count_labels(annotation: NDArray[np.floating]) -> NDArray[np.float64]:
     """Count frames per bin of valence, then of arousal.
 
     Args:
@@ -51,7 +51,7 @@ def make_folds(
     Args:
         groups: group of each sample, in the order of the sheet.
         frames: by sample.
-        labels: by sample, `label_histogram` or other counts, all of one length.
+        labels: by sample, `count_labels` or other counts, all of one length.
         k: number of folds.
         seed: draws ties, so another seed gives other folds.
         previous: an earlier assignment to keep; samples it names that are gone are ignored.

@@ -21,7 +21,7 @@ from circumplex.training.segments import (
     OverlapAverage,
     Segment,
     Step,
-    segments_of,
+    cut_segments,
     steps_in_step,
     steps_of_segments,
 )
@@ -84,7 +84,7 @@ def _steps(
     options: EncoderOptions, samples: list[str], frames: Mapping[str, int]
 ) -> Iterator[Step]:
     if not options.carries:
-        segments = segments_of(samples, frames, options.segment_length, options.stride)
+        segments = cut_segments(samples, frames, options.segment_length, options.stride)
         return steps_of_segments(segments, MAX_ROWS)
     rows = sorted(samples, key=lambda sample: frames[sample])
     batches = [rows[i : i + MAX_ROWS] for i in range(0, len(rows), MAX_ROWS)]

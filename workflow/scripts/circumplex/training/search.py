@@ -41,7 +41,7 @@ class Finished:
     """What the sampler knows of a trial that has ended.
 
     Attributes:
-        parameters: of the trial.
+        parameters: parameters of the trial.
         score: to be maximised; NaN where its training failed.
     """
 
@@ -54,8 +54,8 @@ class Trial:
     """A trial and its result.
 
     Attributes:
-        number: of the trial, from 0.
-        parameters: of the trial.
+        number: number of the trial, from 0.
+        parameters: parameters of the trial.
         ccc: CCC of each target on the validation samples, of raw predictions, at the target's best
             epoch; NaN where its training failed.
     """
@@ -85,7 +85,7 @@ def propose(
         count: number of proposals; those of the round so far count as bad ones (constant liar),
             so that a round does not try one place many times.
         sampler: see `Sampler`.
-        seed: of the search.
+        seed: seed of the search.
 
     Returns:
         by proposal, the parameters.

@@ -26,7 +26,7 @@ class Step:
     """The segments of one batch.
 
     Attributes:
-        segments: one a row.
+        segments: segments, one per row.
         carry: row i continues row i of the step before: the encoder's state is carried over.
     """
 
@@ -61,8 +61,8 @@ class OverlapAverage:
     """Mean a frame over the segments that cover it, as a running sum and count.
 
     Args:
-        frames: of the video.
-        shape: of one frame's values.
+        frames: number of frames of the video.
+        shape: shape of one frame's values.
     """
 
     def __init__(self, frames: int, *shape: int) -> None:
@@ -143,10 +143,10 @@ def steps_of_segments(segments: Iterable[Segment], size: int) -> Iterator[Step]:
         yield Step(tuple(batch), carry=False)
 
 
-def segments_of(
+def cut_segments(
     samples: Iterable[str], frames: Mapping[str, int], length: int, stride: int
 ) -> Iterator[Segment]:
-    """All segments of the samples, sample by sample."""
+    """Cut samples into segments, sample by sample."""
     for sample in samples:
         for start, stop in segment_bounds(frames[sample], length, stride):
             yield Segment(sample, start, stop)

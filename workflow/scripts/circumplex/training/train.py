@@ -31,7 +31,7 @@ from circumplex.training.dataset import LabelReader, SegmentLoader
 from circumplex.training.predict import padding_mask, predict_samples
 from circumplex.training.segments import (
     Step,
-    segments_of,
+    cut_segments,
     shuffled_batches,
     steps_in_step,
     steps_of_segments,
@@ -85,7 +85,7 @@ class Training:
     Args:
         spec: what to train and how.
         data: samples to train on and to choose epochs by.
-        seed: of initial weights, dropout and order.
+        seed: seed of initial weights, dropout and order.
         work: folder for the resumable state; a state of other arguments is dropped. The caller
             removes it (`WorkFolder.discard`) once the model is saved.
         fold: number of the fold that is left out, if any.
@@ -366,7 +366,7 @@ def _training_steps(
     if spec.order is Order.IN_STEP:
         batches = shuffled_batches(samples, frames, spec.batch_size, generator, spec.bucket_batches)
         return steps_in_step(batches, frames, length)
-    segments = list(segments_of(samples, frames, length, stride))
+    segments = list(cut_segments(samples, frames, length, stride))
     drawn = (segments[i] for i in generator.permutation(len(segments)))
     return steps_of_segments(drawn, spec.batch_size)
 

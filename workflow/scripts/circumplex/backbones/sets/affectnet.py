@@ -67,11 +67,11 @@ class AffectNet:
     def stills(self) -> Iterator[Still]:
         """See `StillReader`."""
         if self._in_folders:
-            yield from self._annotated("train_set", training=True)
-            yield from self._annotated("val_set", training=False)
+            yield from self._read_folders("train_set", training=True)
+            yield from self._read_folders("val_set", training=False)
         else:
-            yield from self._listed(self._list("training.csv"), training=True)
-            yield from self._listed(self._list("validation.csv"), training=False)
+            yield from self._read_listed(self._list("training.csv"), training=True)
+            yield from self._read_listed(self._list("validation.csv"), training=False)
 
     @property
     def _in_folders(self) -> bool:
@@ -92,7 +92,7 @@ class AffectNet:
             return self.held_out.split(image)
         return StillSplit.TEST if self.held_out.share else StillSplit.VAL
 
-    def _listed(self, path: Path, training: bool) -> Iterator[Still]:
+    def _read_listed(self, path: Path, training: bool) -> Iterator[Still]:
         table = Table(path, COLUMNS, header=COLUMNS)
         for row in table.rows():
             label = self._label(row["expression"], f"{path}, line {table.line}")
@@ -107,7 +107,7 @@ class AffectNet:
             valence, arousal = (table.number(row, name) for name in ("valence", "arousal"))
             yield self._still(image, training, label, valence, arousal, points)
 
-    def _annotated(self, part: str, training: bool) -> Iterator[Still]:
+    def _read_folders(self, part: str, training: bool) -> Iterator[Still]:
         annotations = self.path / part / "annotations"
         for name in sorted(path.name for path in (self.path / part / "images").iterdir()):
             stem = Path(name).stem

@@ -60,7 +60,7 @@ class Bp4d:
                 self.left_out["sequences without images"] += 1
                 continue
             files = frame_files(folder)
-            coded = self._coded(subject, task, units)
+            coded = self._read_codes(subject, task, units)
             self.left_out["images without coding"] += len(files.keys() - coded.keys())
             self.left_out["coded frames without image"] += len(coded.keys() - files.keys())
             for number in sorted(files.keys() & coded.keys()):
@@ -105,9 +105,11 @@ class Bp4d:
             raise StillSetError(f"{folder}: no action unit is coded")
         return dict(sorted(found.items()))
 
-    def _coded(self, subject: str, task: str, units: list[int]) -> dict[int, tuple[float, ...]]:
+    def _read_codes(
+        self, subject: str, task: str, units: list[int]
+    ) -> dict[int, tuple[float, ...]]:
         if self.coding is Coding.OCCURRENCE:
-            return self._occurring(self._occurrences() / f"{subject}_{task}.csv", units)
+            return self._read_occurrences(self._occurrences() / f"{subject}_{task}.csv", units)
         columns = {}
         for unit, folder in self._units().items():
             path = folder / f"{subject}_{task}_{folder.name}.csv"
@@ -115,7 +117,7 @@ class Bp4d:
         frames = {frame for column in columns.values() for frame in column}
         return {f: tuple(columns[unit].get(f, NAN) for unit in units) for f in frames}
 
-    def _occurring(self, path: Path, units: list[int]) -> dict[int, tuple[float, ...]]:
+    def _read_occurrences(self, path: Path, units: list[int]) -> dict[int, tuple[float, ...]]:
         table = Table(path)
         coded = {}
         for row in table.rows():

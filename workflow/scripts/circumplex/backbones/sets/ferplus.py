@@ -102,7 +102,7 @@ class FerPlus:
         """See `StillReader`."""
         labels = Table(self.path / "fer2013new.csv", ("usage", "image name", *VOTES))
         pixels = self._pixels()
-        return self._joined(labels, pixels) if pixels else self._named(labels)
+        return self._join(labels, pixels) if pixels else self._named(labels)
 
     def _pixels(self) -> Path | None:
         path = self.path / "fer2013.csv"
@@ -112,7 +112,7 @@ class FerPlus:
             require(self.path / folder, what=f"the images of FER2013, unless {path} is there")
         return None
 
-    def _joined(self, labels: Table, path: Path) -> Iterator[Still]:
+    def _join(self, labels: Table, path: Path) -> Iterator[Still]:
         images = Table(path, ("pixels", "usage"))
         for row, image in zip_longest(labels.rows(), images.rows()):
             if row is None or image is None:

@@ -30,7 +30,7 @@ class ImageTable:
     is unknown.
 
     Attributes:
-        path: of the csv.
+        path: path of the CSV file.
         images: folder of the images; by default the csv's.
         classes: 8, or 7 without contempt, or 0 where no expression is labelled.
         present_from: least value of an action unit that counts as present.
@@ -58,7 +58,7 @@ class ImageTable:
 
     def stills(self) -> Iterator[Still]:
         """See `StillReader`."""
-        splits = {} if "split" in self._columns else self._divided()
+        splits = {} if "split" in self._columns else self._divide()
         table = Table(self.path, ("image",))
         seen: set[str] = set()
         for row in table.rows():
@@ -90,7 +90,7 @@ class ImageTable:
         found = {int(m[1]): column for column in self._columns if (m := UNIT.fullmatch(column))}
         return dict(sorted(found.items()))
 
-    def _divided(self) -> dict[str, StillSplit]:
+    def _divide(self) -> dict[str, StillSplit]:
         table = Table(self.path)
         subjects = set()
         for row in table.rows():

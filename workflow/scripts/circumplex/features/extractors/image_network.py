@@ -36,14 +36,14 @@ class BackboneExtractor:
     """Embeds whole face crops with an image network, resized to its input.
 
     Args:
-        name: of the feature.
+        name: name of the feature.
         network: (batch, 3, side, side) normalised images to (batch, dimension).
-        side: of the network's square input, in pixels.
-        resample: of the resizing.
-        mean: of the network's training images, a channel, in [0, 1].
-        deviation: of the same.
-        dimension: values a frame, as the config declares.
-        batch_size: crops a batch.
+        side: side of the network's square input, in pixels.
+        resample: filter of the resizing.
+        mean: mean of the network's training images, per channel, in [0, 1].
+        deviation: standard deviation of the same, per channel.
+        dimension: values per frame, as the config declares.
+        batch_size: crops per batch.
         arithmetic: how to run the network.
         device: PyTorch's name of it.
 

@@ -18,7 +18,7 @@ from circumplex.io.prefetch import prefetch
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
 from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Exact, Inference
-from circumplex.networks.transformers import load_pretrained, module_of, read_preprocessor
+from circumplex.networks.transformers import load_pretrained, move_model, read_preprocessor
 from circumplex.networks.weights import Weights, build_network
 
 EXAMPLE = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
@@ -87,7 +87,7 @@ class MspDimExtractor:
             _check_labels(weights, model.config)
             described = read_preprocessor(weights.checked_file())
             self._normalise = bool(described.get("do_normalize", True))
-        module: Any = module_of(model, device)
+        module: Any = move_model(model, device)
         # Sound has more than the 8 bits of a bfloat16: the convolutions that read it keep them.
         module.wav2vec2.feature_extractor = Exact(module.wav2vec2.feature_extractor)
         self.network = Inference(module, Arithmetic(options.precision), device)

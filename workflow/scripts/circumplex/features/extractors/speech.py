@@ -21,7 +21,7 @@ from circumplex.networks.inference import Exact, Inference
 from circumplex.networks.transformers import (
     check_dimension,
     load_pretrained,
-    module_of,
+    move_model,
     read_preprocessor,
 )
 from circumplex.networks.weights import Weights, build_network
@@ -119,7 +119,7 @@ class SpeechExtractor:
         self.samples = (tokens - 1) * self._stride + self._field  # of a full pass
         self._normalise = normalise
         # Not compiled: passes of short sound have any length.
-        module: Any = module_of(model, device)
+        module: Any = move_model(model, device)
         # Sound has more than the 8 bits of a bfloat16: the convolutions that read it keep them.
         module.feature_extractor = Exact(module.feature_extractor)
         network = Tokens(module, layer)

@@ -11,7 +11,7 @@ from circumplex.config.extractors.vit import Options, Pooling
 from circumplex.errors import RequestError
 from circumplex.features.extractors.image_network import BackboneExtractor
 from circumplex.networks.arithmetic import Arithmetic
-from circumplex.networks.transformers import load_pretrained, module_of, read_preprocessor
+from circumplex.networks.transformers import load_pretrained, move_model, read_preprocessor
 from circumplex.networks.weights import Weights, build_network
 
 KINDS = ("deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "vit")
@@ -90,7 +90,7 @@ def build(options: Mapping[str, Any], device: str = "cpu", name: str = "vit") ->
         )
     return BackboneExtractor(
         name,
-        Pooler(module_of(model, device), parsed.pooling, config.patch_size),
+        Pooler(move_model(model, device), parsed.pooling, config.patch_size),
         side=input_side(described),
         resample=Image.Resampling(described["resample"]),
         mean=described["image_mean"],

@@ -10,7 +10,7 @@ from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import FoldsRequest, PackRequest
 from circumplex.pipeline.store import Status, entries_by_sample, ok_files
 from circumplex.targets import Target
-from circumplex.training.folds import label_histogram, make_folds, whole_groups
+from circumplex.training.folds import count_labels, make_folds, whole_groups
 
 
 def pack_shard(job: RunningJob) -> None:
@@ -45,7 +45,7 @@ def divide_into_folds(job: RunningJob) -> None:
     for sample, path in ok_files(job.inputs["read_labels"], job.results).items():
         columns = read_columns(path, targets)
         frames[sample] = len(columns[0])
-        histograms[sample] = label_histogram(np.stack(columns, axis=1))
+        histograms[sample] = count_labels(np.stack(columns, axis=1))
     groups = {sample: group for sample, group in request.groups if sample in frames}
     former = {sample: fold - 1 for sample, fold in request.keep.items()}
     folds = make_folds(

@@ -39,6 +39,8 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
         handler.addFilter(name_sample)
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
     logging.captureWarnings(True)
+    stream = to_file.stream or sys.stderr
+    faulthandler.enable(file=stream)  # a library that crashes leaves a traceback
     runtime = None if resources is None else resources.get("runtime")
     if runtime:
         logging.getLogger(stage).info(
@@ -46,7 +48,6 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
             *(LENIENCE * runtime, stage),
         )
         # A thread without Python: it ends a process that hangs in a library too.
-        stream = to_file.stream or sys.stderr
         faulthandler.dump_traceback_later(LENIENCE * runtime * 60, file=stream, exit=True)
 
     def report(

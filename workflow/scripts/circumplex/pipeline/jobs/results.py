@@ -197,14 +197,14 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
     for manifest in job.inputs["submissions"]:
         submission = read_json(manifest)
         folder = job.results / submission["folder"]
-        yield f"submission: {folder} ({len(submission['files'])} files)"
+        yield f"submission:  {folder} ({len(submission['files'])} files)"
     for table in job.inputs["predictions"]:
         yield f"predictions: {table}"
-    yield f"CCC table:  {job.input('ccc')}"
-    yield f"report:     {job.input('report')}"
+    yield f"CCC table:   {job.input('ccc')}"
+    yield f"report:      {job.input('report')}"
     for summary, player in zip(job.inputs["summary"], job.inputs["player"], strict=True):
-        yield f"CSV files:  {summary}, and a file per video in {summary.parent / 'predictions'}"
-        yield f"player:     {player}"
+        yield f"CSV files:   {summary}, and a file per video in {summary.parent / 'predictions'}"
+        yield f"player:      {player}"
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from circumplex.config.samples import Sample, read_samples
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
-from circumplex.io.digests import file_digest
+from circumplex.errors import SampleError
+from circumplex.io.digests import MISSING, file_digest
+from circumplex.io.files import why_no_file
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.requests import ShardRequest
 from circumplex.pipeline.resources import sample_limit_s
@@ -74,7 +76,13 @@ class ShardJob:
 
     def run(self, make: Make) -> None:
         """Bring the shard up to date, sample by sample, and write the index."""
-        passing = run_shard(self.stage, self.running.output("index"), self._requests(), make)
+
+        def make_checked(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
+            self._check_reading(request)
+            make(request, output, metadata)
+
+        index = self.running.output("index")
+        passing = run_shard(self.stage, index, self._requests(), make_checked)
         self.running.try_again(passing)
 
     def run_together(self, make_all: MakeAll) -> None:
@@ -95,6 +103,26 @@ class ShardJob:
             self._request(sample, keys.get(sample, {}), upstream.get(sample, {}))
             for sample in sorted(keys or upstream)
         ]
+
+    def _check_reading(self, request: SampleRequest) -> None:
+        """Read what could not be read when the run started: libraries take it for the file's end.
+
+        Raises:
+            SampleError: a file breaks off in the middle, by a disk that is ill, say.
+        """
+        row = self.sheet.get(request.sample)
+        for column, digest in request.key.items():
+            path = getattr(row, column, None)
+            if not (isinstance(path, Path) and str(digest).startswith(MISSING)):
+                continue
+            if why_no_file(path) is None:  # else the stage says what it is
+                try:
+                    file_digest(path)
+                except OSError as error:
+                    raise SampleError(
+                        f"{path} cannot be read to its end: {error.strerror}; copy it from "
+                        "another place, or look after the disk"
+                    ) from error
 
     def _request(
         self, sample: str, key: Mapping[str, Any], upstream: Mapping[str, Entry]

@@ -17,6 +17,7 @@ from circumplex.config.training import TrainingSpec
 from circumplex.features.pack_reader import PackReader
 from circumplex.features.packs import index_paths
 from circumplex.io.atomic import read_json, replacing
+from circumplex.io.parquet import describe_all
 from circumplex.model.checkpoints import load_model, save_model
 from circumplex.networks.reproducible import NonFinite
 from circumplex.pipeline.jobs.job import RunningJob
@@ -30,6 +31,16 @@ from circumplex.training.train import Training, TrainingData, TrainingResult
 
 logger = logging.getLogger(__name__)
 STATE_INTERVAL_S = 30.0
+EPOCH_COLUMNS = {
+    "epoch": "number of the epoch, from 1",
+    "learning_rate": "learning rate of the epoch",
+    "train_loss": "mean loss over the epoch's updates",
+    **{
+        f"ccc_{target}": f"CCC of raw {target} on the validation samples, if there are any"
+        for target in Target
+    },
+}
+"""What the columns of the table of epochs hold."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ class TrainingJob:
 
     def _write_epochs(self, table: pa.Table) -> None:
         with replacing(self.epochs) as temporary:
-            pq.write_table(table, temporary)
+            pq.write_table(table.cast(describe_all(table.schema, EPOCH_COLUMNS)), temporary)
 
     @property
     def events(self) -> Path:
