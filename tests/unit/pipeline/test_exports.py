@@ -196,6 +196,8 @@ def test_a_pretrained_member_has_no_model_of_its_own(folder):
         ("valence", {}),
         ("valence", {"coefficients": {"a": "1"}}),
         ("encoder", "lstm"),
+        ("feature", 3),
+        ("seeds", [0]),
     ],
 )
 def test_an_altered_pretrained_member_is_refused(folder, key, value):
