@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from circumplex.io.parquet import TableWriter, frame_schema
-from circumplex.report.corpus import ReportSample, make_row, plural
+from circumplex.report.corpus import ReportSample, describe_rates, make_row, plural
 from circumplex.report.quality import Quality, write_quality
 
 SHEET = b"a contact sheet"
@@ -158,3 +158,18 @@ def test_counted_nouns():
 )
 def test_the_stream_that_was_taken_of_several_is_named(judge, streams, notes):
     assert list(judge(**streams).notes) == notes
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([3000], ""),
+        ([3000, 3100, 2997], ""),
+        ([3000, 2500], "25 to 30 frames per second"),
+        ([3000, 5994, 1], "30 to 59.94 frames per second"),
+    ],
+)
+def test_a_corpus_of_mixed_rates_is_reported(judge, frames, expected):
+    said = describe_rates([judge(frames=count) for count in frames])
+    assert expected in said
+    assert bool(said) == bool(expected)

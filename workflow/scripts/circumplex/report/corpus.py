@@ -1,6 +1,7 @@
 """The corpus in the report: the tables of each sample, and warnings about suspicious ones."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ SMALL_FACE_PX = 40
 SWITCHES_PER_MINUTE = 6.0
 LOST_SHARE = 0.01
 FAR_FACE_S = 1.0
+RATES_DIFFER = 1.05
+"""Ratio of the highest to the lowest frame rate of a corpus, from which on it is mixed."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,21 @@ class CorpusRow:
         if content is None:
             return None
         return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
+
+
+def describe_rates(corpus: Iterable[CorpusRow]) -> str:
+    """A warning where the samples' timelines have different rates; empty where they agree.
+
+    Samples of one frame have no rate.
+    """
+    facts = [row.quality for row in corpus if row.quality is not None and row.quality.frames > 1]
+    rates = [quality.frames / quality.duration_s for quality in facts]
+    if not rates or max(rates) <= RATES_DIFFER * min(rates):
+        return ""
+    return (
+        f"The samples have from {min(rates):.4g} to {max(rates):.4g} frames per second, and "
+        "segments and smoothing count frames: a number for timeline.rate makes them count seconds."
+    )
 
 
 def make_row(sample: ReportSample, *, audio_expected: bool) -> CorpusRow:

@@ -4,6 +4,7 @@ The page loads no other file and runs no script: figures are data URIs, and a co
 policy forbids anything else. Jinja escapes every text, so that a sample's name is never markup.
 """
 
+import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from circumplex.report.corpus import (
     SILENT_DBFS,
     CorpusRow,
     ReportSample,
+    describe_rates,
     make_row,
     plural,
 )
@@ -39,6 +41,7 @@ from circumplex.report.quality import Quality, read_quality
 from circumplex.report.scores import ScoreRow, read_scores, summarise_experiments
 from circumplex.targets import Target
 
+logger = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).with_name("templates")
 TEMPLATE = "report.html.j2"
 SHEETS_TEMPLATE = "contact_sheets.html.j2"
@@ -133,12 +136,15 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
     others_have_sound = any(_has_sound(sample) for sample in inputs.samples)
     corpus = [make_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
     scores = _score_sections(inputs, corpus)
+    if mixed_rates := describe_rates(corpus):
+        logger.warning(mixed_rates)
     # Sorting is stable: among equal samples, the order of the sheet remains.
     corpus.sort(key=lambda row: row.suspicion)
     environment = _make_environment()
     page = environment.get_template(TEMPLATE).render(
         title=inputs.title,
         random_weights=dict(inputs.random_weights),
+        mixed_rates=mixed_rates,
         submissions=dict(inputs.submissions),
         facts=dict(inputs.facts),
         cards=inputs.cards,
