@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -102,9 +103,37 @@ def test_the_last_lines_name_what_was_written(words, monkeypatch, tmp_path, caps
     assert capsys.readouterr().out.splitlines()[-2:] == ["predictions: a", "report:     b"]
 
 
+def test_the_last_lines_of_a_run_with_failed_samples_list_them(
+    words, monkeypatch, tmp_path, capsys
+):
+    out = tmp_path / "out"
+
+    def fail(_command, **_):
+        (out / "logs").mkdir(parents=True)
+        (out / "summary.csv").touch()
+        rows = ["sample\tstage\treason", "a\talign_faces\tno picture", "b\tx\ty", "b\tz\ty"]
+        (out / "list_failures.tsv").write_text("\n".join(rows) + "\n")
+        (out / "logs/check_failures.log").touch()
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert main(words) == 1
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        f"CSV files:   {out}/summary.csv",
+        f"logs:        {out}/logs",
+        "2 of the samples failed:",
+        "  a: align_faces: no picture",
+        "  b: x: y",
+        "  b: z: y",
+    ]
+
+
 @pytest.mark.usefixtures("started")
-def test_a_run_with_failed_samples_names_where_to_look(words, tmp_path, capsys):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/list_failures.tsv").touch()
+def test_a_run_that_ends_early_lists_no_failures_of_an_earlier_one(words, tmp_path, capsys):
+    (tmp_path / "out/logs").mkdir(parents=True)
+    (tmp_path / "out/list_failures.tsv").write_text("sample\tstage\treason\na\tx\ty\n")
+    log = tmp_path / "out/logs/check_failures.log"
+    log.touch()
+    os.utime(log, (1, 1))
     assert main(words) == 3
-    assert f"failed:      {tmp_path}/out/list_failures.tsv" in capsys.readouterr().out
+    assert "failed" not in capsys.readouterr().out

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
 from circumplex.errors import RequestError
 from circumplex.pipeline.exports import DESCRIPTION
+from circumplex.pipeline.jobs.results import read_failures
 
 EXAMPLE = "circumplex predict my_videos --output predicted"
 SHEET = "samples.tsv"
@@ -30,14 +32,12 @@ FETCHED = PRESETS[1:]
 """Those whose weights are fetched first, where they are not there yet."""
 
 WRITTEN = {
-    "failed": "list_failures.tsv",
-    "predictions": "ensemble_predictions",
-    "report": "report.html",
     "CSV files": "summary.csv",
     "player": "player.html",
+    "report": "report.html",
     "logs": "logs",
 }
-"""What to look at, below the results folder, where a sample failed."""
+"""What to look at, below the results folder, where a run ended early or a sample failed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,8 +95,9 @@ def run(options: argparse.Namespace) -> int:
     configs = [*presets, *options.configfile]
     if options.model in FETCHED and (status := run_snakemake(places, 1, configs, "weights")):
         return status
+    began = time.time()
     status = run_snakemake(places, options.cores, configs)
-    for line in closing_lines(output, status):
+    for line in closing_lines(output, status, began):
         print(line)
     return status
 
@@ -157,12 +158,13 @@ def run_snakemake(
     return status if status >= 0 else 128 - status
 
 
-def closing_lines(output: Path, status: int) -> Iterator[str]:
-    """What was written, or where to read what went wrong.
+def closing_lines(output: Path, status: int, began: float) -> Iterator[str]:
+    """What was written, and the samples that failed, last.
 
     Args:
         output: the results folder.
         status: Snakemake's exit status.
+        began: when Snakemake was started, in seconds since the epoch.
     """
     summary = output / "check_failures.txt"
     if status == 0 and summary.is_file():
@@ -171,3 +173,8 @@ def closing_lines(output: Path, status: int) -> Iterator[str]:
     for what, name in WRITTEN.items():
         if (output / name).exists():
             yield f"{f'{what}:':<12} {output / name}"
+    closing_log = output / "logs" / "check_failures.log"
+    if status and closing_log.exists() and closing_log.stat().st_mtime >= began:
+        failures = read_failures(output / "list_failures.tsv")
+        yield f"{len({row['sample'] for row in failures})} of the samples failed:"
+        yield from (f"  {row['sample']}: {row['stage']}: {row['reason']}" for row in failures)
