@@ -24,7 +24,7 @@ from fuzz.kinds import KINDS, Kind
 from fuzz.sandbox import Ending, run_apart
 
 LONGEST_MESSAGE = 2000
-UNCLEAR = ("Traceback", "Nobody foresaw")
+UNCLEAR = ("Traceback", "unexpected error")
 """Words of a message that is no clear one."""
 
 

@@ -42,7 +42,7 @@ def test_an_error_of_any_type_fails_the_sample_with_its_file_and_cause(tmp_path,
     with caplog.at_level(logging.INFO):
         problem = failure(tmp_path, error)
     assert type(problem) is SampleError
-    assert str(problem).startswith(f"a.mp4: {type(error).__name__}: {error}")
+    assert str(problem).startswith(f"a.mp4: unexpected error {type(error).__name__}: {error}")
     assert "exclude" in str(problem)
     assert caplog.records[-1].exc_info[1] is error, "the traceback is in the log"
 

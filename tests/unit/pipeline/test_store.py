@@ -318,7 +318,7 @@ def test_any_other_error_fails_its_sample_alone(shard, error):
     requests = [SampleRequest(name, {"v": name}, files=[f"{name}.mp4"]) for name in "abc"]
     entries = shard.run(requests, make)
     assert [entry.status for entry in entries.values()] == [Status.OK, Status.FAILED, Status.OK]
-    assert entries["b"].reason.startswith(f"b.mp4: {error.__name__}: ")
+    assert entries["b"].reason.startswith(f"b.mp4: unexpected error {error.__name__}: ")
 
 
 def test_what_may_pass_is_to_be_tried_again(shard):

@@ -258,7 +258,7 @@ def test_the_files_of_the_sheet_are_named_where_nobody_foresaw_an_error(start, t
     with start({"sheet": str(sheet)}, samples={"train0": {"video": "1"}}) as job:
         job.run(make)
     entry = read_index(tmp_path / "disk/index/extract_x/000-of-001.json")["train0"]
-    assert entry.reason.startswith(f"{tmp_path / 'train0.mp4'}: KeyError: 'frame'")
+    assert entry.reason.startswith(f"{tmp_path / 'train0.mp4'}: unexpected error KeyError: 'frame'")
 
 
 def test_a_file_that_a_disk_gives_in_part_fails_its_sample(start, tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 SAMPLE: ContextVar[str] = ContextVar("sample", default="")
 """Name of the sample that is being made, for log lines; empty between samples."""
 DEBUGGING: ContextVar[bool] = ContextVar("debugging", default=False)
-"""Whether errors that nobody foresaw pass the boundary, and samples may take any time."""
+"""Whether unexpected errors pass the boundary, and samples may take any time."""
 OF_THE_MACHINE = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
@@ -120,8 +120,8 @@ def _as_failure(error: Exception, files: Sequence[str]) -> SampleError:
         )
     kind = type(error).__name__
     return SampleError(
-        f"{named + ': ' if named else ''}{kind}: {error}. Nobody foresaw this; the traceback is in "
-        "the job's log. Convert or copy the file again, or name the sample under exclude"
+        f"{named + ': ' if named else ''}unexpected error {kind}: {error}; the traceback is in the "
+        "job's log. Convert or copy the file again, or name the sample under exclude"
     )
 
 
