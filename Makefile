@@ -74,11 +74,14 @@ unit: .venv/.locked ## what to run before each commit
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow" tests/unit
 
-# Tests of the workflow last from seconds to minutes: loadgroup deals them out one at a time.
+# Tests of the workflow last from seconds to minutes: loadgroup deals them out one at a time. Those that
+# mount disks or start Slurm come last, as root, on the finished run of the others.
 test: unit ## all that CI runs
-	OMP_NUM_THREADS=1 tests/unprivileged.sh $(BIN)/python -m pytest -n $(CORES) --dist loadgroup \
-	  -m "slow and not root and not cluster and not faults" tests
-	$(BIN)/python -m pytest -m "root and not cluster and not faults" tests/workflow
+	runs=$$(mktemp -d) && trap 'rm -rf "$$runs"' EXIT && \
+	  export OMP_NUM_THREADS=1 CIRCUMPLEX_SHARED_RUNS=$$runs && \
+	  tests/unprivileged.sh $(BIN)/python -m pytest -n $(CORES) --dist loadgroup \
+	    -m "slow and not root and not cluster and not faults" tests && \
+	  $(BIN)/python -m pytest -m "root and not cluster and not faults" tests/workflow
 
 test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm

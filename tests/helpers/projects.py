@@ -19,6 +19,7 @@ PARTS = (
     "requirements.lock",
 )
 CONFIGS = ("config/demo.yaml", "config/tiny.yaml")
+SHARED_RUNS = "CIRCUMPLEX_SHARED_RUNS"
 JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
 
 
@@ -107,12 +108,14 @@ def copy_project(to: Path) -> Project:
 def made_once(
     name: str, make: Callable[[Path], str], factory: pytest.TempPathFactory, worker_id: str
 ) -> tuple[Path, str]:
-    """A folder that all of pytest's workers share, and what was said when it was made.
+    """A folder that all of pytest's workers share, and what was printed when it was made.
 
-    Nothing may write into it, since another worker may be copying it.
+    Several runs of pytest share it too, where `SHARED_RUNS` names a folder. Nothing may write into
+    it, since another worker may be copying it.
     """
     base = factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / name
+    shared = os.environ.get(SHARED_RUNS)
+    folder = Path(shared or (base if worker_id == "master" else base.parent)) / name
     folder.mkdir(exist_ok=True)
     made, said = folder / "made", folder / "said.txt"
     with FileLock(folder / "lock"):

@@ -121,6 +121,7 @@ def run_without_room(
     return failed
 
 
+@pytest.mark.root
 @needs_mounts
 def test_a_full_disk_is_reported_and_a_resume_succeeds(
     finished: tuple[Project, Outcome], disk: Path
@@ -132,6 +133,7 @@ def test_a_full_disk_is_reported_and_a_resume_succeeds(
     assert differences(finished[0].results, project.results) == []
 
 
+@pytest.mark.root
 @needs_mounts
 @pytest.mark.faults
 @pytest.mark.parametrize("spare", [0, 20_000, 200_000])
@@ -150,6 +152,7 @@ def test_a_full_disk_in_every_stage(
     assert differences(finished[0].results, project.results) == []
 
 
+@pytest.mark.root
 @needs_mounts
 def test_read_only_results_are_read_and_said_to_be_so(project: Project, disk: Path) -> None:
     # A folder of results that others may only read; one's own checkout may be written.

@@ -76,7 +76,8 @@ def test_it_learns_and_predicts_the_same_from_its_file(tmp_path, kind, fusion, l
     corpus = SyntheticData(tmp_path / "data", lengths)
     corpus.features["voice"]["t1"] = None
     reader, labels = corpus.readers()
-    encoder = {**small_options(kind), "fusion": fusion, "segment_length": 20, "stride": 20}
+    sizes = {"regressor": [12], "fusion": fusion, "segment_length": 20, "stride": 20}
+    encoder = {**small_options(kind), **sizes}
     has_dropout = "encoder_dropout" in ENCODERS[kind].model_fields
     undropped = {"encoder_dropout": 0.0} if has_dropout else {}
     spec = TrainingSpec.read(
