@@ -20,6 +20,7 @@ from circumplex.media.timeline import extract_frames
 from clips import CLICK_S, Sound, write_video
 from pictures import iter_frames
 
+pytestmark = pytest.mark.slow
 RATES = {
     "15": Fraction(15),
     "23.976": Fraction(24000, 1001),

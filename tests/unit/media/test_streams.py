@@ -18,9 +18,12 @@ from circumplex.media.video import iter_timeline
 from circumplex.media.wave import read_facts
 from circumplex.report.quality import read_quality, summarise_quality
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("ffmpeg") is None, reason="the ffmpeg command is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("ffmpeg") is None, reason="the ffmpeg command is not installed"
+    ),
+]
 RED, BLUE = "color=red:s=160x120:r=25:d=2", "color=blue:s=64x48:r=25:d=2"
 LARGE = "color=green:s=320x240:r=5:d=2"
 LOUD, QUIET = "sine=frequency=500:sample_rate=48000:d=2", "sine=f=300:r=48000:d=2,volume=0.1"

@@ -139,7 +139,7 @@ def run_visual(tmp_path, monkeypatch, crops):
 def test_what_one_sample_causes_in_a_batch_fails_it_alone(tmp_path, monkeypatch):
     found = run_visual(tmp_path, monkeypatch, {"a": [1, 9, 3], "b": [4, 5, 6]})
     assert found["a"].status is Status.FAILED
-    assert found["a"].reason.startswith("TypeError: a bug of ours")
+    assert found["a"].reason.startswith("unexpected error TypeError: a bug of ours")
     assert (tmp_path / found["b"].file).read_text() == "[4.0, 5.0, 6.0]"
 
 

@@ -1,7 +1,9 @@
 """Features in a Parquet table, of one sample or of all with a column ``sample``."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,20 @@ class _Table:
     keys: Mapping[str, str]
     sample: str
     chosen: pc.Expression | None
+
+    @cached_property
+    def leaves(self) -> Mapping[str, Sequence[int]]:
+        """Places in the footer of what each column stores, by the column's name."""
+        found: dict[str, list[int]] = defaultdict(list)
+        schema = self.metadata.schema
+        for place in range(len(schema)):
+            column = schema.column(place)
+            found[column.path].append(place)
+            if column.max_repetition_level > 0:  # a list, as name.list.element; names have dots too
+                parts = column.path.split(".")
+                for count in range(1, len(parts)):
+                    found[".".join(parts[:count])].append(place)
+        return found
 
 
 def open_parquet(
@@ -133,18 +149,6 @@ def _is_view(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string_view(kind))
 
 
-def _leaves(table: _Table, name: str) -> list[int]:
-    """Places in the footer of what a column stores."""
-    schema = table.metadata.schema
-    columns = [schema.column(place) for place in range(len(schema))]
-    return [
-        place
-        for place, column in enumerate(columns)
-        if column.path == name
-        or (column.path.startswith(f"{name}.") and column.max_repetition_level > 0)
-    ]
-
-
 def _dimension(table: _Table) -> int | None:
     """Values per row; none where only the rows themselves show it."""
     (name, *more) = table.columns
@@ -157,7 +161,7 @@ def _dimension(table: _Table) -> int | None:
     values = sum(
         table.metadata.row_group(group).column(leaf).num_values
         for group in groups
-        for leaf in _leaves(table, name)
+        for leaf in table.leaves.get(name, [])
     )
     return values // rows if table.chosen is None and rows and values % rows == 0 else None
 
@@ -176,7 +180,7 @@ def _check_columns(table: _Table, dimension: int | None) -> None:
         is_name = table.keys.get(SAMPLE) == name
         bytes_each = BYTES_PER_NAME if is_name else BYTES_PER_VALUE
         most = per_row if one_column and name in table.columns else 1
-        for leaf in _leaves(table, name):
+        for leaf in table.leaves.get(name, []):
             for group in range(table.metadata.num_row_groups):
                 of_group = table.metadata.row_group(group)
                 column = of_group.column(leaf)
