@@ -28,7 +28,7 @@ from PIL import Image
 from circumplex.io.yaml_files import read_small_yaml
 from circumplex.media.timeline import write_timeline
 from circumplex.model.checkpoints import load_model
-from circumplex.networks.weights import load_state
+from circumplex.networks.weights import Weights, load_into
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.exports import write_export
 from circumplex.pipeline.graph import Graph
@@ -423,10 +423,11 @@ class Hdf5(Imports):
         return sorted(self.folder.glob("*.h5"))
 
     def write_bad(self, rng: Random, work: Path) -> Path:
-        """See `Kind.write_bad`; the good sample lies in the same file, whose damage is its own."""
-        bad = work / "all.h5"
+        """See `Kind.write_bad`; damaged bytes may be the good sample's, which lies there too."""
+        structured = rng.random() < 0.5
+        bad = work / ("structured.h5" if structured else "damaged.h5")
         shutil.copy(rng.choice(self.seeds), bad)
-        if rng.random() < 0.5:
+        if structured:
             with h5py.File(bad, "r+") as file:
                 del file["bad/fts"]
                 rng.choice((self._link, self._externalise, self._virtualise, self._retype))(
@@ -487,10 +488,10 @@ class Hdf5(Imports):
         return self.seeds[0]
 
     def find_faults(self, work: Path) -> list[str]:
-        """See `Kind.find_faults`; a file of all samples that cannot be opened fails them all."""
+        """See `Kind.find_faults`."""
         faults = super().find_faults(work)
-        damaged = {entries["good"].status for entries in read_indexes(work).values()}
-        return faults if damaged == {Status.OK} else []
+        whole = (work / "structured.h5").exists()
+        return faults if whole else [fault for fault in faults if not fault.startswith("lost")]
 
 
 class Annotations(SampleKind):
@@ -641,36 +642,35 @@ class Exports(Kind):
 
 
 class Checkpoints(Kind):
-    """Files of tensors: models of ours, and weights of others."""
+    """Files of weights, loaded into a network."""
 
     name = "checkpoints"
 
     def make_seeds(self) -> Sequence[Path]:
         """See `Kind.make_seeds`."""
-        state = {"layer.weight": torch.randn(8, 4), "layer.bias": torch.randn(8)}
-        torch.save(state, self.folder / "a.pth")
-        torch.save({"state_dict": state, "epoch": 3}, self.folder / "b.pth")
-        torch.save(state, self.folder / "c.pth", _use_new_zipfile_serialization=False)
+        self.state = {"weight": torch.randn(8, 4), "bias": torch.randn(8)}
+        torch.save(self.state, self.folder / "a.pth")
+        torch.save({"state_dict": self.state, "epoch": 3}, self.folder / "b.pth")
+        torch.save(self.state, self.folder / "c.pth", _use_new_zipfile_serialization=False)
         return sorted(self.folder.glob("*.pth"))
 
     def write_bad(self, rng: Random, work: Path) -> Path:
         """See `Kind.write_bad`."""
         bad = work / "bad.pth"
         if rng.random() < 0.2:
-            dense = torch.ones(3, 3)
-            dense[0, 0] = float("nan")
-            odd = rng.choice(
-                (dense, dense.to_sparse(), torch.empty(3, device="meta"), 3, None, "x")
-            )
-            torch.save({rng.choice(("a", 3)): odd}, bad)
+            bias = torch.ones(8)
+            odd = (torch.full((8,), float("nan")), bias.to_sparse(), bias.to("meta"), 3, None, "x")
+            key = rng.choice(("bias", "bias", "extra", 3))
+            torch.save({**self.state, key: rng.choice(odd)}, bad)
         else:
             bad.write_bytes(damage_bytes(rng, rng.choice(self.seeds).read_bytes()))
         return bad
 
     def consume(self, bad: Path, work: Path) -> str:  # noqa: ARG002 - writes nothing
         """See `Kind.consume`."""
-        state = load_state(bad)
-        assert all(torch.isfinite(value).all() for value in state.values()), "NaN was accepted"
+        network = torch.nn.Linear(4, 8)
+        load_into(network, Weights.parse(str(bad)))
+        assert all(value.isfinite().all() for value in network.parameters()), "NaN was accepted"
         return "accepted"
 
 
