@@ -96,14 +96,15 @@ def test_from_videos_to_predictions(checkout: Project) -> None:
     exported = predict(checkout, "videos", "--model", "predicted/exports/starter", "--output", "o")
     assert exported.returncode == 1
     assert "broken: extract_frames: the media file cannot be opened" in exported.stderr
-    assert exported.stdout.splitlines()[-6:] == [
-        "failed:      o/list_failures.tsv",
-        "predictions: o/ensemble_predictions",
-        "report:      o/report.html",
+    *written, failed = exported.stdout.splitlines()[-6:]
+    assert written == [
         "CSV files:   o/summary.csv",
         "player:      o/player.html",
+        "report:      o/report.html",
         "logs:        o/logs",
+        "1 of the samples failed:",
     ]
+    assert failed.startswith("  broken: extract_frames: the media file cannot be opened")
     again = PredictionTable(checkout.root / "o/ensemble_predictions/starter.parquet")
     for sample in raw.samples:
         np.testing.assert_array_equal(again.values(sample), whole.values(sample))
