@@ -43,9 +43,9 @@ def test_cross_attention_takes_nothing_from_an_absent_modality(absent):
     plain = model(values)[0]
     values[1, :, 5 + absent] = 1
     values[1, :, slice(0, 3) if absent == 0 else slice(3, 5)] = 0
-    told = model(values)[0]
-    assert torch.isfinite(told).all()
-    torch.testing.assert_close(told[[0, 2]], plain[[0, 2]])
+    flagged = model(values)[0]
+    assert torch.isfinite(flagged).all()
+    torch.testing.assert_close(flagged[[0, 2]], plain[[0, 2]])
     first = model.fusion[0]
     other = first.picture(values[1, :, :3]) if absent else first.sound(values[1, :, 3:5])
     fused = first(values[..., :5], None, values[..., 5:])[1]

@@ -257,7 +257,8 @@ def test_a_page_fits_a_phone(page: Browser, run: ShownRun) -> None:
     page.resize(390, 844, phone=True)
     for path in (run.results / "player/film.html", run.results / "player.html"):
         page.open(path)
-        page.wait("document.documentElement.scrollWidth <= 390")
+        page.wait("document.readyState === 'complete'")
+        assert page.value("document.documentElement.scrollWidth") <= 390, path.name
     page.resize(1400, 900)
 
 
