@@ -20,7 +20,8 @@ from random import Random
 from tabulate import tabulate
 from tqdm import tqdm
 
-from fuzz.kinds import KINDS, Kind
+from fuzz.kind import Kind
+from fuzz.kinds import KINDS
 from fuzz.sandbox import Ending, run_apart
 
 LONGEST_MESSAGE = 2000

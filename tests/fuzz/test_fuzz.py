@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from fuzz.fuzz import find_faults, fuzz
-from fuzz.kinds import KINDS, Sheets
+from fuzz.kinds import KINDS
+from fuzz.request_files import Sheets
 from fuzz.sandbox import run_apart
 
 pytestmark = pytest.mark.slow

@@ -16,6 +16,7 @@ from circumplex.features.batches import extract_in_batches
 from circumplex.features.extractors import densenet, fau, iresnet
 from circumplex.features.visual import read_frames, write_frames
 from circumplex.io.parquet import TableWriter, frame_schema, read_columns, read_metadata
+from circumplex.networks.densenet import grey_image
 from circumplex.networks.weights import Weights, build_network
 from circumplex.pipeline.store import SampleRequest, Task
 
@@ -183,8 +184,8 @@ def test_densenet_sees_normalised_grey() -> None:
     at = np.clip((np.arange(64) + 0.5) * 112 / 64 - 0.5, 0, 111)
     rows = np.stack([np.interp(at, np.arange(112), grey[:, column]) for column in range(112)], 1)
     small = np.stack([np.interp(at, np.arange(112), row) for row in rows])
-    assert np.abs(densenet.grey_image(colour) - small).max() <= 1
-    pixels = densenet.grey_image(colour).astype(np.float32)
+    assert np.abs(grey_image(colour) - small).max() <= 1
+    pixels = grey_image(colour).astype(np.float32)
     with torch.inference_mode():
         expected = network.embed(torch.from_numpy((pixels - 100) / 50)[None, None])
     found = extractor.embed(extractor.prepare(colour)[None])

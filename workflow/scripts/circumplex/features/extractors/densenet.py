@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from circumplex.config.densenet_blocks import FEATURES
 from circumplex.config.extractors.densenet import Options
+from circumplex.features.extractors.grey_network import GreyNetworkExtractor
 from circumplex.networks import densenet
 from circumplex.networks.arithmetic import Arithmetic
-from circumplex.networks.densenet import grey_image
 from circumplex.networks.inference import Inference
 from circumplex.networks.weights import Weights, build_network
 
@@ -29,7 +27,7 @@ class Embedding(torch.nn.Module):
         return self._network.embed((images.float() - self._mean) / self._deviation)
 
 
-class DenseNetExtractor:
+class DenseNetExtractor(GreyNetworkExtractor):
     """Embeds faces with the expression DenseNet.
 
     Args:
@@ -46,18 +44,6 @@ class DenseNetExtractor:
         network = build_network(factory, Weights.parse(options.weights), device)
         embedding = Embedding(network, options.mean, options.deviation)
         self.network = Inference(embedding, Arithmetic.of(options), device)
-
-    def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """An RGB crop (112, 112, 3) as grey image (64, 64)."""
-        return grey_image(crop)
-
-    def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Grey images (batch, 64, 64) to features (batch, 342)."""
-        return np.asarray(self.network(self.batch(inputs)).cpu().numpy())
-
-    def batch(self, inputs: NDArray[np.uint8]) -> torch.Tensor:
-        """The network's input."""
-        return self.network.upload(inputs).unsqueeze(1)
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> DenseNetExtractor:

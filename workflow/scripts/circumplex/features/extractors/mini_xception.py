@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from circumplex.config.extractors.mini_xception import EXPRESSIONS, Options
+from circumplex.features.extractors.grey_network import GreyNetworkExtractor
 from circumplex.networks import mini_xception
 from circumplex.networks.arithmetic import Arithmetic
-from circumplex.networks.densenet import grey_image
 from circumplex.networks.inference import Inference
 from circumplex.networks.mini_xception import MiniXception, read_keras_state
 from circumplex.networks.weights import Weights, build_network
@@ -29,7 +27,7 @@ class Probabilities(torch.nn.Module):
         return probabilities
 
 
-class MiniXceptionExtractor:
+class MiniXceptionExtractor(GreyNetworkExtractor):
     """Classifies the expressions of aligned faces.
 
     Args:
@@ -46,18 +44,6 @@ class MiniXceptionExtractor:
         weights = Weights.parse(options.weights)
         network = build_network(MiniXception, weights, device, read_keras_state)
         self.network = Inference(Probabilities(network), Arithmetic.of(options), device)
-
-    def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """An RGB crop (112, 112, 3) as grey image (64, 64)."""
-        return grey_image(crop)
-
-    def embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Grey images (batch, 64, 64) to probabilities (batch, 7)."""
-        return np.asarray(self.network(self.batch(inputs)).cpu().numpy())
-
-    def batch(self, inputs: NDArray[np.uint8]) -> torch.Tensor:
-        """The network's input."""
-        return self.network.upload(inputs).unsqueeze(1)
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> MiniXceptionExtractor:
