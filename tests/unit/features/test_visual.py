@@ -1,4 +1,4 @@
-"""The visual extractors, with random stand-ins, and the driver that writes their tables."""
+"""The visual extractors, with random weights, and the driver that writes their tables."""
 
 import math
 from pathlib import Path

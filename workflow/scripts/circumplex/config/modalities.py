@@ -13,8 +13,8 @@ class Modality(StrEnum):
 class MissingModality(StrEnum):
     """What a model makes of a sample that lacks a feature's modality.
 
-    `ZEROS_WITH_MASK`: its features are zero after scaling, and the network is told which are
-    absent; `ZEROS`: zero without being told; `LEAVE_OUT`: the sample takes no part in training,
+    `ZEROS_WITH_MASK`: its features are zero after scaling, and flags show the network which are
+    absent; `ZEROS`: zero without flags; `LEAVE_OUT`: the sample takes no part in training,
     and the model does not predict it.
     """
 

@@ -85,7 +85,7 @@ class Plan:
         return {key: options[key] for key in WEIGHT_KEYS if key in options}
 
     def weights_path(self, choice: str) -> Path | None:
-        """File or folder of a choice of weights; none for a random stand-in."""
+        """File or folder of a choice of weights; none for random weights."""
         if choice.startswith(RANDOM):
             return None
         if recipe := recipe_of(choice):

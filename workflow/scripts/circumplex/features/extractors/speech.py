@@ -212,7 +212,7 @@ def random_model(options: Options, name: str) -> PreTrainedModel:
     size = options.dimension
     if size % 16:
         raise RequestError(
-            f"features.{name}.dimension: {size} is no multiple of 16, as a random stand-in needs"
+            f"features.{name}.dimension: {size} is no multiple of 16, as random weights need"
         )
     config = HubertConfig(
         hidden_size=size,

@@ -46,8 +46,8 @@ def random_model(options: Options, name: str) -> PreTrainedModel:
     """A small DINOv2 of the dimension, for trials."""
     if options.dimension % 4:
         raise RequestError(
-            f"features.{name}.dimension: {options.dimension} is no multiple of 4, as a random "
-            "stand-in needs"
+            f"features.{name}.dimension: {options.dimension} is no multiple of 4, as random "
+            "weights need"
         )
     config = Dinov2Config(hidden_size=options.dimension, num_hidden_layers=2, num_attention_heads=4)
     model: PreTrainedModel = build_network(

@@ -14,7 +14,7 @@ FEATURES = 768
 
 
 def random_config(size: Size) -> Wav2Vec2Config:
-    """Configuration of a stand-in; ``base`` is the published one, which is the class's default."""
+    """Configuration for random weights; ``base`` is the published one, the default of the class."""
     if size is Size.BASE:
         return Wav2Vec2Config()
     return Wav2Vec2Config(num_hidden_layers=2, intermediate_size=768, conv_dim=(128,) * 7)
