@@ -25,7 +25,7 @@ from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.pipeline.contents import UNUSABLE
-from circumplex.pipeline.plan import MEAN, Plan
+from circumplex.pipeline.plan import MEAN, Plan, scales_by_group
 from circumplex.targets import TARGETS
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     _check_strategies(plan)
     _check_training(plan)
     _check_search(plan)
+    _check_groups(plan)
     return plan
 
 
@@ -298,6 +299,23 @@ def _check_training(plan: Plan) -> None:
         return
     for name in (name for name in plan.experiments if not plan.is_pretrained(name)):
         TrainingSpec.read(plan.training_values(name), f"experiments.{name}")
+
+
+def _check_groups(plan: Plan) -> None:
+    """Refuse to take files of one name for one speaker where features are scaled by group."""
+    if not plan.scaled_by_group and not any(map(scales_by_group, plan.search_choices)):
+        return
+    videos: dict[str, Path] = {}
+    for sample in plan.samples:
+        if sample.video is None or sample.group != sample.video.name:
+            continue  # its group is given
+        other = videos.setdefault(sample.group, sample.video)
+        if other != sample.video:
+            raise RequestError(
+                f"features are scaled by group, and {other} and {sample.video} fall into one "
+                "group by their file name alone: write the sheet's column group, such as the "
+                "speaker's name"
+            )
 
 
 def _check_search(plan: Plan) -> None:

@@ -23,7 +23,7 @@ from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, sav
 from circumplex.pipeline.contents import Contents, random_weights
 from circumplex.pipeline.exports import check_features
 from circumplex.pipeline.model_cards import model_card, model_cards
-from circumplex.pipeline.plan import MEAN, Plan, Run
+from circumplex.pipeline.plan import MEAN, Plan, Run, scales_by_group
 from circumplex.pipeline.stages import (
     NAMED_MODULES,
     RESULT_STAGES,
@@ -239,24 +239,28 @@ class RequestBuilder:
     def _train_encoder(self, path: str) -> requests.TrainingRequest:
         run = self._run(path)
         options = self.plan.training_values(run.experiment)
+        labelled = self.plan.in_split(Split.TRAIN, Split.VAL)
         return requests.TrainingRequest(
             *self._plain("train_encoder", options["encoder"]["kind"]),
             options=options,
             roles=self.plan.roles(run),
             fold=run.fold,
             seed=run.seed,
+            groups=self.plan.groups(labelled) if scales_by_group(options) else {},
         )
 
     def _train_trial(self, number: str) -> requests.TrialRequest:
         search = self.plan.search or {}
         labelled = self.plan.in_split(Split.TRAIN, Split.VAL)
+        choices = self.plan.search_choices
         return requests.TrialRequest(
             *self._plain("train_trial", search["encoder"]),
-            choices=self.plan.search_choices,
+            choices=choices,
             place=int(number) % search["parallel"],
             roles={sample.sample: sample.split.value for sample in labelled},
             fold="official",
             seed=search["seed"],
+            groups=self.plan.groups(labelled) if any(map(scales_by_group, choices)) else {},
         )
 
     def _propose_trials(self, number: str) -> requests.ProposalRequest:
@@ -289,6 +293,7 @@ class RequestBuilder:
             columns=plan.columns(experiment["features"][0]) if pretrained else [],
             readout=experiment["readout"] if pretrained else {},
             card=model_card(plan, name) if pretrained else {},
+            groups=plan.groups(plan.samples) if name in plan.scaled_by_group else {},
         )
 
     def _smooth_predictions(self, path: str) -> requests.SmoothingRequest:
@@ -330,6 +335,7 @@ class RequestBuilder:
         members = {run.experiment: plan.experiments[run.experiment] for run in runs}
         used = {feature for e in members.values() for feature in e["features"]}
         trained = plan.backbones.trained
+        grouped = [name for name in members if name in plan.scaled_by_group]
         return requests.ExportRequest(
             *self._plain("export_ensemble"),
             description={
@@ -341,6 +347,7 @@ class RequestBuilder:
                 "smoothing": plan.smoothing,
                 "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
                 "features": {feature: self.features[feature] for feature in sorted(used)},
+                **({"scaled_by_group": grouped} if grouped else {}),
             },
             runs=[run.path for run in runs],
             pretrained=[run.path for run in runs if plan.is_pretrained(run.experiment)],
