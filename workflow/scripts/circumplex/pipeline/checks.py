@@ -19,7 +19,7 @@ from circumplex.config.experiments import (
 from circumplex.config.features import FEATURES
 from circumplex.config.names import look_alikes, spell_out
 from circumplex.config.root import read_config
-from circumplex.config.samples import Split, read_samples
+from circumplex.config.samples import Split, place_emotions, read_samples
 from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
@@ -41,7 +41,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
             an experiment without training samples, an export whose extractors differ.
     """
     values = read_config(config)
-    rows = read_samples(Path(values["samples"]))
+    rows = place_emotions(read_samples(Path(values["samples"])), values["labels"]["emotions"])
     excluded = set(values["exclude"])
     for name in excluded - {row.sample for row in rows}:
         known = [row.sample for row in rows]
