@@ -375,6 +375,10 @@ class Plan:
             for seed in experiment["seeds"]
         ]
 
+    def run(self, path: str) -> Run:
+        """The model of a path."""
+        return next(run for run in self.runs if run.path == path)
+
     def members(self, ensemble: str, target: str) -> list[Run]:
         """Models whose predictions are averaged for a target."""
         spec = self.ensembles[ensemble]
