@@ -386,9 +386,9 @@ def refuse_imitation() -> None:
     """End where bfloat16 would take hours and say nothing about its speed."""
     import torch
 
-    from circumplex.networks.bfloat16 import imitates_bfloat16
+    from circumplex.networks.bfloat16 import emulates_bfloat16
 
-    if imitates_bfloat16(torch.device("cpu")):
+    if emulates_bfloat16(torch.device("cpu")):
         sys.exit(
             "this processor imitates bfloat16: give --sides published float32 for the rest, "
             "and measure bfloat16 on another machine"

@@ -3,7 +3,7 @@ import logging
 import pytest
 import torch
 
-from circumplex.networks.bfloat16 import imitates_bfloat16, warn_of_imitated_bfloat16
+from circumplex.networks.bfloat16 import emulates_bfloat16, warn_of_emulated_bfloat16
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ def test_only_a_cpu_without_the_arithmetic_imitates_it(
     monkeypatch, caplog, device, supported, expected
 ):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
-    assert imitates_bfloat16(torch.device(device)) == expected
+    assert emulates_bfloat16(torch.device(device)) == expected
     with caplog.at_level(logging.WARNING):
-        warn_of_imitated_bfloat16(torch.device(device))
+        warn_of_emulated_bfloat16(torch.device(device))
     assert ("precision: bfloat16" in caplog.text) == expected

@@ -7,7 +7,7 @@ import torch
 logger = logging.getLogger(__name__)
 
 
-def imitates_bfloat16(device: torch.device) -> bool:
+def emulates_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is emulated: correct, but many times slower than float32.
 
     CPUs with AVX-512 usually support it; laptops and many servers do not.
@@ -15,9 +15,9 @@ def imitates_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def warn_of_imitated_bfloat16(device: torch.device) -> None:
+def warn_of_emulated_bfloat16(device: torch.device) -> None:
     """Log a warning if bfloat16 is emulated on the device."""
-    if imitates_bfloat16(device):
+    if emulates_bfloat16(device):
         logger.warning(
             "precision: bfloat16 is emulated by this processor, which takes many times as long as "
             "float32; set precision: float32, or use a GPU or another machine"

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from circumplex.config.precision import Precision
 from circumplex.errors import RequestError
 from circumplex.networks.arithmetic import Arithmetic
-from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
+from circumplex.networks.bfloat16 import warn_of_emulated_bfloat16
 
 
 def require_compiler() -> None:
@@ -97,7 +97,7 @@ class Inference:
         self._half = arithmetic.precision is Precision.BFLOAT16
         self._layout = torch.channels_last if arithmetic.channels_last else torch.contiguous_format
         if self._half:
-            warn_of_imitated_bfloat16(self._device)
+            warn_of_emulated_bfloat16(self._device)
             use_bfloat16(network)
         self._network: Any = network.to(memory_format=self._layout)
         if arithmetic.compile:

@@ -7,11 +7,13 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from circumplex.config.experiments import Strategy
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.records import Job
 from circumplex.pipeline.request_builder import RequestBuilder
+from circumplex.pipeline.requests import TableRequest
 from circumplex.targets import TARGETS
 
 SHEETS_PER_PAGE = 50
@@ -265,7 +267,7 @@ class Graph:
         return [Source("write_submission", name) for name in self._plan.submissions]
 
     def _make_table(self, name: str) -> Mapping[str, Sequence[Source]]:
-        trace = self._builder.table(name).trace
+        trace = cast(TableRequest, self._builder.request("make_table", name)).trace
         trained = [run.path for run in self._plan.trained_runs if run.path in trace["models"]]
         return {
             "models": [Source("train_encoder", path, "index") for path in trained],

@@ -22,7 +22,7 @@ from circumplex.config.training import Normalisation
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
-from circumplex.io.sample_lists import listed_samples
+from circumplex.io.sample_lists import read_sample_list
 from circumplex.pipeline.backbone_plan import BackbonePlan, recipe_of
 from circumplex.pipeline.exports import read_export
 from circumplex.targets import TARGETS
@@ -181,7 +181,7 @@ class Plan:
     def lists(self) -> dict[str, dict[str, int | None]]:
         """What the organisers' lists ask for, by submission."""
         named = {n: s["list"] for n, s in self.submissions.items() if "list" in s}
-        read = {path: listed_samples(Path(path)) for path in set(named.values())}
+        read = {path: read_sample_list(Path(path)) for path in set(named.values())}
         return {name: read[path] for name, path in named.items()}
 
     def submitted(self, name: str) -> list[str]:
@@ -375,6 +375,10 @@ class Plan:
             for fold in self.folds(name)
             for seed in experiment["seeds"]
         ]
+
+    def run(self, path: str) -> Run:
+        """The model of a path."""
+        return next(run for run in self.runs if run.path == path)
 
     def members(self, ensemble: str, target: str) -> list[Run]:
         """Models whose predictions are averaged for a target."""

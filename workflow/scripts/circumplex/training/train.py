@@ -23,7 +23,7 @@ from circumplex.model.checkpoints import TrainedModel, pack_scalings, unpack_sca
 from circumplex.model.encoders.base import State
 from circumplex.model.losses import training_loss
 from circumplex.model.network import Network, carry
-from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
+from circumplex.networks.bfloat16 import warn_of_emulated_bfloat16
 from circumplex.networks.reproducible import NonFinite, reproducible, seed_epoch
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader, SegmentLoader
@@ -115,7 +115,7 @@ class Training:
         self._seed, self._fold, self._metadata = seed, fold, metadata
         self._device = device or torch.device("cpu")
         if spec.precision is Precision.BFLOAT16:
-            warn_of_imitated_bfloat16(self._device)
+            warn_of_emulated_bfloat16(self._device)
         self._frames = _check_samples(spec, data)
         # Sorted: what is trained must not depend on the order in which samples are named.
         self._train_samples = sorted(data.train_samples)
