@@ -2,7 +2,7 @@
 
 The folder is laid out as docs/backbones.md says. Test images count where more than half of the ten
 votes are for one of the seven expressions that the network knows; rows that share a name are left
-out. authors of the weights may have chosen them on these very images: see docs/prediction.md.
+out. The authors of the weights may have chosen them on these very images: see docs/prediction.md.
 """
 
 import argparse
