@@ -1,8 +1,8 @@
-"""Accuracy of the starter network on FER+: ``python -m demo.checks.starter_accuracy --ferplus DIR``.
+"""Accuracy of the starter on FER+: ``python -m demo.checks.starter_accuracy --ferplus DIR``.
 
 The folder is laid out as docs/backbones.md says. Test images count where more than half of the ten
-votes are for one of the seven expressions that the network knows; two rows of one name are left out.
-The authors of the weights may have chosen them on these very images: see docs/prediction.md.
+votes are for one of the seven expressions that the network knows; rows that share a name are left
+out. The authors of the weights may have chosen them on these very images: see docs/prediction.md.
 """
 
 import argparse
