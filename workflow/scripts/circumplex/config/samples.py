@@ -28,6 +28,10 @@ Coordinate = Annotated[float, Field(ge=-1, le=1)]
 """A value of valence or arousal."""
 
 
+class MissingSheet(RequestError):
+    """There is no sample sheet where the config names one."""
+
+
 class Split(StrEnum):
     """Which part of the data a sample belongs to; `PREDICT` has no annotation and no score."""
 
@@ -144,11 +148,12 @@ def read_samples(sheet: Path) -> list[Sample]:
     """Read and validate the sample sheet.
 
     Raises:
-        RequestError: no such file, a row that breaks the schema, two samples with one name, a
+        MissingSheet: no such file.
+        RequestError: a row that breaks the schema, two samples with one name, a
             training or validation sample without annotation.
     """
     if not sheet.is_file():
-        raise RequestError(
+        raise MissingSheet(
             f"sample sheet {sheet} is missing: write it (columns in docs/samples.md), "
             "or let `circumplex sheet` write it"
         )

@@ -19,7 +19,7 @@ from circumplex.config.experiments import (
 from circumplex.config.features import FEATURES
 from circumplex.config.names import look_alikes, spell_out
 from circumplex.config.root import read_config
-from circumplex.config.samples import Split, place_emotions, read_samples
+from circumplex.config.samples import MissingSheet, Split, place_emotions, read_samples
 from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
@@ -29,6 +29,8 @@ from circumplex.pipeline.plan import MEAN, Plan, scales_by_group
 from circumplex.targets import TARGETS
 
 logger = logging.getLogger(__name__)
+NEEDING_SAMPLES = ("experiments", "ensembles", "submissions", "tables")
+"""Sections whose results come from samples."""
 UNQUOTED = ',"'
 """What ends a cell for the organisers' readers; no name in a sheet has a line break."""
 
@@ -41,7 +43,12 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
             an experiment without training samples, an export whose extractors differ.
     """
     values = read_config(config)
-    rows = place_emotions(read_samples(Path(values["samples"])), values["labels"]["emotions"])
+    try:
+        rows = place_emotions(read_samples(Path(values["samples"])), values["labels"]["emotions"])
+    except MissingSheet as error:
+        if not values["backbones"]["still_sets"]:
+            raise
+        return _plan_backbones(values, str(error))
     excluded = set(values["exclude"])
     for name in excluded - {row.sample for row in rows}:
         known = [row.sample for row in rows]
@@ -61,6 +68,21 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     _check_training(plan)
     _check_search(plan)
     _check_groups(plan)
+    return plan
+
+
+def _plan_backbones(config: Mapping[str, Any], problem: str) -> Plan:
+    """The plan of a run that trains backbones alone, without a sample sheet.
+
+    Args:
+        config: the checked config.
+        problem: what is wrong with the sheet, for whoever asks for more.
+    """
+    values = {key: value for key, value in config.items() if key not in ("search", "export")}
+    values |= {"exclude": [], **{section: {} for section in NEEDING_SAMPLES}}
+    plan = Plan(values, (), without_sheet=problem)
+    _check_paths(plan)
+    plan.backbones.check()
     return plan
 
 

@@ -52,10 +52,13 @@ class Plan:
     Attributes:
         config: the merged config, as `circumplex.config.root.read_config` gives it.
         samples: rows of the sheet that are not excluded.
+        without_sheet: where there is no sample sheet, so that backbones alone can be trained, the
+            message for who asks for more; else empty.
     """
 
     config: Mapping[str, Any]
     samples: tuple[Sample, ...]
+    without_sheet: str = ""
 
     @cached_property
     def results(self) -> Path:

@@ -436,9 +436,11 @@ class BackboneRequest(Request):
         start: identity of the weights that it starts from.
         sets: request of each set of still images; its digest is missing where the set is.
         paper: published accuracy by set, for the card.
+        set_options: options of each set but its place, for the card.
     """
 
     options: Mapping[str, Any]
     start: str
     sets: Mapping[str, Any]
     paper: Mapping[str, float]
+    set_options: Mapping[str, Mapping[str, Any]]
