@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from circumplex.io.atomic import read_json
+from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.pipeline.jobs.results import (
     check_failures,
     evaluate,
     list_failures,
+    measure_rate,
     read_failures,
     summary_lines,
     write_submission,
@@ -153,3 +155,21 @@ def test_names_of_failed_samples_are_no_formulas_in_a_spreadsheet(tmp_path):
     assert {(row["sample"], row["reason"]) for row in read_failures(table)} == {
         (name, "=1+1 is wrong") for name in names
     }
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([30_000 / 1001], {"trained_rate": 29.97}),
+        ([25.0, 25.0, 120.0], {"trained_rate": 25.0}),
+        ([0.5], {}),
+        ([], {}),
+    ],
+)
+def test_the_rate_of_an_export_is_the_median_of_its_samples(tmp_path, rates, expected):
+    paths = []
+    for number, (rate, frames) in enumerate([*((rate, 50) for rate in rates), (25.0, 1)]):
+        paths.append(tmp_path / f"{number}.parquet")
+        with TableWriter(paths[-1], frame_schema(), {}) as table:
+            table.write(frame=np.arange(frames, dtype=np.int32), time_s=np.arange(frames) / rate)
+    assert measure_rate(paths) == expected

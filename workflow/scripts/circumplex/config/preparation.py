@@ -43,12 +43,15 @@ class Media(Section):
 
 
 NATIVE: Literal["native"] = "native"
+LEAST_RATE, MOST_RATE = 1.0, 240.0
+Rate = Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)]
+"""Frames per second of a timeline."""
 
 
 class Timeline(Section):
     """Options of the frames that features, encoders and smoothing count."""
 
-    rate: Literal["native"] | Annotated[float, Field(ge=1, le=240)] = Field(
+    rate: Literal["native"] | Rate = Field(
         NATIVE,
         description="native: the video's own frames, as in the paper; or frames per second, each "
         "taken from the nearest of the video's frames, so that one model and one smoothing window "

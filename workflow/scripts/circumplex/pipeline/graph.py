@@ -257,6 +257,7 @@ class Graph:
             "smoothed": self._smoothed(paths) if plan.window_search else [],
             "fitted": [Source("ensemble_predictions", name)] if plan.fits(name) else [],
             "weights": [Source("train_backbone", recipe, "weights") for recipe in recipes],
+            "timeline": self.indexes(plan.timeline) if plan.rate is None else [],
         }
 
     def _write_submission(self, name: str) -> Mapping[str, Sequence[Source]]:

@@ -300,10 +300,13 @@ class Plan:
     def rate(self) -> float | None:
         """Frames per second of the timeline; None for the videos' own frames.
 
-        An exported ensemble brings the rate that it was trained at.
+        An exported ensemble brings the rate that it was trained at. Folders of crops are numbered
+        by the videos' own frames, and keep an ensemble of a native timeline to these.
         """
         source = self.config if self.export is None else self.export
         rate = source["timeline"]["rate"]
+        if rate == NATIVE and not any(sample.faces is not None for sample in self.samples):
+            rate = source.get("trained_rate", NATIVE)
         return None if rate == NATIVE else float(rate)
 
     @property

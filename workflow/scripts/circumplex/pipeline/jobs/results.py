@@ -2,11 +2,13 @@
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import median
 
 import pyarrow.parquet as pq
 
+from circumplex.config.preparation import LEAST_RATE, MOST_RATE
 from circumplex.evaluation.ccc_table import CccTable
 from circumplex.evaluation.paper_tables import (
     Unit,
@@ -19,7 +21,7 @@ from circumplex.evaluation.paper_tables import (
 from circumplex.evaluation.scores import CccRow, score
 from circumplex.io.atomic import read_json, replacing, write_json, write_text
 from circumplex.io.digests import file_digest
-from circumplex.io.parquet import read_metadata
+from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.io.spreadsheet import escape_cell, restore_cell
 from circumplex.pipeline.exports import write_export
 from circumplex.pipeline.jobs.job import RunningJob
@@ -144,8 +146,24 @@ def export_ensemble(job: RunningJob) -> None:
         description["windows"] = dict(zip(request.runs, chosen, strict=True))
     if job.inputs["fitted"]:
         description["combination"] = read_metadata(job.input("fitted"))["combination"]
+    if timelines := ok_files(job.inputs["timeline"], job.results):
+        description |= measure_rate(timelines.values())
     weights = dict(zip(request.trained, job.inputs["weights"], strict=True))
     write_export(job.output("description").parent, description, models, weights)
+
+
+def measure_rate(timelines: Iterable[Path]) -> dict[str, float]:
+    """The median frames per second of samples, as ``trained_rate``.
+
+    Nothing where no sample has two frames, or the rate is not one that a timeline can have.
+    """
+    rates = []
+    for timeline in timelines:
+        (time_s,) = read_columns(timeline, ["time_s"])
+        if len(time_s) > 1:
+            rates.append((len(time_s) - 1) / (time_s[-1] - time_s[0]))
+    rate = round(float(median(rates)), 4) if rates else 0.0
+    return {"trained_rate": rate} if LEAST_RATE <= rate <= MOST_RATE else {}
 
 
 def list_failures(job: RunningJob) -> None:
