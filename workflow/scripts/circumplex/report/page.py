@@ -24,7 +24,7 @@ from circumplex.report.corpus import (
     CorpusRow,
     ReportSample,
     describe_rates,
-    make_row,
+    make_rows,
     plural,
 )
 from circumplex.report.feature_cards import Card
@@ -37,7 +37,7 @@ from circumplex.report.figures import (
     trace_figure,
     training_figure,
 )
-from circumplex.report.quality import Quality, read_quality
+from circumplex.report.quality import Quality
 from circumplex.report.scores import ScoreRow, read_scores, summarise_experiments
 from circumplex.targets import Target
 
@@ -133,8 +133,7 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
     Raises:
         OSError: a table named by the inputs is missing.
     """
-    others_have_sound = any(_has_sound(sample) for sample in inputs.samples)
-    corpus = [make_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
+    corpus = make_rows(inputs.samples)
     scores = _score_sections(inputs, corpus)
     if mixed_rates := describe_rates(corpus):
         logger.warning(mixed_rates)
@@ -244,20 +243,18 @@ def _write_sheets(
         write_text(path, page)
 
 
-def _has_sound(sample: ReportSample) -> bool:
-    return sample.quality is not None and read_quality(sample.quality).sound_s is not None
-
-
 def _summarise(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> list[str]:
     splits = Counter(row.sample.split for row in corpus)
     parts = ", ".join(f"{number:,} {split}" for split, number in splits.items())
     qualities = [row.quality for row in corpus if row.quality is not None]
-    hours = math.fsum(quality.duration_s for quality in qualities) / 3600
-    length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} minutes"
+    kinds = {"video": 0.0, "sound alone": 0.0}
+    for quality in qualities:
+        kinds["video" if quality.decoded_share else "sound alone"] += quality.duration_s
+    lengths = [f"{_length(seconds)} of {kind}" for kind, seconds in kinds.items() if seconds]
     frames = sum(quality.frames for quality in qualities)
     lines = [
         f"{plural(len(corpus), 'sample')}{f' ({parts})' if parts else ''}, "
-        f"{length} of video, {plural(frames, 'frame')}."
+        f"{', '.join([*lengths, plural(frames, 'frame')])}."
     ]
     scored = [row for row in ensembles if row.split != "train" and math.isfinite(row.mean)]
     if scored:
@@ -267,6 +264,10 @@ def _summarise(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> li
             f"{best.arousal:.3f} arousal, {best.mean:.3f} mean."
         )
     return lines
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def _select_predicted(
