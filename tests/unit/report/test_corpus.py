@@ -9,6 +9,7 @@ from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.report.corpus import (
     ReportSample,
     Usual,
+    describe_onsets,
     describe_rates,
     make_row,
     make_rows,
@@ -218,3 +219,15 @@ def test_a_corpus_of_mixed_rates_is_reported(judge, frames, expected):
     said = describe_rates([judge(frames=count) for count in frames])
     assert expected in said
     assert bool(said) == bool(expected)
+
+
+def test_short_clips_with_silent_onsets_name_encoders_that_read_whole_segments(judge):
+    clips = [judge(duration_s=3.0 + k / 10, onset_s=0.3 + k / 10) for k in range(9)]
+    said = describe_onsets(clips, ["lstm_E"])
+    assert said.startswith("Half of the samples last 3.4 s or less and begin with 0.7 s of silence")
+    assert "encoder of lstm_E reads forward alone" in said
+    assert "bilstm and transformer" in said
+    assert describe_onsets(clips, []) == ""
+    assert describe_onsets(clips[:5], ["lstm_E"]) == ""
+    assert describe_onsets([judge(duration_s=60.0, onset_s=1.0)] * 9, ["lstm_E"]) == ""
+    assert describe_onsets([judge(duration_s=3.0, onset_s=0.1)] * 9, ["lstm_E"]) == ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import Published, published_weights, weights_folder
+from circumplex.config.encoders.registry import ENCODERS
 from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
@@ -501,6 +502,15 @@ class Plan:
                 return {s.sample: "train" for s in known}
             case Strategy.KFOLD:
                 return {s.sample: "pool" for s in known}
+
+    @property
+    def causal(self) -> list[str]:
+        """Experiments whose encoder reads no frame after the one that it predicts."""
+        return [
+            name
+            for name, experiment in self.experiments.items()
+            if not self.is_pretrained(name) and ENCODERS[experiment["encoder"]].causal
+        ]
 
     @cached_property
     def scaled_by_group(self) -> list[str]:

@@ -353,6 +353,7 @@ class ReportRequest(Request):
         models: cards of the pretrained models.
         features: by feature, what its card says of this run.
         excluded: samples that the config leaves out.
+        causal: experiments whose encoder reads no frame after the one that it predicts.
     """
 
     templates: Sequence[str]
@@ -363,6 +364,7 @@ class ReportRequest(Request):
     models: Sequence[Mapping[str, str]]
     features: Mapping[str, Mapping[str, Any]]
     excluded: Sequence[str]
+    causal: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

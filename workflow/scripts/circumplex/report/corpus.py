@@ -25,6 +25,8 @@ SMALL_FACE_PX = 40
 SWITCHES_PER_MINUTE = 6.0
 LOST_SHARE = 0.01
 FAR_FACE_S = 1.0
+SHORT_S, ONSET_S = 10.0, 0.3
+"""Median length and median silence at the start, from which on clips are short and begin late."""
 RATES_DIFFER = 1.05
 """Ratio of the highest to the lowest frame rate of a corpus, from which on it is mixed."""
 
@@ -136,6 +138,29 @@ class UsualSilence:
             Usual.of([quality.silent_share for quality in qualities]),
             Usual.of([quality.inner_silent_share for quality in qualities]),
         )
+
+
+def describe_onsets(corpus: Iterable[CorpusRow], causal: Sequence[str]) -> str:
+    """A warning where most samples are short and begin in silence, and models read forward alone.
+
+    Args:
+        corpus: rows of the samples.
+        causal: experiments whose encoder reads no frame after the one that it predicts.
+    """
+    facts = [row.quality for row in corpus if row.quality is not None]
+    onsets = [quality.onset_s for quality in facts if quality.onset_s is not None]
+    if not causal or len(onsets) < FEWEST:
+        return ""
+    duration_s = float(np.median([quality.duration_s for quality in facts]))
+    onset_s = float(np.median(onsets))
+    if duration_s > SHORT_S or onset_s < ONSET_S:
+        return ""
+    return (
+        f"Half of the samples last {duration_s:.1f} s or less and begin with {onset_s:.1f} s of "
+        f"silence or more. The encoder of {', '.join(causal)} reads forward alone and knows "
+        "nothing of a clip before it sounds: bilstm and transformer read whole segments "
+        "(docs/training.md)."
+    )
 
 
 def describe_rates(corpus: Iterable[CorpusRow]) -> str:

@@ -23,6 +23,7 @@ from circumplex.report.corpus import (
     SILENT_DBFS,
     CorpusRow,
     ReportSample,
+    describe_onsets,
     describe_rates,
     make_rows,
     plural,
@@ -69,6 +70,7 @@ class ReportInputs:
         facts: versions, configuration, date and hardware.
         cards: cards of the features in use.
         backbones: cards of the networks that the run trained on still images.
+        causal: experiments whose encoder reads no frame after the one that it predicts.
     """
 
     title: str
@@ -82,6 +84,7 @@ class ReportInputs:
     cards: tuple[Card, ...] = ()
     backbones: tuple[Mapping[str, Any], ...] = ()
     pretrained: Sequence[Mapping[str, str]] = ()
+    causal: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,16 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
     """
     corpus = make_rows(inputs.samples)
     scores = _score_sections(inputs, corpus)
-    if mixed_rates := describe_rates(corpus):
-        logger.warning(mixed_rates)
+    remarks = [text for text in _remark(corpus, inputs.causal) if text]
+    for text in remarks:
+        logger.warning(text)
     # Sorting is stable: among equal samples, the order of the sheet remains.
     corpus.sort(key=lambda row: row.suspicion)
     environment = _make_environment()
     page = environment.get_template(TEMPLATE).render(
         title=inputs.title,
         random_weights=dict(inputs.random_weights),
-        mixed_rates=mixed_rates,
+        remarks=remarks,
         submissions=dict(inputs.submissions),
         facts=dict(inputs.facts),
         cards=inputs.cards,
@@ -264,6 +268,10 @@ def _summarise(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> li
             f"{best.arousal:.3f} arousal, {best.mean:.3f} mean."
         )
     return lines
+
+
+def _remark(corpus: Sequence[CorpusRow], causal: Sequence[str]) -> tuple[str, str]:
+    return describe_rates(corpus), describe_onsets(corpus, causal)
 
 
 def _length(seconds: float) -> str:
