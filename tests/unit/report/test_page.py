@@ -139,6 +139,15 @@ def test_every_section_is_in_the_contents(page: Page) -> None:
     ]
 
 
+def test_sound_alone_is_not_counted_as_video(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a", known={"duration_s": 5400.0, "decoded_share": 0.0, "valid_share": None})
+    corpus.add("b", known={"duration_s": 90.0})
+    write_report(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
+    start = " ".join(Page((tmp_path / "r.html").read_text()).sections[""].split())
+    assert "1.5 minutes of video, 1.5 h of sound alone, " in start
+
+
 def test_summary_states_size_and_best_ensemble(page: Page) -> None:
     start = " ".join(page.sections[""].split())
     # 900 + 5000 + 400 + 300 + 300 + 300 frames, 30 a second
@@ -203,7 +212,10 @@ def test_corpus_shows_suspicious_samples_first(page: Page) -> None:
         ({"face_px": 39}, "small face: 39 px"),
         ({"switches": 4, "duration_s": 10.0}, "4 switches of the tracker"),
         ({"decoded_share": 0.98}, "2.0% of the frames failed to decode"),
-        ({"silent_share": 0.6}, "silent for 60% of the time"),
+        (
+            {"inner_silent_share": 0.6},
+            "silent for 60% of the time from first to last sound",
+        ),
         ({"level_dbfs": -61.0}, "silent"),
         ({"level_dbfs": None}, "silent"),
         ({"valid_share": 0.8, "face_px": 40, "silent_share": 0.5}, ""),

@@ -98,6 +98,8 @@ def write_result(result: Result, path: Path) -> None:
             for split, of_split in result.scores.items()
         },
         "untrained": list(result.untrained),
+        "kept": dict(result.kept),
+        "torch": torch.__version__,
     }
     write_safetensors(path, result.state, {RECORD: json.dumps(record)})
 

@@ -11,6 +11,7 @@ from circumplex.media.video import open_media
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.resources import DEFAULT_SECONDS, GPU_SPEED, Estimate, estimate, needs
 from circumplex.pipeline.stages import sample_stages
+from circumplex.report.corpus import SHORT_S
 
 EXAMPLE = "circumplex estimate --configfile config/demo.yaml"
 
@@ -28,7 +29,14 @@ def run(options: argparse.Namespace) -> int:
     """
     logging.basicConfig(format="circumplex: warning: %(message)s")
     plan = plan_of(options.configfile)
-    _report(plan, _seconds(plan))
+    seconds = _seconds(plan)
+    _report(plan, seconds)
+    if plan.causal and seconds <= SHORT_S * len(plan.samples):
+        print(
+            f"\nSamples last {seconds / len(plan.samples):.1f} s on average, and the encoder of "
+            f"{', '.join(plan.causal)} reads forward alone: where such clips begin in silence, "
+            "bilstm and transformer, which read whole segments, do better (docs/training.md)."
+        )
     return 0
 
 

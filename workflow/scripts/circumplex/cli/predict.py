@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from circumplex.cli.cache_folder import check_cache_folder
 from circumplex.cli.checkout import find_checkout
@@ -123,14 +124,14 @@ def find_model(model: str) -> tuple[list[Path], dict[str, Path]]:
 
 
 def run_snakemake(
-    places: Mapping[str, Path], cores: int, presets: Sequence[Path], *targets: str
+    values: Mapping[str, Any], cores: int, presets: Sequence[Path], *targets: str
 ) -> int:
-    """Predict the samples of the sheet, or make targets; returns Snakemake's exit status.
+    """Run the workflow, for all or for some targets; returns Snakemake's exit status.
 
     Ctrl-C reaches Snakemake too, which ends its jobs; this process waits for it.
 
     Args:
-        places: files and folders by key of the config.
+        values: of the config, by its top keys, over the presets.
         cores: CPU cores.
         presets: files over ``config.yaml``.
         targets: what to make in place of all.
@@ -146,7 +147,7 @@ def run_snakemake(
         *("--workflow-profile", str(checkout / "profiles" / "default")),
         *("--cores", str(cores)),
         *(["--configfile", *map(str, presets)] if presets else []),
-        *("--config", *(f"{key}={json.dumps(str(path))}" for key, path in places.items())),
+        *("--config", *(f"{key}={json.dumps(v, default=str)}" for key, v in values.items())),
         *(["--", *targets] if targets else []),
     ]
     handler = signal.signal(signal.SIGINT, lambda *_: None)

@@ -66,6 +66,9 @@ class ExportedEnsemble(Section):
     features: dict[FeatureName, Annotated[dict[StageName, ExportedStage], Field(min_length=1)]] = (
         Field(description="how each feature is computed, stage by stage")
     )
+    scaled_by_group: Lax[tuple[Name, ...]] = Field(
+        (), description="experiments whose models scale features by the sample's own group"
+    )
     models: dict[RunPath, Digest] = Field(description="SHA-256 of each model")
     windows: dict[RunPath, FixedSmoothing] = Field({}, description="chosen for each model")
     combination: dict[Lax[Target], ExportedWeights] = Field({}, description="fitted, by target")

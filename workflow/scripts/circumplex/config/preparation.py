@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from circumplex.config.samples import Coordinate
 from circumplex.config.section import Lax, Section, Seed, Text, defaults_of
 
 
@@ -93,6 +94,11 @@ class Labels(Section):
         le=1_000_000,
         description="the same of annotation and imported features, where no video says how many "
         "frames there are",
+    )
+    emotions: dict[Text, Lax[tuple[Coordinate, Coordinate]]] = Field(
+        {},
+        description="valence and arousal by emotion, for the column emotion of the sample sheet; "
+        "config.yaml has seven by Russell and Mehrabian (1977)",
     )
 
 

@@ -4,13 +4,14 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import Published, published_weights, weights_folder
+from circumplex.config.encoders.registry import ENCODERS
 from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
@@ -18,6 +19,7 @@ from circumplex.config.outputs import MANY_VIDEOS, ProxyChoice
 from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Sample, Split, shard_of
 from circumplex.config.search import rounds
+from circumplex.config.training import Normalisation
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
@@ -51,10 +53,13 @@ class Plan:
     Attributes:
         config: the merged config, as `circumplex.config.root.read_config` gives it.
         samples: rows of the sheet that are not excluded.
+        without_sheet: where there is no sample sheet, so that backbones alone can be trained, the
+            message for who asks for more; else empty.
     """
 
     config: Mapping[str, Any]
     samples: tuple[Sample, ...]
+    without_sheet: str = ""
 
     @cached_property
     def results(self) -> Path:
@@ -498,6 +503,30 @@ class Plan:
             case Strategy.KFOLD:
                 return {s.sample: "pool" for s in known}
 
+    @property
+    def causal(self) -> list[str]:
+        """Experiments whose encoder reads no frame after the one that it predicts."""
+        return [
+            name
+            for name, experiment in self.experiments.items()
+            if not self.is_pretrained(name) and ENCODERS[experiment["encoder"]].causal
+        ]
+
+    @cached_property
+    def scaled_by_group(self) -> list[str]:
+        """Experiments whose models scale features by the frames of each sample's own group."""
+        if self.export is not None:
+            return list(self.export.get("scaled_by_group", ()))
+        return [
+            name
+            for name in self.experiments
+            if not self.is_pretrained(name) and scales_by_group(self.training_values(name))
+        ]
+
+    def groups(self, samples: Iterable[Sample]) -> dict[str, str]:
+        """Group by sample, of some rows of the sheet."""
+        return {sample.sample: sample.group for sample in samples}
+
     def in_split(self, *splits: Split) -> list[Sample]:
         """Samples of the given splits, in the sheet's order."""
         return [sample for sample in self.samples if sample.split in splits]
@@ -505,3 +534,8 @@ class Plan:
     def extracts(self, modality: Modality) -> bool:
         """Whether any feature of the modality is extracted."""
         return any(f.modality is modality and not f.imported for f in self.features)
+
+
+def scales_by_group(values: Mapping[str, Any]) -> bool:
+    """Whether a model of these values for `TrainingSpec.read` scales features by group."""
+    return Normalisation.ZSCORE_BY_GROUP in values["normalisation"].values()

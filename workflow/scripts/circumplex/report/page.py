@@ -23,8 +23,9 @@ from circumplex.report.corpus import (
     SILENT_DBFS,
     CorpusRow,
     ReportSample,
+    describe_onsets,
     describe_rates,
-    make_row,
+    make_rows,
     plural,
 )
 from circumplex.report.feature_cards import Card
@@ -37,7 +38,7 @@ from circumplex.report.figures import (
     trace_figure,
     training_figure,
 )
-from circumplex.report.quality import Quality, read_quality
+from circumplex.report.quality import Quality
 from circumplex.report.scores import ScoreRow, read_scores, summarise_experiments
 from circumplex.targets import Target
 
@@ -69,6 +70,7 @@ class ReportInputs:
         facts: versions, configuration, date and hardware.
         cards: cards of the features in use.
         backbones: cards of the networks that the run trained on still images.
+        causal: experiments whose encoder reads no frame after the one that it predicts.
     """
 
     title: str
@@ -82,6 +84,7 @@ class ReportInputs:
     cards: tuple[Card, ...] = ()
     backbones: tuple[Mapping[str, Any], ...] = ()
     pretrained: Sequence[Mapping[str, str]] = ()
+    causal: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -133,18 +136,18 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
     Raises:
         OSError: a table named by the inputs is missing.
     """
-    others_have_sound = any(_has_sound(sample) for sample in inputs.samples)
-    corpus = [make_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
+    corpus = make_rows(inputs.samples)
     scores = _score_sections(inputs, corpus)
-    if mixed_rates := describe_rates(corpus):
-        logger.warning(mixed_rates)
+    remarks = [text for text in _remark(corpus, inputs.causal) if text]
+    for text in remarks:
+        logger.warning(text)
     # Sorting is stable: among equal samples, the order of the sheet remains.
     corpus.sort(key=lambda row: row.suspicion)
     environment = _make_environment()
     page = environment.get_template(TEMPLATE).render(
         title=inputs.title,
         random_weights=dict(inputs.random_weights),
-        mixed_rates=mixed_rates,
+        remarks=remarks,
         submissions=dict(inputs.submissions),
         facts=dict(inputs.facts),
         cards=inputs.cards,
@@ -244,20 +247,18 @@ def _write_sheets(
         write_text(path, page)
 
 
-def _has_sound(sample: ReportSample) -> bool:
-    return sample.quality is not None and read_quality(sample.quality).sound_s is not None
-
-
 def _summarise(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> list[str]:
     splits = Counter(row.sample.split for row in corpus)
     parts = ", ".join(f"{number:,} {split}" for split, number in splits.items())
     qualities = [row.quality for row in corpus if row.quality is not None]
-    hours = math.fsum(quality.duration_s for quality in qualities) / 3600
-    length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} minutes"
+    kinds = {"video": 0.0, "sound alone": 0.0}
+    for quality in qualities:
+        kinds["video" if quality.decoded_share else "sound alone"] += quality.duration_s
+    lengths = [f"{_length(seconds)} of {kind}" for kind, seconds in kinds.items() if seconds]
     frames = sum(quality.frames for quality in qualities)
     lines = [
         f"{plural(len(corpus), 'sample')}{f' ({parts})' if parts else ''}, "
-        f"{length} of video, {plural(frames, 'frame')}."
+        f"{', '.join([*lengths, plural(frames, 'frame')])}."
     ]
     scored = [row for row in ensembles if row.split != "train" and math.isfinite(row.mean)]
     if scored:
@@ -267,6 +268,14 @@ def _summarise(corpus: Sequence[CorpusRow], ensembles: Sequence[ScoreRow]) -> li
             f"{best.arousal:.3f} arousal, {best.mean:.3f} mean."
         )
     return lines
+
+
+def _remark(corpus: Sequence[CorpusRow], causal: Sequence[str]) -> tuple[str, str]:
+    return describe_rates(corpus), describe_onsets(corpus, causal)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def _select_predicted(

@@ -9,3 +9,4 @@ class Options(EncoderOptions):
     """A GRU whose state goes on through the video."""
 
     carries: ClassVar[bool] = True
+    causal: ClassVar[bool] = True

@@ -45,6 +45,7 @@ class BackboneJob:
         tables: of stills, by set.
         start: checkpoint to start from, if any.
         paper: published accuracy by set, for the card.
+        set_options: options of each set, for the card.
         index: to write; its one entry names the training's file in the store.
         weights: checkpoint to write.
         card: card to write as JSON; the same as Markdown goes beside it.
@@ -57,6 +58,7 @@ class BackboneJob:
     tables: Mapping[str, Path]
     start: Path | None
     paper: Mapping[str, float]
+    set_options: Mapping[str, Mapping[str, Any]]
     index: Path
     weights: Path
     card: Path
@@ -75,6 +77,7 @@ class BackboneJob:
             tables={path.stem: path for path in running.inputs["stills"]},
             start=start[0] if start else None,
             paper=request.paper,
+            set_options=request.set_options,
             index=running.output("index"),
             weights=running.output("weights"),
             card=running.output("card"),
@@ -153,6 +156,7 @@ class BackboneJob:
             "kind": description.kind,
             "licence": description.licence,
             "digest": digest,
+            "options": dict(self.set_options[name]),
             "images": {s.value: len(read_stills(self.tables[name], s)) for s in StillSplit},
         }
 

@@ -72,7 +72,7 @@ def run_model(job: RunningJob) -> None:
     timelines = ok_files(job.inputs["extract_frames"], job.results)
     model = load_model(model_file(job))
     reader = PackReader(index_paths(list(map(str, job.inputs["packs"]))))
-    predictor = Predictor(model, reader, torch.device(job.take_device()))
+    predictor = Predictor(model, reader, torch.device(job.take_device()), request.groups)
     trained = set(model.metadata["train_samples"])
     samples = [
         sample

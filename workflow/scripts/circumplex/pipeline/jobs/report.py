@@ -44,6 +44,7 @@ def make_report(job: RunningJob) -> None:
         facts=describe_run(request),
         cards=cards,
         backbones=tuple(read_json(path) for path in job.inputs["backbones"]),
+        causal=request.causal,
     )
     sheets = job.outputs["sheets"]
     for former in set(sheets[0].parent.glob("*.html")) - set(sheets):

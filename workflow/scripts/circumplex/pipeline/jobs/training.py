@@ -58,6 +58,7 @@ class TrainingJob:
         reader: packs of the features.
         labels: labels tables by sample.
         device: where to train.
+        groups: by sample, where features are scaled by group.
     """
 
     stage: Stage
@@ -70,6 +71,7 @@ class TrainingJob:
     reader: PackReader
     labels: Mapping[str, Path]
     device: torch.device
+    groups: Mapping[str, str]
 
     @classmethod
     def of(
@@ -103,6 +105,7 @@ class TrainingJob:
             reader=reader,
             labels={sample: labels[sample] for sample in usable},
             device=torch.device(running.take_device()),
+            groups={s: request.groups[s] for s in usable} if request.groups else {},
         )
 
     def run_job(self) -> None:
@@ -141,7 +144,8 @@ class TrainingJob:
             ]
             for sample, role in self.roles.items()
         }
-        return {"data": data, "seed": self.seed, "fold": self.fold}
+        key = {"data": data, "seed": self.seed, "fold": self.fold}
+        return {**key, "groups": dict(self.groups)} if self.groups else key
 
     def _write_epochs(self, table: pa.Table) -> None:
         with replacing(self.epochs) as temporary:
@@ -159,7 +163,7 @@ class TrainingJob:
         record = {"train_samples": train_samples, "val_samples": val_samples, **metadata}
         training = Training(
             TrainingSpec.read(self.stage.options),
-            TrainingData(self.reader, labels, train_samples, val_samples),
+            TrainingData(self.reader, labels, train_samples, val_samples, self.groups),
             seed=self.seed,
             fold=self.fold,
             work=work,
