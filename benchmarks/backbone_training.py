@@ -42,7 +42,7 @@ from circumplex.config.recipes import Recipe
 SIDE = 48  # px, of FER+'s images
 BATCH = 64
 LEAST = 0.95
-OF_RECIPE = DenseNetAugmentation()
+OF_RECIPE = DenseNetAugmentation.read({})
 
 
 class Faces(Dataset[tuple[torch.Tensor, int]]):
