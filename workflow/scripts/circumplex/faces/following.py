@@ -20,6 +20,7 @@ from circumplex.faces.subjects import intersection_over_union
 
 AUTO_INTERVAL_S = 0.2
 """Seconds between two detections of ``detect_every: auto``."""
+ROUNDING_S = 1e-3
 STEADY = 0.3
 """Least overlap of a face's boxes in two detections between which it is followed."""
 NEAR = 0.5
@@ -38,15 +39,13 @@ def key_frames(times: Sequence[float], every: int | str) -> list[int]:
         times: of the frames in seconds.
         every: one frame of so many, or ``auto``: as far apart as `AUTO_INTERVAL_S` allows.
     """
+    last = len(times) - 1
+    if every != AUTO:
+        return sorted({*range(0, len(times), int(every)), *([last] if times else [])})
     keys: list[int] = []
-    for k, time_s in enumerate(times):
-        if every == AUTO:
-            # The frame before the first one that is too late.
-            late = keys and k + 1 < len(times) and times[k + 1] - times[keys[-1]] > AUTO_INTERVAL_S
-            due = bool(late) or (bool(keys) and time_s - times[keys[-1]] > AUTO_INTERVAL_S)
-        else:
-            due = k % int(every) == 0
-        if due or k in (0, len(times) - 1):
+    for k in range(len(times)):
+        # The last one before the interval ends.
+        if k in (0, last) or times[k + 1] - times[keys[-1]] > AUTO_INTERVAL_S + ROUNDING_S:
             keys.append(k)
     return keys
 
