@@ -20,6 +20,10 @@ DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samp
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
+.venv/.development: .venv/.locked requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	touch $@
+
 corpus: .venv/.locked ## draw the demo corpus of seed SEED
 	$(BIN)/python -m demo.corpus.make --seed $(SEED) --size demo --out $(DEMO)/corpus --truth $(DEMO)/truth
 
@@ -69,7 +73,7 @@ overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH lay
 control: corpus ## ten runs on shuffled annotations, against the real one
 	$(BIN)/python -m demo.checks.control --seed $(SEED) --cores $(CORES)
 
-unit: .venv/.locked ## what to run before each commit
+unit: .venv/.development ## what to run before each commit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
@@ -86,7 +90,7 @@ test: unit ## all that CI runs
 	    -m "slow and not root and not cluster and not faults" tests && \
 	  $(BIN)/python -m pytest -m "root and not cluster and not faults" tests/workflow
 
-test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
+test-cluster: .venv/.development corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/slurm --configfile config/demo.yaml \
 	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster '$(STILLS)'; \
@@ -94,12 +98,12 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 	$(BIN)/python -m pytest -m cluster tests/workflow
 
-test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
+test-faults: .venv/.development demo ## the demo killed at 20 random moments or more, and every stage on a full disk
 	$(BIN)/python -m demo.checks.faults --seed $(SEED) --cores $(CORES)
 	$(BIN)/python -m pytest -m faults tests/workflow
 
 INPUTS ?= 2000
-fuzz: .venv/.locked ## damaged and hostile files, INPUTS of them, against the code that reads them
+fuzz: .venv/.development ## damaged and hostile files, INPUTS of them, against the code that reads them
 	PYTHONPATH=tests:tests/helpers OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 test-conda: .venv/.locked ## the environments of envs/, by a substitute for conda; torch's takes 7 GB
@@ -110,13 +114,13 @@ test-conda: .venv/.locked ## the environments of envs/, by a substitute for cond
 audit: .venv/.locked ## the lock against PyPI's advisories; fails if these cannot be reached
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet pip-audit==2.10.1
-	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
 cards: .venv/.locked ## the feature cards of docs/features.md
 	$(BIN)/circumplex cards
 	$(BIN)/circumplex options
 
-lock: .venv/.locked ## add to requirements.lock what pyproject.toml asks for
+lock: .venv/.locked ## add to the locks what pyproject.toml asks for; needs all Pythons that it names
 	$(BIN)/python tools/lock.py
 
 clean: ## remove what the demo and the tests made

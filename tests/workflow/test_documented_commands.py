@@ -15,6 +15,8 @@ from projects import Project
 
 UNAVAILABLE = ("config/backbones.yaml", "results/list_stills/ferplus.parquet")
 """Commands with these words need published sets of still images, which nobody may redistribute."""
+PUBLISHED = ("onnx", "vit", "speech", "vggish", "wav2vec2")
+"""Features whose weights are fetched, in the documents' commands."""
 EXAMPLE = "docs/corpora.md"
 """Its commands are run for real, one after the other, by tests/workflow/test_own_corpus.py."""
 
@@ -44,12 +46,16 @@ def run(command: list[str], cwd: Path) -> str:
 
 @pytest.fixture
 def prepared(fresh: Project) -> Project:
-    """The tiny corpus where config.yaml and the documents look for samples."""
+    """The tiny corpus where config.yaml and the documents look for samples.
+
+    Networks of the catalogue have random weights, since a dry run asks for theirs as a run does.
+    """
     shutil.copytree(fresh.corpus, fresh.root / "data")
     values = {
         "samples": "data/samples.tsv",
         "results": "results",
         "backbones": {"still_sets": {"drawn": {"path": "data/stills/stills.csv"}}},
+        "features": {name: {"weights": "random:0"} for name in PUBLISHED},
     }
     (fresh.root / "corpus.yaml").write_text(yaml.safe_dump(values))
     return fresh

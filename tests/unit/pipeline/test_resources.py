@@ -6,8 +6,6 @@ from circumplex.config.features import FEATURES
 from circumplex.config.samples import Sample, Split
 from circumplex.pipeline.resources import (
     DEFAULT_SECONDS,
-    GPU_SPEED,
-    estimate,
     guessed_seconds,
     memory_mb,
     minutes,
@@ -45,16 +43,6 @@ def test_a_video_that_cannot_be_sized_counts_as_a_usual_one(tmp_path):
     assert guessed_seconds([sample(video)]) == DEFAULT_SECONDS
     video.write_bytes(bytes(120_000))
     assert guessed_seconds([sample(video), sample(video)]) == pytest.approx(4)
-
-
-def test_an_estimate_adds_up():
-    costs = estimate(3600.0, {"extract_iresnet": 2, "train_encoder": 6}, {"train_encoder": 6})
-    assert costs["extract_iresnet"].cpu_hours == pytest.approx(8.6)
-    assert costs["extract_iresnet"].disk_gb == pytest.approx(0.216)
-    assert costs["train_encoder"].cpu_hours == pytest.approx(6 * 1.3)
-    assert costs["train_encoder"].jobs == 6
-    assert costs["train_encoder"].gpu_hours == pytest.approx(6 * 1.3 / GPU_SPEED)
-    assert estimate(3600.0, {"extract_compare": 1}, {})["extract_compare"].gpu_hours == 0
 
 
 def test_scratch_grows_with_the_sound():

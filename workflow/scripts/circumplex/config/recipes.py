@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from circumplex.config.augmentation import DenseNetAugmentation, IResNetAugmentation, Share
 from circumplex.config.densenet_blocks import BLOCKS, check_blocks
 from circumplex.config.feature_options import WeightChoice
+from circumplex.config.network_sizes import densenet_size, iresnet_size
 from circumplex.config.precision import Precision
 from circumplex.config.section import Lax, Section, Seed, Text, Unique, Whole, check_part
 
@@ -183,3 +184,19 @@ class Recipe(Section):
     def sets(self) -> tuple[str, ...]:
         """Every set of still images, once, in the order of the phases."""
         return tuple(dict.fromkeys(name for phase in self.phases for name in phase))
+
+    @property
+    def products(self) -> int:
+        """Multiplications of one image forward."""
+        return self._size[0]
+
+    @property
+    def size(self) -> int:
+        """Numbers in the network's weights."""
+        return self._size[1]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        if self.network is Architecture.DENSENET:
+            return densenet_size(self.blocks)
+        return iresnet_size(self.depth, self.channels)

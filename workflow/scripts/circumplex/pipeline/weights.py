@@ -14,6 +14,13 @@ from circumplex.pipeline.backbone_plan import recipe_of
 from circumplex.pipeline.contents import Contents
 from circumplex.pipeline.plan import Plan
 
+PUBLIC_PRESET = "config/public_weights.yaml"
+WITHOUT_ASKING = (
+    f"With no weights to ask for: `snakemake --cores 1 --configfile {PUBLIC_PRESET} -- weights` "
+    f"fetches other networks for the paper's encoders, protocols and ensembles, and `snakemake "
+    f"--cores 8 --configfile {PUBLIC_PRESET}` runs them"
+)
+
 
 class RunWeights:
     """The weights that a plan asks for.
@@ -58,9 +65,12 @@ class RunWeights:
         """Refuse to extract with weights that are not there.
 
         Raises:
-            RequestError: naming all that are missing or altered, and what to put where.
+            RequestError: naming all that are missing or altered, what to put where, and the preset
+                that needs none that must be asked for.
         """
         if problems := self.problems():
+            if self._plan.export is None and self.by_hand():
+                problems.append(WITHOUT_ASKING)
             raise RequestError("\n".join(problems))
 
     def published(self) -> list[Published]:

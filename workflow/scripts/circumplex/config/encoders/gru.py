@@ -10,3 +10,8 @@ class Options(EncoderOptions):
 
     carries: ClassVar[bool] = True
     causal: ClassVar[bool] = True
+
+    @property
+    def layer_weights(self) -> int:
+        """Three gates."""
+        return 6 * self.hidden**2
