@@ -386,7 +386,7 @@ def refuse_imitation() -> None:
     """End where bfloat16 would take hours and say nothing about its speed."""
     import torch
 
-    from circumplex.networks.bfloat16 import imitates_bfloat16
+    from circumplex.io.devices import imitates_bfloat16
 
     if imitates_bfloat16(torch.device("cpu")):
         sys.exit(
