@@ -78,8 +78,8 @@ backbone-gain: corpus ## visual features of trained networks against those of ra
 overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
 	$(BIN)/python -m demo.checks.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
-control: corpus ## ten runs on shuffled annotations, against the real one
-	$(BIN)/python -m demo.checks.control --seed $(SEED) --cores $(CORES)
+control: demo ## a permutation test: real annotations against shuffled ones, on the demo's features
+	$(BIN)/python -m demo.checks.control --results $(DEMO)/results --truth $(DEMO)/truth --cores $(CORES)
 
 unit: .venv/.development ## what to run before each commit
 	$(BIN)/ruff check .

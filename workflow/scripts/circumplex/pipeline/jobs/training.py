@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from tqdm import tqdm
 
 from circumplex.config.modalities import MissingModality
 from circumplex.config.search import trial_training
@@ -24,6 +23,7 @@ from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import TrainingRequest, TrialRequest
 from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
+from circumplex.progress import report_progress
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
 from circumplex.training.state import EpochLog, WorkFolder
@@ -181,14 +181,11 @@ class TrainingJob:
         return sorted(sample for sample, given in self.roles.items() if given == role)
 
     def _run(self, training: Training) -> TrainingResult:
-        """Run a training, with a progress bar, curves for TensorBoard and a log."""
-        with (
-            tqdm(total=training.epochs, desc=self.run, unit="epoch", disable=None) as bar,
-            EventLog(self.events) as events,
-        ):
+        """Run a training, with curves for TensorBoard and a log."""
+        with EventLog(self.events) as events:
 
             def on_epoch(log: EpochLog) -> None:
-                bar.update(log.epoch - bar.n)
+                report_progress(log.epoch, training.epochs, "epochs")
                 events.add(curve_row(log))
                 logger.info("%s", asdict(log))
 
