@@ -12,7 +12,7 @@ STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
 .PHONY: demo corpus predict starter-check starter-accuracy rates score ensembles test unit lint lock control modalities \
-  precision backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
+  precision backbone-gain overfit leaks estimate follow-check gpu-check tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -49,6 +49,14 @@ score: .venv/.locked ## CCC of the demo's submission on the withheld test annota
 estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
 	$(BIN)/circumplex estimate --configfile $(CONFIGS)
 
+follow-check: .venv/.locked ## faces followed between detections on the clips CLIPS, against every frame
+	$(BIN)/python benchmarks/following.py $(CLIPS) --loop
+
+GPU_PYTHON ?= $(BIN)/python
+DEVICE ?= cuda:0
+gpu-check: ## a GPU against the CPU, in minutes; any Python with PyTorch: GPU_PYTHON=python3.12
+	PYTHONPATH=workflow/scripts $(GPU_PYTHON) -m demo.checks.gpu --device $(DEVICE)
+
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
 	$(BIN)/circumplex tune --configfile $(CONFIGS)
 
@@ -70,8 +78,8 @@ backbone-gain: corpus ## visual features of trained networks against those of ra
 overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
 	$(BIN)/python -m demo.checks.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
-control: corpus ## ten runs on shuffled annotations, against the real one
-	$(BIN)/python -m demo.checks.control --seed $(SEED) --cores $(CORES)
+control: demo ## a permutation test: real annotations against shuffled ones, on the demo's features
+	$(BIN)/python -m demo.checks.control --results $(DEMO)/results --truth $(DEMO)/truth --cores $(CORES)
 
 unit: .venv/.development ## what to run before each commit
 	$(BIN)/ruff check .

@@ -9,18 +9,20 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from safetensors import safe_open
-from tqdm import tqdm
 
 from circumplex.backbones.processes import Processes
 from circumplex.backbones.train import Result, train_backbone
 from circumplex.config.recipes import Recipe
+from circumplex.io.devices import is_gpu, use_process_gpu
 from circumplex.io.tensors import write_safetensors
 from circumplex.networks.weights import Weights
+from circumplex.progress import report_progress
 
 RECORD = "record"
 
@@ -62,28 +64,30 @@ class Description:
 def run(description: Description) -> None:
     """Train and write the result; the first process alone writes."""
     torch.set_num_threads(description.threads)
-    on_gpu = description.device.startswith("cuda")
+    on_gpu = is_gpu(description.device)
     processes = Processes.join(description.device)
     device = description.device
     if on_gpu and processes.count > 1:
-        device = f"cuda:{processes.local_rank}"
-        torch.cuda.set_device(device)
+        device = use_process_gpu(processes.local_rank)
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
-    with tqdm(
-        total=epochs, desc=description.name, unit="epoch", disable=None if processes.first else True
-    ) as bar:
-        result = train_backbone(
-            recipe,
-            {name: Path(path) for name, path in description.tables.items()},
-            Path(description.work),
-            start=Weights(file=Path(description.start)) if description.start else None,
-            device=device,
-            # On a CPU images are loaded where they are needed: there is no other device to feed.
-            workers=max(1, description.threads - 1) if on_gpu else 0,
-            processes=processes,
-            on_epoch=lambda _: bar.update(),
-        )
+    done = count(1)
+
+    def on_epoch(_: Mapping[str, Any]) -> None:
+        if processes.first:
+            report_progress(next(done), epochs, "epochs")
+
+    result = train_backbone(
+        recipe,
+        {name: Path(path) for name, path in description.tables.items()},
+        Path(description.work),
+        start=Weights(file=Path(description.start)) if description.start else None,
+        device=device,
+        # On a CPU images are loaded where they are needed: there is no other device to feed.
+        workers=max(1, description.threads - 1) if on_gpu else 0,
+        processes=processes,
+        on_epoch=on_epoch,
+    )
     if processes.first:
         write_result(result, Path(description.output))
     processes.leave()
@@ -112,7 +116,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run the description that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # As the log of the job, which takes what this process prints.
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form)
     run(Description.read(Path(sys.argv[1])))
 
 

@@ -1,8 +1,7 @@
 """The jobs that write what people read and hand on."""
 
 import csv
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -35,8 +34,12 @@ from circumplex.pipeline.requests import (
 )
 from circumplex.pipeline.store import Status, ok_files, read_index
 from circumplex.predictions.table import PredictionTable
+from circumplex.progress import report_closing
 from circumplex.submissions.files import replacing_folder
 from circumplex.submissions.submission import Submission
+
+HEADER_ROWS = 2
+"""Lines of a Markdown table before its first row."""
 
 
 def evaluate(job: RunningJob) -> None:
@@ -185,23 +188,33 @@ def list_failures(job: RunningJob) -> None:
 
 
 def check_failures(job: RunningJob) -> bool:
-    """Print where the results are, and the table of failed samples if any failed.
+    """Report where the results are, and the table of failed samples if any failed.
 
     Returns:
         Whether no sample failed that is not excluded.
     """
-    text = "".join(f"{line}\n" for line in summary_lines(job))
-    print(f"\n{text}", file=sys.stderr)
+    lines = list(summary_lines(job))
     failures = read_failures(job.input("failures"))
     if failures:
-        samples = {row["sample"] for row in failures}
-        print(f"{len(samples)} of the samples failed; all others were finished:", file=sys.stderr)
-        for row in failures:
-            print(f"  {row['sample']}: {row['stage']}: {row['reason']}", file=sys.stderr)
-        print("Fix them, or name them under exclude: in the config.\n", file=sys.stderr)
+        report_closing([*lines, "", *failure_lines(failures)])
         return False
-    write_text(job.output("summary"), text)
+    report_closing(lines)
+    write_text(job.output("summary"), "".join(f"{line}\n" for line in lines))
     return True
+
+
+def failure_lines(failures: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """The table of failed samples, as the last lines of a run.
+
+    Args:
+        failures: rows of ``list_failures.tsv``.
+    """
+    samples = {row["sample"] for row in failures}
+    yield (
+        f"{len(samples)} of the samples failed; all others were finished. Fix them, or name them "
+        "under exclude: in the config."
+    )
+    yield from (f"  {row['sample']}: {row['stage']}: {row['reason']}" for row in failures)
 
 
 def summary_lines(job: RunningJob) -> Iterator[str]:
@@ -218,11 +231,18 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
         yield f"submission:  {folder} ({len(submission['files'])} files)"
     for table in job.inputs["predictions"]:
         yield f"predictions: {table}"
-    yield f"CCC table:   {job.input('ccc')}"
+    if has_scores(job.input("ccc")):
+        yield f"CCC table:   {job.input('ccc')}"
     yield f"report:      {job.input('report')}"
     for summary, player in zip(job.inputs["summary"], job.inputs["player"], strict=True):
         yield f"CSV files:   {summary}, and a file per video in {summary.parent / 'predictions'}"
         yield f"player:      {player}"
+
+
+def has_scores(table: Path) -> bool:
+    """Whether the CCC table has a row: a run that only predicts has no annotation to score by."""
+    lines = table.read_text(encoding="utf-8").splitlines()
+    return sum(line.startswith("|") for line in lines) > HEADER_ROWS
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:
