@@ -12,7 +12,7 @@ STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
 .PHONY: demo corpus predict starter-check starter-accuracy rates score ensembles test unit lint lock control modalities \
-  precision backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
+  precision backbone-gain overfit leaks estimate follow-check gpu-check tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -48,6 +48,14 @@ score: .venv/.locked ## CCC of the demo's submission on the withheld test annota
 
 estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
 	$(BIN)/circumplex estimate --configfile $(CONFIGS)
+
+follow-check: .venv/.locked ## faces followed between detections on the clips CLIPS, against every frame
+	$(BIN)/python benchmarks/following.py $(CLIPS) --loop
+
+GPU_PYTHON ?= $(BIN)/python
+DEVICE ?= cuda:0
+gpu-check: ## a GPU against the CPU, in minutes; any Python with PyTorch: GPU_PYTHON=python3.12
+	PYTHONPATH=workflow/scripts $(GPU_PYTHON) -m demo.checks.gpu --device $(DEVICE)
 
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
 	$(BIN)/circumplex tune --configfile $(CONFIGS)

@@ -4,7 +4,7 @@ import pytest
 
 from circumplex.cli.main import main
 from circumplex.config.samples import Split, read_samples
-from circumplex.corpora.folders import Division, divide_groups, find_pairs
+from circumplex.corpora.folders import Division, divide_groups, find_groups, find_pairs
 from circumplex.errors import RequestError
 
 ALL = Division((1.0, 0.0, 0.0))
@@ -140,6 +140,15 @@ def test_emotions_of_paths_in_place_of_annotations(tmp_path):
 def test_requests_that_cannot_be_met(corpus, options, message):
     with pytest.raises(RequestError, match=message):
         find(corpus, **options)
+
+
+def test_videos_to_predict_in_groups(corpus):
+    found = find_groups([corpus / "videos"], r"^(s\d+)/")
+    assert {s.split for s in found.samples} == {Split.PREDICT}
+    assert {s.group for s in found.samples} == {f"s{k:02d}" for k in range(10)}
+    assert {s.group for s in find_groups([corpus / "videos"], None).samples} == {
+        s.sample for s in found.samples
+    }
 
 
 def command(corpus, *words):

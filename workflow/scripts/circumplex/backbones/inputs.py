@@ -22,7 +22,7 @@ from circumplex.config.augmentation import DenseNetAugmentation, IResNetAugmenta
 from circumplex.faces.similarity import ARCFACE_TEMPLATE, CROP_SIZE, crop_face, similarity
 from circumplex.networks.densenet import grey_image
 
-OF_DENSENET, OF_IRESNET = DenseNetAugmentation(), IResNetAugmentation()
+OF_DENSENET, OF_IRESNET = DenseNetAugmentation.read({}), IResNetAugmentation.read({})
 """Defaults of the changes to the images of each network."""
 Image = NDArray[np.uint8]
 Points = NDArray[np.float32]

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from circumplex.backbones.processes import Processes
 from circumplex.backbones.train import Result, train_backbone
 from circumplex.config.recipes import Recipe
+from circumplex.io.devices import is_gpu, use_process_gpu
 from circumplex.io.tensors import write_safetensors
 from circumplex.networks.weights import Weights
 from circumplex.progress import report_progress
@@ -63,12 +64,11 @@ class Description:
 def run(description: Description) -> None:
     """Train and write the result; the first process alone writes."""
     torch.set_num_threads(description.threads)
-    on_gpu = description.device.startswith("cuda")
+    on_gpu = is_gpu(description.device)
     processes = Processes.join(description.device)
     device = description.device
     if on_gpu and processes.count > 1:
-        device = f"cuda:{processes.local_rank}"
-        torch.cuda.set_device(device)
+        device = use_process_gpu(processes.local_rank)
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
     done = count(1)

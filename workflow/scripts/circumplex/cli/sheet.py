@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from circumplex.corpora.affwild2 import find_affwild2
-from circumplex.corpora.folders import Division, find_pairs
+from circumplex.corpora.folders import Division, find_groups, find_pairs
 from circumplex.corpora.sheet import Corpus, write_sheet
-from circumplex.corpora.videos import find_videos
 
 EXAMPLE = "circumplex sheet videos --videos my_videos --output my.tsv"
 MOST_NAMED = 20
@@ -80,6 +79,12 @@ def _add_affwild2(parser: argparse.ArgumentParser) -> None:
 def _add_videos(parser: argparse.ArgumentParser) -> None:
     _add_video_folders(parser)
     parser.add_argument("--sound", action="store_true", help="include sound files without picture")
+    parser.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="finds the group of a clip, such as its speaker, in its path below the folder without "
+        "suffix: what the first parenthesis holds, or all that matches; by default each is its own",
+    )
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -101,12 +106,6 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="in place of annotations: finds the emotion of a clip in its path; labels.emotions of "
         "the config declares its place on the circumplex",
-    )
-    parser.add_argument(
-        "--group",
-        metavar="REGEX",
-        help="finds the group of a clip, such as its speaker, in its path below the folder without "
-        "suffix: what the first parenthesis holds, or all that matches; by default each is its own",
     )
     parser.add_argument(
         "--split",
@@ -176,7 +175,7 @@ def _find_corpus(options: argparse.Namespace) -> Corpus:
     if options.source == "affwild2":
         return find_affwild2(options.videos, options.annotations, options.crops, options.test_list)
     if options.source == "videos":
-        return find_videos(options.videos, sound=options.sound)
+        return find_groups(options.videos, options.group, sound=options.sound)
     if options.source == "folder":
         return find_pairs(
             options.videos,

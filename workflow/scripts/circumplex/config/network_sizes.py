@@ -16,7 +16,7 @@ IRESNET_UNITS: Mapping[int, Sequence[int]] = {
 }
 """Units of two convolutions in each of the four stages, by depth (ArcFace's)."""
 IRESNET_SIDE, IRESNET_VALUES, IRESNET_LAST_SIDE = 112, 512, 7
-DENSENET_SIDE, BOTTLENECK = 64, 4
+DENSENET_SIDE, BOTTLENECK = 32, 4  # half of the image: the first convolution has stride 2
 KERNEL = 9
 """Weights of a 3x3 convolution for each pair of channels."""
 

@@ -79,6 +79,19 @@ class Fill(Section):
     )
 
 
+EMOTIONS = {
+    "happy": (0.81, 0.51),
+    "sad": (-0.63, -0.27),
+    "angry": (-0.51, 0.59),
+    "fear": (-0.64, 0.60),
+    "disgust": (-0.60, 0.35),
+    "surprise": (0.40, 0.67),
+    "neutral": (0.0, 0.0),
+}
+"""Places of emotions on the circumplex, valence and arousal: Russell and Mehrabian, Journal of
+Research in Personality 1977; neutral at 0, 0 is our choice."""
+
+
 class Labels(Section):
     """Options of reading annotations."""
 
@@ -96,9 +109,9 @@ class Labels(Section):
         "frames there are",
     )
     emotions: dict[Text, Lax[tuple[Coordinate, Coordinate]]] = Field(
-        {},
+        EMOTIONS,
         description="valence and arousal by emotion, for the column emotion of the sample sheet; "
-        "config.yaml has seven by Russell and Mehrabian (1977)",
+        "those given come beside these seven (Russell and Mehrabian 1977; neutral: our choice)",
     )
 
 

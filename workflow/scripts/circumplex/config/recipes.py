@@ -149,7 +149,7 @@ class Recipe(Section):
         if not isinstance(values, Mapping):
             raise ValueError(f"is {values!r}: must be a mapping")
         if "network" not in info.data:  # which is refused
-            return DenseNetAugmentation()
+            return DenseNetAugmentation.read({})
         return check_part(AUGMENTATION[info.data["network"]], values)
 
     @field_validator("blocks")

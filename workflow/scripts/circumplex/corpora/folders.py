@@ -67,31 +67,64 @@ def find_pairs(
     """
     if bool(annotations) == (emotion is not None):
         raise RequestError("give either a folder of annotations or an expression for emotions")
-    corpus = find_videos(videos, sound=sound)
+    corpus = find_groups(videos, group, sound=sound)
     skipped = {reason: list(paths) for reason, paths in corpus.skipped.items()}
-    places = {s.sample: _place(path, videos) for s in corpus.samples if (path := s.video)}
-    groups = _search("--group", group, places) if group else {name: name for name in places}
-    samples = [s for s in corpus.samples if s.sample in groups]
-    _skip(skipped, NO_GROUP, [s for s in corpus.samples if s.sample not in groups])
-    samples = [replace(sample, group=groups[sample.sample]) for sample in samples]
-    if emotion is not None:
-        emotions = _search("--emotion", emotion, places)
-        _skip(skipped, NO_EMOTION, [s for s in samples if s.sample not in emotions])
-        samples = [replace(s, emotion=emotions[s.sample]) for s in samples if s.sample in emotions]
-    else:
-        samples = _annotate(samples, places, annotations, skipped)
+    places = _find_places(corpus, videos)
+    if emotion is None:
+        samples = _annotate(corpus.samples, places, annotations, skipped)
         if layout is not None:
             samples = [replace(sample, annotation_format=layout) for sample in samples]
+    else:
+        emotions = _search("--emotion", emotion, places)
+        known = [s for s in corpus.samples if s.sample in emotions]
+        samples = [replace(s, emotion=emotions[s.sample]) for s in known]
+        _skip(skipped, NO_EMOTION, [s for s in corpus.samples if s.sample not in emotions])
+    kept = _keep(corpus, samples, skipped, videos)
+    splits = divide_groups([sample.group for sample in kept.samples], division)
+    placed = [replace(sample, split=splits[sample.group]) for sample in kept.samples]
+    placed.sort(key=lambda sample: (SPLITS.index(sample.split), sample.sample))
+    return replace(kept, samples=tuple(placed))
+
+
+def find_groups(videos: Sequence[Path], group: str | None, *, sound: bool = False) -> Corpus:
+    """Find videos as `find_videos` does, in groups by an expression.
+
+    Args:
+        videos: folders of videos, searched recursively.
+        group: see `find_pairs`.
+        sound: whether to include sound files.
+
+    Raises:
+        RequestError: a folder is missing, there is no video, or the expression finds nothing.
+    """
+    corpus = find_videos(videos, sound=sound)
+    if group is None:
+        return corpus
+    groups = _search("--group", group, _find_places(corpus, videos))
+    skipped = {reason: list(paths) for reason, paths in corpus.skipped.items()}
+    _skip(skipped, NO_GROUP, [s for s in corpus.samples if s.sample not in groups])
+    known = [s for s in corpus.samples if s.sample in groups]
+    return _keep(corpus, [replace(s, group=groups[s.sample]) for s in known], skipped, videos)
+
+
+def _keep(
+    corpus: Corpus,
+    samples: Sequence[Sample],
+    skipped: Mapping[str, Sequence[Path]],
+    videos: Sequence[Path],
+) -> Corpus:
+    """A corpus of some of the samples; refuses to keep none."""
+    reasons = {reason: tuple(sorted(paths)) for reason, paths in skipped.items() if paths}
     if not samples:
-        reasons = "; ".join(f"{reason}: {len(paths)}" for reason, paths in skipped.items())
-        raise RequestError(f"{join_paths(videos)}: no sample is left ({reasons})")
-    splits = divide_groups([sample.group for sample in samples], division)
-    samples = [replace(sample, split=splits[sample.group]) for sample in samples]
-    return Corpus(
-        tuple(sorted(samples, key=lambda s: (SPLITS.index(s.split), s.sample))),
-        renamed={s.sample: corpus.renamed[s.sample] for s in samples if s.sample in corpus.renamed},
-        skipped={reason: tuple(sorted(paths)) for reason, paths in skipped.items() if paths},
-    )
+        counts = "; ".join(f"{reason}: {len(paths)}" for reason, paths in reasons.items())
+        raise RequestError(f"{join_paths(videos)}: no sample is left ({counts})")
+    renamed = {s.sample: corpus.renamed[s.sample] for s in samples if s.sample in corpus.renamed}
+    return Corpus(tuple(samples), renamed=renamed, skipped=reasons)
+
+
+def _find_places(corpus: Corpus, folders: Sequence[Path]) -> dict[str, str]:
+    """Path of each sample's video below its folder, without suffix."""
+    return {s.sample: _place(s.video, folders) for s in corpus.samples if s.video is not None}
 
 
 def divide_groups(groups: Sequence[str], division: Division) -> dict[str, Split]:

@@ -69,8 +69,8 @@ def evaluate(
         for column, target in enumerate(Target):
             predicted, annotated = predictions[valid, column], annotation[valid, column]
             frames[target].update(predicted, annotated)
-            means = [np.mean(values, dtype=np.float64) for values in (predicted, annotated)]
-            clips[target].update(*([mean] for mean in means))
+            means = [float(np.mean(v, dtype=np.float64)) for v in (predicted, annotated)]
+            clips[target].update(means[:1], means[1:])
     return [
         CccRow(
             model=model,

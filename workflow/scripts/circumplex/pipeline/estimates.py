@@ -13,6 +13,7 @@ from circumplex.config.encoders.registry import read_encoder
 from circumplex.config.features import FEATURES, Feature, Need, options_of
 from circumplex.config.modalities import Modality
 from circumplex.config.recipes import Recipe
+from circumplex.config.samples import Split
 from circumplex.config.training import Selection, TrainingSpec
 from circumplex.pipeline.costs import Measured
 from circumplex.pipeline.graph import Graph, Source
@@ -24,7 +25,9 @@ GPU_SPEED = 60.0
 """Cores that a GPU is worth. Assumed, since none was at hand: 5 TFLOP/s kept up, against the 84
 GFLOP/s that a core of the measuring machine reached with IResNet100."""
 TRAINING_SPEED = 84e9
-"""Floating-point operations a second of a core in training, measured likewise."""
+"""Floating-point operations a second of a core in training a model, measured likewise."""
+BACKBONE_SPEED = 40e9
+"""The same of the visual networks, which wait for memory and for images."""
 PIXELS = 640 * 360
 """Of the pictures that the table's seconds are of."""
 FRAMES_PER_S = 30.0
@@ -219,22 +222,24 @@ class Estimator:
             work += 2 * weights * (3 * learned + validated) * overlap * spec.epochs
             kept = 2
             if spec.selection is Selection.EPOCHS:
-                kept = len({e for t in Target for e in range(*spec.epoch_range(t))}) + 1
+                ranges = (spec.epoch_range(target) for target in Target)
+                kept = len({e for first, last in ranges for e in range(first, last + 1)})
             disk += BYTES * weights * kept
         return work / TRAINING_SPEED, disk
 
     def _learned(self, fold: str) -> tuple[float, float]:
         """Frames that a model of a fold learns from, and those that it is validated on."""
-        by_split: Counter[str] = Counter()
-        for sample in self._plan.samples:
-            sums = Sums.of([self._material[sample.sample]], self._plan.rate)
-            by_split[sample.split.value] += sums.frame_seconds * FRAMES_PER_S
-        both = by_split["train"] + by_split["val"]
+        train, val = (
+            Sums.of([self._material[s.sample] for s in self._plan.in_split(split)], self._plan.rate)
+            for split in (Split.TRAIN, Split.VAL)
+        )
+        learned, validated = (FRAMES_PER_S * sums.frame_seconds for sums in (train, val))
+        both = learned + validated
         if fold.startswith("fold"):
             return both * (1 - 1 / self._plan.fold_count), both / self._plan.fold_count
         if fold == "mix":
             return both, 0.0
-        return by_split["train"], by_split["val"]
+        return learned, validated
 
     def _weights(self, spec: TrainingSpec) -> int:
         """Numbers of a model that is trained."""
@@ -265,7 +270,7 @@ class Estimator:
                 images = recipe.epoch_size or sum(self._images[one] for one in phase)
                 work += 6 * recipe.products * images * recipe.epochs
             disk += 2 * BYTES * recipe.size
-        return work / TRAINING_SPEED, disk
+        return work / BACKBONE_SPEED, disk
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from circumplex.config.encoders.registry import read_stored_encoder
 from circumplex.config.modalities import MissingModality
 from circumplex.errors import RequestError
 from circumplex.features.pack_reader import PackReader
+from circumplex.io.devices import send
 from circumplex.model.checkpoints import TrainedModel
 from circumplex.model.encoders.base import State
 from circumplex.model.network import Network, carry
@@ -38,7 +39,7 @@ def padding_mask(lengths: NDArray[np.int64], device: torch.device) -> Tensor | N
     longest = int(lengths.max())
     if (lengths == longest).all():
         return None
-    return torch.from_numpy(np.arange(longest) >= lengths[:, None]).to(device)
+    return send(np.arange(longest) >= lengths[:, None], device)
 
 
 def predict_samples(
@@ -98,7 +99,7 @@ def _run(
     states: list[State | None] = [None] * len(networks)
     for step in steps:
         batch = loader.load(step.segments)
-        features = torch.from_numpy(batch.features).to(device)
+        features = send(batch.features, device)
         padding = padding_mask(batch.lengths, device)
         outputs = []
         for i, network in enumerate(networks):

@@ -18,12 +18,17 @@ from circumplex.config.precision import Precision
 from circumplex.config.training import Order, Selection, TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.features.pack_reader import PackReader
+from circumplex.io.devices import (
+    bfloat16_products,
+    explaining_lack_of_memory,
+    send,
+    warn_of_emulated_bfloat16,
+)
 from circumplex.io.digests import value_digest
 from circumplex.model.checkpoints import TrainedModel, pack_scalings, unpack_scalings
 from circumplex.model.encoders.base import State
 from circumplex.model.losses import training_loss
 from circumplex.model.network import Network, carry
-from circumplex.networks.bfloat16 import warn_of_emulated_bfloat16
 from circumplex.networks.reproducible import NonFinite, reproducible, seed_epoch
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader, SegmentLoader
@@ -210,7 +215,8 @@ class Training:
         rate = compute_rate(self._spec, epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        losses = self._train_epoch(epoch, generator)
+        with explaining_lack_of_memory("Lower training.batch_size or the encoder's segment_length"):
+            losses = self._train_epoch(epoch, generator)
         trained = time.perf_counter()
         scores = self._validate()
         return EpochLog(
@@ -249,11 +255,11 @@ class Training:
         """Compute a step's loss, none where the update is to be skipped, and the state after it."""
         spec, device = self._spec, self._device
         batch = self._loader.load(step.segments)
-        features = torch.from_numpy(batch.features).to(device)
-        targets = torch.from_numpy(batch.targets).to(device)
+        assert batch.targets is not None, "the loader has labels"
+        features, targets = send(batch.features, device), send(batch.targets, device)
         padding = padding_mask(batch.lengths, device)
         bf16 = spec.precision is Precision.BFLOAT16
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with bfloat16_products(device, bf16):
             predictions, state = self._network(features, padding, state)
         loss = training_loss(predictions, targets, spec.loss, spec.reduction, spec.mse_weight)
         # A NaN feature of a frame without annotation leaves the loss finite but not the gradient.

@@ -26,6 +26,7 @@ from circumplex.io.digests import file_digest, value_digest
 from circumplex.io.tensors import write_safetensors
 from circumplex.pipeline.jobs.gpus import take_device, visible_gpus
 from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import BackboneRequest
 from circumplex.pipeline.store import SampleRequest, Stage, run_shard
 
@@ -91,7 +92,7 @@ class BackboneJob:
         request = SampleRequest(self.name, {"stills": contents})
 
         def make(_: SampleRequest, output: Path, __: Mapping[str, Any]) -> None:
-            self._train(output)
+            train_once(output, lambda work: self._train(output, work))
 
         run_shard(self.stage, self.index, [request], make)
         stored = self.stage.link_path(self.name)
@@ -101,8 +102,7 @@ class BackboneJob:
         write_json(self.card, card)
         write_text(self.card.with_suffix(".md"), card_text(card))
 
-    def _train(self, output: Path) -> None:
-        work = output.with_suffix(".work")
+    def _train(self, output: Path, work: Path) -> None:
         work.mkdir(parents=True, exist_ok=True)
         description = Description(
             name=self.name,

@@ -20,6 +20,7 @@ from circumplex.io.parquet import describe_all
 from circumplex.model.checkpoints import load_model, save_model
 from circumplex.networks.reproducible import NonFinite
 from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import TrainingRequest, TrialRequest
 from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
 from circumplex.progress import report_progress
@@ -113,7 +114,7 @@ class TrainingJob:
         labels = LabelReader(self.labels)
 
         def make(_: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
-            self._train(labels, output, metadata)
+            train_once(output, lambda work: self._train(labels, output, work, metadata))
 
         run_shard(self.stage, self.index, [SampleRequest(self.run, self._key(labels))], make)
         log = load_model(self.stage.link_path(self.run)).metadata["log"]
@@ -156,9 +157,10 @@ class TrainingJob:
         """Folder of TensorBoard's event files, beside the table of epochs."""
         return self.epochs.with_name(self.epochs.name.replace(".epochs.parquet", ".tensorboard"))
 
-    def _train(self, labels: LabelReader, output: Path, metadata: Mapping[str, Any]) -> None:
-        """Train the model and write its file; the resumable state lies beside it until then."""
-        work = output.with_suffix(".work")
+    def _train(
+        self, labels: LabelReader, output: Path, work: Path, metadata: Mapping[str, Any]
+    ) -> None:
+        """Train the model and write its file; the resumable state lies in `work` until then."""
         train_samples, val_samples = self._samples_of("train"), self._samples_of("val")
         record = {"train_samples": train_samples, "val_samples": val_samples, **metadata}
         training = Training(
