@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from circumplex.io.parquet import TableWriter, frame_schema
-from circumplex.report.corpus import ReportSample, describe_rates, make_row, plural
+from circumplex.report.corpus import ReportSample, describe_rates, make_row
 from circumplex.report.quality import Quality, write_quality
+from circumplex.report.rendering import plural
 
 SHEET = b"a contact sheet"
 FINE = {

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from circumplex.backbones.processes import Processes
 from circumplex.backbones.train import Result, train_backbone
 from circumplex.config.recipes import Recipe
 from circumplex.io.tensors import write_safetensors
+from circumplex.networks.tensorboard import EventLog
 from circumplex.networks.weights import Weights
 
 RECORD = "record"
@@ -35,7 +37,8 @@ class Description:
         tables: tables of stills, by set.
         start: checkpoint to start from, if any.
         work: folder of the resumable state.
-        output: file to write; see `read_result`.
+        output: file to write; see `read_record`.
+        events: folder of the event files for TensorBoard.
         device: ``cpu``, or ``cuda``, of which each process takes the one of its number.
         threads: threads of each process.
     """
@@ -46,6 +49,7 @@ class Description:
     start: str | None
     work: str
     output: str
+    events: str
     device: str
     threads: int
 
@@ -70,9 +74,22 @@ def run(description: Description) -> None:
         torch.cuda.set_device(device)
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
-    with tqdm(
-        total=epochs, desc=description.name, unit="epoch", disable=None if processes.first else True
-    ) as bar:
+    events = EventLog(Path(description.events)) if processes.first else None
+    with (
+        tqdm(
+            total=epochs,
+            desc=description.name,
+            unit="epoch",
+            disable=None if processes.first else True,
+        ) as bar,
+        events or nullcontext(),
+    ):
+
+        def on_epoch(row: Mapping[str, Any]) -> None:
+            bar.update()
+            if events is not None:
+                events.add(event_row(row, recipe.epochs))
+
         result = train_backbone(
             recipe,
             {name: Path(path) for name, path in description.tables.items()},
@@ -82,11 +99,22 @@ def run(description: Description) -> None:
             # On a CPU images are loaded where they are needed: there is no other device to feed.
             workers=max(1, description.threads - 1) if on_gpu else 0,
             processes=processes,
-            on_epoch=lambda _: bar.update(),
+            on_epoch=on_epoch,
         )
     if processes.first:
         write_result(result, Path(description.output))
     processes.leave()
+
+
+def event_row(row: Mapping[str, Any], epochs: int) -> dict[str, float]:
+    """An epoch of a training for `EventLog`: its number counts on through the phases.
+
+    Args:
+        row: row of the training's log.
+        epochs: epochs of a phase; one that lost patience leaves a gap.
+    """
+    values = {k: v for k, v in row.items() if k not in ("phase", "epoch") and v is not None}
+    return {"epoch": (row["phase"] - 1) * epochs + row["epoch"], **values}
 
 
 def write_result(result: Result, path: Path) -> None:
