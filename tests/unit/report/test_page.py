@@ -215,12 +215,17 @@ def test_warnings_are_grouped_the_rarest_first(tmp_path: Path) -> None:
     for k in range(20):
         corpus.add(f"s{k}", frames=30, known={"face_px": 20 + k})
     corpus.add("odd", frames=30, known={"silent_share": 0.75, "face_px": 10})
+    corpus.add("mute", frames=30, loudness=0.0)
+    corpus.add("quiet", frames=30, loudness=0.0)
     page = write(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
-    table = page.table("quality")[1:3]
-    assert table[0] == ["silent for 75% of the time", "1", "odd"]
-    assert table[1][:2] == ["small face: 10 px and alike", "21"]
-    assert table[1][2].endswith(", …")
-    assert len(table[1][2].split(", ")) == 13
+    table = page.table("quality")[1:4]
+    assert table[:2] == [
+        ["silent for 75% of the time", "1", "odd"],
+        ["silent", "2", "mute, quiet"],
+    ]
+    assert table[2][:2] == ["small face: 10 px and alike", "21"]
+    assert table[2][2].endswith(", …")
+    assert len(table[2][2].split(", ")) == 13
 
 
 def test_ccc_of_ensembles_then_models(page: Page) -> None:
@@ -485,14 +490,17 @@ def test_a_run_that_only_predicts_has_no_empty_sections(tmp_path: Path) -> None:
 def test_a_sample_that_nothing_predicted_is_in_the_index(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     corpus.add("a")
-    corpus.add("b", "train")
+    corpus.add("b", "train", loudness=0.0)
+    corpus.add("c", "val")
     inputs = empty_inputs(
         tmp_path,
         samples=tuple(corpus.samples),
         ensembles={"e": corpus.ensemble("e", ["a"])},
     )
     rows = write(tmp_path / "r.html", inputs).table("index")[1:]
-    assert [(row[0], row[-1]) for row in rows] == [("a", ""), ("b", "not predicted")]
+    assert [(row[0], row[-1]) for row in rows] == [
+        *(("a", ""), ("b", "for training; silent"), ("c", "not predicted"))
+    ]
 
 
 def test_a_sample_is_shown_as_the_first_ensemble_predicts_it(tmp_path: Path) -> None:

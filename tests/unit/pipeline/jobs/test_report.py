@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy
 
+from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Framing, Modality
 from circumplex.config.samples import Sample, Split
 from circumplex.pipeline.jobs.report import (
@@ -20,6 +21,7 @@ from circumplex.pipeline.jobs.report import (
 )
 from circumplex.pipeline.requests import ReportRequest
 from circumplex.pipeline.store import Entry, Status, write_index
+from circumplex.report.feature_cards import make_card
 from places import ROOT
 
 SAMPLE = Sample(
@@ -134,3 +136,14 @@ def test_a_feature_is_what_its_request_says():
     assert feature.modality is Modality.AUDIO
     assert feature.framing is Framing.MEAN
     assert as_feature("y", {**options, "framing": None}).framing is None
+
+
+def test_a_card_says_what_the_feature_is():
+    options = {"modality": "audio", "dimension": 128, "framing": "nearest", "imported": False}
+    described = as_feature("vggish", options)
+    assert described.text == FEATURES["vggish"].text
+    card = make_card(described, {**options, "weights": "random:3"}, (), "")
+    assert card.network.startswith("VGGish")
+    assert card.licence == "Apache-2.0"
+    imported = as_feature("vggish", {**options, "imported": True})
+    assert make_card(imported, options, (), "").network == "imported from your own files"

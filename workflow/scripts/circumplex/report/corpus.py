@@ -107,10 +107,12 @@ class WarningGroup:
     Attributes:
         text: the warning of the first of them.
         samples: their names.
+        varies: whether others have other numbers.
     """
 
     text: str
     samples: tuple[str, ...]
+    varies: bool
 
 
 def group_warnings(corpus: Iterable[CorpusRow]) -> Sequence[WarningGroup]:
@@ -119,14 +121,17 @@ def group_warnings(corpus: Iterable[CorpusRow]) -> Sequence[WarningGroup]:
     What few samples have is news; what most have says something of the corpus. Failed samples are
     listed elsewhere.
     """
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = defaultdict(list)
     samples: dict[str, list[str]] = defaultdict(list)
     for row in corpus:
         for warning in () if row.sample.failures else row.warnings:
             words = re.sub(r"\d[\d.,]*", "0", warning)
-            texts.setdefault(words, warning)
+            texts[words].append(warning)
             samples[words].append(row.sample.name)
-    groups = [WarningGroup(texts[words], tuple(names)) for words, names in samples.items()]
+    groups = [
+        WarningGroup(texts[words][0], tuple(names), len(set(texts[words])) > 1)
+        for words, names in samples.items()
+    ]
     return sorted(groups, key=lambda group: len(group.samples))
 
 

@@ -351,7 +351,13 @@ def rank_figure(scores: NDArray[np.floating]) -> str:
         panel.set_xlim(0.4, len(scores) + 0.6)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("samples, from the worst", labelpad=1)
-        panel.legend(loc="lower right", frameon=False, handletextpad=0.3, borderaxespad=0.2)
+        panel.legend(
+            loc="lower right",
+            frameon=False,
+            handletextpad=0.3,
+            borderaxespad=0.2,
+            markerscale=4 / size,
+        )
         return _data_uri(figure)
 
 
@@ -431,10 +437,11 @@ def _rows(title: str, labels: Sequence[str], colour: str) -> tuple[Figure, Axes]
     left = (0.2 + LETTER_INCHES * max(map(len, short), default=1)) / width
     figure = Figure(figsize=(width, height))
     panel = figure.subplots()
-    figure.subplots_adjust(left=left, right=0.97, top=1 - 0.3 / height, bottom=0.3 / height)
+    figure.subplots_adjust(left=left, right=0.955, top=1 - 0.3 / height, bottom=0.3 / height)
     panel.set_title(title, loc="left", fontsize=9, color=colour)
     panel.set_ylim(len(short) - 0.4, -0.6)
     panel.set_yticks(range(len(short)), short, color=ANNOTATION)
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     panel.grid(axis="x", color="#e5e7eb", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines["left"].set_visible(False)

@@ -45,6 +45,7 @@ from circumplex.report.rendering import (
 )
 from circumplex.report.samples import (
     TEST,
+    TRAIN,
     EnsembleTables,
     Pair,
     SampleResult,
@@ -145,11 +146,11 @@ class Listed:
     player: str
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        """Why it has no predictions, and what is suspicious about it."""
-        row = self.result.row
-        unexplained = self.result.ensemble is None and not row.sample.failures
-        return (*(["not predicted"] if unexplained else []), *row.warnings)
+    def status(self) -> str:
+        """Why it has no predictions; empty if it has some, or if it failed."""
+        if self.result.ensemble is not None or self.result.row.sample.failures:
+            return ""
+        return "for training" if self.result.split == TRAIN else "not predicted"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import circumplex
-from circumplex.config.features import Feature
+from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Framing, Modality
 from circumplex.config.samples import Sample, read_samples
 from circumplex.config.weights import TRAINED, WEIGHT_KEYS
@@ -229,4 +229,5 @@ def as_feature(name: str, options: Mapping[str, Any]) -> Feature:
         options["dimension"],
         Framing(options["framing"]) if options["framing"] else None,
         imported=options["imported"],
+        text=None if options["imported"] else FEATURES[name].text,
     )
