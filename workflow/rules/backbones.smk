@@ -3,7 +3,7 @@
 
 wildcard_constraints:
     still_set="|".join(re.escape(name) for name in PLAN.still_sets) or "none",
-    recipe="|".join(re.escape(name) for name in PLAN.backbones.recipes) or "none",
+    recipe="|".join(re.escape(name) for name in PLAN.backbones.names) or "none",
 
 
 rule list_stills:
@@ -71,7 +71,16 @@ rule train_backbone:
         "../scripts/train_backbone.py"
 
 
+def cards(wildcards):
+    """Cards of all recipes whose sets are declared; where there is none, why stops the run."""
+    try:
+        recipes = PLAN.backbones.require_any()
+    except RequestError as error:
+        raise WorkflowError(str(error))
+    return [output("train_backbone", "card", name) for name in recipes]
+
+
 rule backbones:
     input:
-        [output("train_backbone", "card", name) for name in PLAN.backbones.recipes],
+        cards,
     localrule: True

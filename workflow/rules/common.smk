@@ -19,6 +19,7 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 gc.set_threshold(100_000, 50, 50)
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Modality
@@ -31,6 +32,7 @@ from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.resources import (
     SCRATCH_MB,
+    expected_seconds,
     guessed_seconds,
     memory_mb,
     minutes,
@@ -160,6 +162,18 @@ def raw_inputs(*columns):
 THREADS = PLAN.config["compute"]["threads"]
 GPU = PLAN.config["compute"]["gpu"]
 SECONDS = {shard: guessed_seconds(members) for shard, members in PLAN.shards.items()}
+
+if workflow.is_main_process:
+    # For the logger plugin (snakemake_logger_plugin_circumplex); others print no empty message.
+    FACTS = {
+        "samples": {shard: len(members) for shard, members in PLAN.shards.items()},
+        "seconds": expected_seconds(
+            sum(SECONDS.values()),
+            len(SECONDS),
+            ["train_encoder", "train_trial", "predict_frames"],
+        ),
+    }
+    logger.info("", extra={"circumplex": FACTS})
 
 
 def memory(stage):

@@ -114,6 +114,8 @@ def test_the_extractors_load_what_is_trained(tables, tmp_path):
         record = read_record(output)
         assert len(record["log"]) == 1
     assert record["untrained"] == [2, 26]
+    assert record["kept"] == {"phase": 1, "epoch": 1}
+    assert record["torch"] == torch.__version__
     assert json.loads(json.dumps(record))["scores"]["val"]["units"]["units"]["2"]["annotated"] == 0
 
 
@@ -136,6 +138,7 @@ def test_patience_ends_a_phase_and_the_best_epoch_is_kept(tables, tmp_path):
     assert scores[-1] <= max(scores[:-1])
     best = result.scores["val"]["eight"].value
     assert best == max(scores)
+    assert result.kept == {"phase": 1, "epoch": scores.index(max(scores)) + 1}
 
 
 def test_what_is_not_annotated_costs_nothing():

@@ -149,7 +149,8 @@ def test_missing_weights_are_reported_all_at_once_and_the_workflow_parses(builde
     made.prepare()
     with pytest.raises(RequestError) as raised:
         made.weights.require()
-    first, second = str(raised.value).splitlines()
+    first, second, last = str(raised.value).splitlines()
+    assert "--configfile config/public_weights.yaml -- weights" in last
     for line, name in ((first, "fau"), (second, "vggish")):
         assert f"{name}: weights nowhere/{name}.pth are missing" in line
         assert FEATURES[name].text.address in line

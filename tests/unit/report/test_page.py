@@ -210,6 +210,15 @@ def test_failures_are_named_at_the_top_and_explained_below(page: Page) -> None:
     assert "3 samples did not fail but should be looked at" in page.sections["quality"]
 
 
+def test_sound_alone_is_not_counted_as_video(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a", known={"duration_s": 5400.0, "decoded_share": 0.0, "valid_share": None})
+    corpus.add("b", known={"duration_s": 90.0})
+    page = write(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
+    start = " ".join(page.sections[""].split())
+    assert "1.5 minutes of video, 1.5 h of sound alone, " in start
+
+
 def test_warnings_are_grouped_the_rarest_first(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     for k in range(20):
@@ -220,7 +229,7 @@ def test_warnings_are_grouped_the_rarest_first(tmp_path: Path) -> None:
     page = write(tmp_path / "r.html", empty_inputs(tmp_path, samples=tuple(corpus.samples)))
     table = page.table("quality")[1:4]
     assert table[:2] == [
-        ["silent for 75% of the time", "1", "odd"],
+        ["silent for 75% of the time (usual here: 0%)", "1", "odd"],
         ["silent", "2", "mute, quiet"],
     ]
     assert table[2][:2] == ["small face: 10 px and alike", "21"]
@@ -343,7 +352,10 @@ def notes(page: Page) -> list[str]:
         ({"face_px": 39}, "small face: 39 px"),
         ({"switches": 4, "duration_s": 10.0}, "4 switches of the tracker"),
         ({"decoded_share": 0.98}, "2.0% of the frames failed to decode"),
-        ({"silent_share": 0.6}, "silent for 60% of the time"),
+        (
+            {"inner_silent_share": 0.6},
+            "silent for 60% of the time from first to last sound",
+        ),
         ({"level_dbfs": -61.0}, "silent"),
         ({"level_dbfs": None}, "silent"),
         ({"valid_share": 0.8, "face_px": 40, "silent_share": 0.5}, ""),

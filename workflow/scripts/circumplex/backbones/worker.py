@@ -10,19 +10,21 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from safetensors import safe_open
-from tqdm import tqdm
 
 from circumplex.backbones.processes import Processes
 from circumplex.backbones.train import Result, train_backbone
 from circumplex.config.recipes import Recipe
+from circumplex.io.devices import is_gpu, use_process_gpu
 from circumplex.io.tensors import write_safetensors
 from circumplex.networks.tensorboard import EventLog
 from circumplex.networks.weights import Weights
+from circumplex.progress import report_progress
 
 RECORD = "record"
 
@@ -66,28 +68,20 @@ class Description:
 def run(description: Description) -> None:
     """Train and write the result; the first process alone writes."""
     torch.set_num_threads(description.threads)
-    on_gpu = description.device.startswith("cuda")
+    on_gpu = is_gpu(description.device)
     processes = Processes.join(description.device)
     device = description.device
     if on_gpu and processes.count > 1:
-        device = f"cuda:{processes.local_rank}"
-        torch.cuda.set_device(device)
+        device = use_process_gpu(processes.local_rank)
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
+    done = count(1)
     events = EventLog(Path(description.events)) if processes.first else None
-    with (
-        tqdm(
-            total=epochs,
-            desc=description.name,
-            unit="epoch",
-            disable=None if processes.first else True,
-        ) as bar,
-        events or nullcontext(),
-    ):
+    with events or nullcontext():
 
         def on_epoch(row: Mapping[str, Any]) -> None:
-            bar.update()
             if events is not None:
+                report_progress(next(done), epochs, "epochs")
                 events.add(event_row(row, recipe.epochs))
 
         result = train_backbone(
@@ -126,6 +120,8 @@ def write_result(result: Result, path: Path) -> None:
             for split, of_split in result.scores.items()
         },
         "untrained": list(result.untrained),
+        "kept": dict(result.kept),
+        "torch": torch.__version__,
     }
     write_safetensors(path, result.state, {RECORD: json.dumps(record)})
 
@@ -138,7 +134,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run the description that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # As the log of the job, which takes what this process prints.
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form)
     run(Description.read(Path(sys.argv[1])))
 
 

@@ -10,6 +10,7 @@ from circumplex.errors import CircumplexError
 COMMANDS: Mapping[str, str] = {
     "sheet": "write the sample sheet from folders of videos, annotations or features",
     "predict": "predict valence and arousal of new videos, with nothing to train",
+    "backbone": "train a visual network on still images, without any sample",
     "check-submission": "check a submission against the organisers' list",
     "compare": "set two runs side by side: what they were asked for, and their CCC",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
@@ -105,6 +106,10 @@ def load(name: str) -> Command:
             from circumplex.cli import predict
 
             return predict
+        case "backbone":
+            from circumplex.cli import backbone
+
+            return backbone
         case "check-submission":
             from circumplex.cli import check_submission
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import cast
 
 from circumplex.config.experiments import Strategy
+from circumplex.errors import RequestError
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.records import Job
 from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.requests import TableRequest
 from circumplex.targets import TARGETS
 
+WITHOUT_SAMPLES = ("fetch_weights", "list_stills", "train_backbone")
+"""Stages that need no sample sheet."""
 SAMPLE_OUTPUTS = {"index": "index/{stage}/{unit}.json"}
 OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "pack_features": {"array": "{stage}/{unit}.npy", "index": "{stage}/{unit}.json"},
@@ -128,7 +131,16 @@ class Graph:
         return self._jobs[key]
 
     def sources(self, stage: str, unit: str) -> Mapping[str, Sequence[Source]]:
-        """Results that a job reads, by the name of the rule's input."""
+        """Results that a job reads, by the name of the rule's input.
+
+        Raises:
+            RequestError: the job needs samples, and there is no sheet of any.
+        """
+        if self._plan.without_sheet and stage not in WITHOUT_SAMPLES:
+            raise RequestError(
+                f"{self._plan.without_sheet}. Without it, backbones alone are trained: "
+                "snakemake --cores 8 -- backbones"
+            )
         if stage in self._builder.stages:
             return self._of_shard(stage, unit)
         named = getattr(self, f"_{stage}", None)
@@ -239,6 +251,7 @@ class Graph:
             "smoothed": self._smoothed(paths) if plan.window_search else [],
             "fitted": [Source("ensemble_predictions", name)] if plan.fits(name) else [],
             "weights": [Source("train_backbone", recipe, "weights") for recipe in recipes],
+            "timeline": self.indexes(plan.timeline) if plan.rate is None else [],
         }
 
     def _write_submission(self, name: str) -> Mapping[str, Sequence[Source]]:
@@ -336,7 +349,7 @@ class Graph:
         return [Source(stage, shard) for shard in self._plan.shown_shards] if known else []
 
     def _train_backbone(self, recipe: str) -> Mapping[str, Sequence[Source]]:
-        sets = self._plan.backbones.recipes[recipe].sets
+        sets = self._plan.backbones.require(recipe).sets
         return {"stills": [Source("list_stills", name, "table") for name in sets]}
 
     def _propose_trials(self, number: str) -> Mapping[str, Sequence[Source]]:

@@ -27,14 +27,15 @@ from circumplex.report.corpus import (
     SILENT_DBFS,
     CorpusRow,
     ReportSample,
+    describe_onsets,
     describe_rates,
     group_warnings,
-    make_row,
+    make_rows,
 )
 from circumplex.report.feature_cards import Card
 from circumplex.report.figures import Bar, Curve, Dots, Series
 from circumplex.report.overview import Overview
-from circumplex.report.quality import Quality, read_quality
+from circumplex.report.quality import Quality
 from circumplex.report.rendering import (
     DASH,
     SHARED,
@@ -95,6 +96,7 @@ class ReportInputs:
         backbones: cards of the networks that the run trained on still images.
         tables: CSV files of the paper's tables by name; see `circumplex.evaluation.paper_tables`.
         players: address of the player page, relative to the report, by sample.
+        causal: experiments whose encoder reads no frame after the one that it predicts.
     """
 
     title: str
@@ -112,6 +114,7 @@ class ReportInputs:
     members: Mapping[str, Mapping[Target, Sequence[Path]]] = field(default_factory=dict)
     tables: Mapping[str, Path] = field(default_factory=dict)
     players: Mapping[str, str] = field(default_factory=dict)
+    causal: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -215,10 +218,10 @@ def write_report(output: Path, inputs: ReportInputs, folder: KeptFolder, place: 
     Raises:
         OSError: a table named by the inputs is missing.
     """
-    others_have_sound = any(_has_sound(sample) for sample in inputs.samples)
-    corpus = [make_row(sample, audio_expected=others_have_sound) for sample in inputs.samples]
-    if mixed_rates := describe_rates(corpus):
-        logger.warning(mixed_rates)
+    corpus = make_rows(inputs.samples)
+    remarks = [text for text in _remark(corpus, inputs.causal) if text]
+    for text in remarks:
+        logger.warning(text)
     # Sorting is stable: among equal samples, the order of the sheet remains.
     corpus.sort(key=lambda row: row.suspicion)
     tables = [_open_ensemble(name, inputs) for name in inputs.ensembles]
@@ -231,7 +234,7 @@ def write_report(output: Path, inputs: ReportInputs, folder: KeptFolder, place: 
     page = pages.render(
         "report.html.j2",
         script=SHARED / "list.js",
-        mixed_rates=mixed_rates,
+        remarks=remarks,
         summary=_summarise(corpus),
         corpus=corpus,
         listed=listed,
@@ -513,22 +516,28 @@ def _failure_section(corpus: Sequence[CorpusRow]) -> dict[str, Any]:
     }
 
 
-def _has_sound(sample: ReportSample) -> bool:
-    return sample.quality is not None and read_quality(sample.quality).sound_s is not None
-
-
 def _summarise(corpus: Sequence[CorpusRow]) -> str:
     """Number and length of the samples, in a sentence."""
     splits = Counter(row.sample.split for row in corpus)
     parts = ", ".join(f"{number:,} {split}" for split, number in splits.items())
     qualities = [row.quality for row in corpus if row.quality is not None]
-    hours = math.fsum(quality.duration_s for quality in qualities) / 3600
-    length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} minutes"
+    kinds = {"video": 0.0, "sound alone": 0.0}
+    for quality in qualities:
+        kinds["video" if quality.decoded_share else "sound alone"] += quality.duration_s
+    lengths = [f"{_length(seconds)} of {kind}" for kind, seconds in kinds.items() if seconds]
     frames = sum(quality.frames for quality in qualities)
     return (
         f"{plural(len(corpus), 'sample')}{f' ({parts})' if parts else ''}, "
-        f"{length} of video, {plural(frames, 'frame')}."
+        f"{', '.join([*lengths, plural(frames, 'frame')])}."
     )
+
+
+def _remark(corpus: Sequence[CorpusRow], causal: Sequence[str]) -> tuple[str, str]:
+    return describe_rates(corpus), describe_onsets(corpus, causal)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def _draw_trace(listed: Listed) -> TraceCard:

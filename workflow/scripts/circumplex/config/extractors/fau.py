@@ -16,7 +16,7 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=3000, cpu_s=8.6, disk_kb=60, gpu=True),
+    need=Need(mem_mb=3000, cpu_s=8.6, disk_kb=60, gpu=True, start_s=5, fixed_s=0.02),
     text=FeatureText(
         network="IResNet{depth} of ArcFace, {channels} channels in its first stage (action "
         "units); its embedding",

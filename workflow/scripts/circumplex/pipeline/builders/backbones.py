@@ -3,11 +3,17 @@
 Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
+from typing import Any
+
 from circumplex.config.weights import TRAINED
 from circumplex.errors import RequestError
 from circumplex.io.digests import MISSING, value_digest
 from circumplex.pipeline import requests
 from circumplex.pipeline.stage_context import StageContext
+from circumplex.pipeline.still_sets import PATH_KEYS
+
+FOR_THE_CARD = ("paper", "set_options")
+"""What a request says of a training and no weight depends on."""
 
 
 def fetch_weights(context: StageContext) -> requests.FetchRequest:
@@ -36,13 +42,20 @@ def list_stills(context: StageContext, name: str) -> requests.StillsRequest:
 def train_backbone(context: StageContext, recipe: str) -> requests.BackboneRequest:
     """The weights of a recipe."""
     plan = context.plan.backbones
+    sets = plan.require(recipe).sets
     return requests.BackboneRequest(
         *context.plain("train_backbone"),
         options=plan.values(recipe),
         start=context.weights.identity(plan.start(recipe)),
-        sets={name: _still_set_digest(context, name) for name in plan.recipes[recipe].sets},
+        sets={name: _still_set_digest(context, name) for name in sets},
         paper=plan.paper(recipe),
+        set_options={name: _options_without_place(context, name) for name in sets},
     )
+
+
+def _options_without_place(context: StageContext, name: str) -> dict[str, Any]:
+    options = context.plan.still_sets[name]
+    return {key: value for key, value in options.items() if key not in PATH_KEYS}
 
 
 def identify_trained(context: StageContext, recipe: str) -> str:
@@ -52,7 +65,7 @@ def identify_trained(context: StageContext, recipe: str) -> str:
     extracts takes the content's digest.
     """
     request = train_backbone(context, recipe)
-    asked = {key: value for key, value in vars(request).items() if key != "paper"}
+    asked = {key: value for key, value in vars(request).items() if key not in FOR_THE_CARD}
     return f"{TRAINED}{value_digest(asked)}"
 
 

@@ -66,6 +66,7 @@ def export_ensemble(context: StageContext, name: str) -> requests.ExportRequest:
     members = {run.experiment: plan.experiments[run.experiment] for run in runs}
     used = {feature for e in members.values() for feature in e["features"]}
     trained = plan.backbones.trained
+    grouped = [name for name in members if name in plan.scaled_by_group]
     return requests.ExportRequest(
         *context.plain("export_ensemble"),
         description={
@@ -77,6 +78,7 @@ def export_ensemble(context: StageContext, name: str) -> requests.ExportRequest:
             "smoothing": plan.smoothing,
             "timeline": {"rate": NATIVE if plan.rate is None else plan.rate},
             "features": {feature: context.features[feature] for feature in sorted(used)},
+            **({"scaled_by_group": grouped} if grouped else {}),
         },
         runs=[run.path for run in runs],
         pretrained=[run.path for run in runs if plan.is_pretrained(run.experiment)],

@@ -27,6 +27,7 @@ def predict_frames(context: StageContext, path: str) -> requests.PredictionReque
         columns=plan.columns(experiment["features"][0]) if pretrained else [],
         readout=experiment["readout"] if pretrained else {},
         card=model_card(plan, name) if pretrained else {},
+        groups=plan.groups(plan.samples) if name in plan.scaled_by_group else {},
     )
 
 

@@ -95,6 +95,7 @@ def make_report(context: StageContext) -> requests.ReportRequest:
             for f in plan.features
         },
         excluded=plan.config.get("exclude", []),
+        causal=plan.causal,
     )
 
 

@@ -3,8 +3,13 @@
 Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from circumplex.config.samples import Split
+from circumplex.config.training import TrainingSpec
 from circumplex.pipeline import requests
+from circumplex.pipeline.plan import scales_by_group
 from circumplex.pipeline.stage_context import StageContext
 
 
@@ -14,6 +19,12 @@ def pack_features(context: StageContext, unit: str) -> requests.PackRequest:
     return requests.PackRequest(
         *context.plain("pack_features"), feature.name, **context.pack_layout(feature)
     )
+
+
+def fill_in(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a model with those that follow from its encoder, so that none counts as
+    changed which is only written out."""
+    return TrainingSpec.read(values).plain()
 
 
 def make_folds(context: StageContext) -> requests.FoldsRequest:
@@ -32,13 +43,15 @@ def make_folds(context: StageContext) -> requests.FoldsRequest:
 def train_encoder(context: StageContext, path: str) -> requests.TrainingRequest:
     """One model; `path` is ``<experiment>/<fold>/seed<seed>``."""
     run = context.plan.run(path)
-    options = context.plan.training_values(run.experiment)
+    options = fill_in(context.plan.training_values(run.experiment))
+    labelled = context.plan.in_split(Split.TRAIN, Split.VAL)
     return requests.TrainingRequest(
         *context.plain("train_encoder", options["encoder"]["kind"]),
         options=options,
         roles=context.plan.roles(run),
         fold=run.fold,
         seed=run.seed,
+        groups=context.plan.groups(labelled) if scales_by_group(options) else {},
     )
 
 
@@ -46,13 +59,15 @@ def train_trial(context: StageContext, number: str) -> requests.TrialRequest:
     """One trial of the search."""
     search = context.plan.search or {}
     labelled = context.plan.in_split(Split.TRAIN, Split.VAL)
+    choices = [fill_in(values) for values in context.plan.search_choices]
     return requests.TrialRequest(
         *context.plain("train_trial", search["encoder"]),
-        choices=context.plan.search_choices,
+        choices=choices,
         place=int(number) % search["parallel"],
         roles={sample.sample: sample.split.value for sample in labelled},
         fold="official",
         seed=search["seed"],
+        groups=context.plan.groups(labelled) if any(map(scales_by_group, choices)) else {},
     )
 
 

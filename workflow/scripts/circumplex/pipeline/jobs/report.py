@@ -67,6 +67,7 @@ def make_report(job: RunningJob, configs: Sequence[str]) -> None:
         backbones=tuple(read_json(path) for path in job.inputs["backbones"]),
         tables=dict(zip(request.tables, job.inputs["tables"], strict=True)),
         players=find_players(request.players),
+        causal=request.causal,
     )
     with KeptFolder(job.results / FOLDER) as folder:
         write_report(job.output("page"), inputs, folder, FOLDER)
