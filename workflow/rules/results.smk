@@ -79,13 +79,14 @@ rule make_report:
     input:
         unpack(inputs("make_report", sheet=sheet)),
     output:
+        # Lists the pages of all samples, which no rule declares.
+        manifest=output("make_report", "manifest"),
         page=report(
             output("make_report", "page"),
             caption="../report/report.rst",
             category="Results",
             labels={"page": "report"},
         ),
-        sheets=[f"{RESULTS}/{path}" for path in GRAPH.contact_sheets()],
     log:
         log_of("make_report"),
     benchmark:
@@ -98,6 +99,7 @@ rule make_report:
         runtime=30,
     params:
         job=job("make_report"),
+        configs=[Path(file).name for file in workflow.configfiles],
     message:
         "make_report"
     script:
