@@ -18,7 +18,7 @@ FEATURE = Feature(
     deep=True,
     weight_keys=("weights",),
     columns=EXPRESSIONS,
-    need=Need(mem_mb=2000, cpu_s=0.1, disk_kb=3, gpu=True, start_s=5),
+    need=Need(mem_mb=2000, cpu_s=0.03, disk_kb=3, gpu=True, start_s=4.5),
     text=FeatureText(
         network="mini-Xception of 60 thousand parameters; its probabilities of seven expressions",
         input="aligned face, 112x112, as grey 64x64 from −1 to 1",
