@@ -1,11 +1,6 @@
 # What a person reads: submissions, the CCC table, the report, and the list of what failed.
 
 
-def organisers_list(wildcards):
-    """The organisers' list that a submission follows, if it names one."""
-    return ancient(REQUESTS.contents.list_files(wildcards.submission))
-
-
 rule write_submission:
     input:
         unpack(inputs("write_submission", "{submission}", rows=organisers_list)),

@@ -44,7 +44,7 @@ def test_equal_runs_differ_in_nothing(tmp_path, capsys):
     first = write_run(tmp_path / "first")
     assert main(["compare", str(first), str(first)]) == 0
     out = capsys.readouterr().out
-    assert "What was asked for: no difference on record" in out
+    assert "What was asked for: no difference" in out
     assert "largest loss" not in out
 
 

@@ -37,7 +37,7 @@ def test_runs_of_earlier_versions_are_compared_by_their_scores(tmp_path):
     assert len(found.samples) == 4
     assert "earlier version" in found.notes[0]
     assert "Splits are not on record" in found.notes[2]
-    assert found.changes == []
+    assert found.changes is None
 
 
 def test_a_folder_without_scores_is_refused(tmp_path):

@@ -232,7 +232,7 @@ def test_warnings_are_grouped_the_rarest_first(tmp_path: Path) -> None:
         ["silent for 75% of the time (usual here: 0%)", "1", "odd"],
         ["silent", "2", "mute, quiet"],
     ]
-    assert table[2][:2] == ["small face: 10 px and alike", "21"]
+    assert table[2][:2] == ["small face: 10 px and similar", "21"]
     assert table[2][2].endswith(", …")
     assert len(table[2][2].split(", ")) == 13
 

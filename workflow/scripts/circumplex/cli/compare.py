@@ -68,7 +68,8 @@ def describe(comparison: Comparison) -> Iterator[str]:
 def _changes(comparison: Comparison) -> Iterator[str]:
     yield ""
     if not comparison.changes:
-        yield "What was asked for: no difference on record"
+        nothing = "not on record" if comparison.changes is None else "no difference"
+        yield f"What was asked for: {nothing}"
         return
     yield "What was asked for differently"
     yield _table(

@@ -103,6 +103,7 @@ def compare_results(first: Path, second: Path) -> Comparison:
         RequestError: a folder holds no scores.
     """
     runs = RunResults(first), RunResults(second)
+    recorded = all(run.requests for run in runs)
     common = [key for key in runs[0].scores if key in runs[1].scores]
     lines: list[ScoreLine] = []
     compared = ""
@@ -121,7 +122,7 @@ def compare_results(first: Path, second: Path) -> Comparison:
     return Comparison(
         first=str(first),
         second=str(second),
-        changes=list(find_changes(runs[0].requests, runs[1].requests)),
+        changes=list(find_changes(*(run.requests for run in runs))) if recorded else None,
         lines=lines,
         compared=compared,
         samples=sorted(samples, key=lambda line: line.difference),
@@ -199,8 +200,6 @@ def find_changes(
         first: requests of the first run by stage and unit.
         second: those of the second run.
     """
-    if not (first and second):
-        return
     for stage in dict.fromkeys([*first, *second]):
         if stage not in RENDERED:
             yield from _stage_changes(stage, first.get(stage, {}), second.get(stage, {}))

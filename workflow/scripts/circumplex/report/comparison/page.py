@@ -86,7 +86,7 @@ class Comparison:
 
     Attributes:
         first, second: their folders.
-        changes: what was asked for differently.
+        changes: what was asked for differently; None where that is not on record.
         lines: scores.
         compared: name of the ensemble or model whose samples are listed; empty if there is none.
         samples: its samples, those with the largest loss first.
@@ -96,7 +96,7 @@ class Comparison:
 
     first: str
     second: str
-    changes: Sequence[Change]
+    changes: Sequence[Change] | None
     lines: Sequence[ScoreLine]
     compared: str
     samples: Sequence[SampleLine]
