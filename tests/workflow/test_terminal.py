@@ -39,7 +39,7 @@ def show(project: Project, *options: str, interrupt_at: str | None = None) -> Sh
     return run_in_terminal(words, project.root, environment(), interrupt_at=interrupt_at)
 
 
-def test_a_run_with_a_failed_sample_and_the_run_that_mends_nothing(project: Project) -> None:
+def test_a_run_with_a_failed_sample_and_the_run_after_it(project: Project) -> None:
     video = project.corpus / "videos/clip05.mp4"
     whole = video.read_bytes()
     video.write_text("not a film")
@@ -47,7 +47,7 @@ def test_a_run_with_a_failed_sample_and_the_run_that_mends_nothing(project: Proj
     assert shown.code == 1
     assert "\x1b" not in shown.raw
     assert "Traceback" not in shown.raw
-    assert any("align_faces" in state and "of 7 samples" in state for state in shown.moving)
+    assert any("align_faces" in state and "of 8 samples" in state for state in shown.moving)
     assert all(len(state) <= COLUMNS for state in shown.moving)
     failures = [line for line in shown.lines if "clip05" in line]
     assert len(failures) == 2
@@ -74,7 +74,7 @@ def test_a_run_with_a_failed_sample_and_the_run_that_mends_nothing(project: Proj
     assert "\x1b" not in done.stderr + done.stdout
     stages = [line for line in done.stderr.splitlines() if line.startswith("extract_frames: ")]
     assert len(stages) == 1
-    assert stages[0].startswith("extract_frames: 7 samples, ")
+    assert stages[0].startswith("extract_frames: 8 samples, ")
     assert len(done.stderr.splitlines()) < 40
     assert done.stdout.splitlines()[-1].startswith("report: ")
 

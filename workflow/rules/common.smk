@@ -1,4 +1,4 @@
-# What every rule file uses: the plan, paths, and the requests that decide what runs.
+# What all rules use, the plan, paths, and the requests that decide what runs.
 import gc
 import os
 import sys
@@ -7,8 +7,10 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, str(SCRIPTS))
 # Jobs compute with the package beside their scripts, whatever the environment has installed.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(
+        [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 )
 
 # HDF5 files are read alone, and some shares have no locks. Read when a job's process starts.
@@ -134,14 +136,17 @@ def job(stage, unit=""):
 
 def log_of(stage, wildcard=None):
     """Log of a job of a stage."""
-    place = f"/{{{wildcard}}}" if wildcard else ""
-    return f"{RESULTS}/logs/{stage}{place}.log"
+    return f"{RESULTS}/logs/{_place(stage, wildcard)}.log"
 
 
 def benchmark_of(stage, wildcard=None):
     """Benchmark of a job of a stage."""
-    place = f"/{{{wildcard}}}" if wildcard else ""
-    return f"{RESULTS}/benchmarks/{stage}{place}.tsv"
+    return f"{RESULTS}/benchmarks/{_place(stage, wildcard)}.tsv"
+
+
+def _place(stage, wildcard):
+    """Place of a job of a stage among logs or benchmarks, without a suffix."""
+    return f"{stage}/{{{wildcard}}}" if wildcard else stage
 
 
 def sheet(wildcards):

@@ -5,6 +5,7 @@ import re
 CHATTER = (
     "Assuming unrestricted shared filesystem usage",
     "Building DAG of jobs",
+    "Config file ",
     "Using shell:",
     "Provided ",
     "Group jobs:",

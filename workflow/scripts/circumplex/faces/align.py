@@ -23,6 +23,7 @@ from circumplex.config.faces import AUTO, CropFormat, FaceOptions
 from circumplex.faces.appearance import describe_face
 from circumplex.faces.detector import UNTRACKED, FaceDetector, Faces
 from circumplex.faces.following import NO_FACES, follow_faces, key_frames
+from circumplex.faces.shots import ShotCounter
 from circumplex.faces.similarity import crop_face
 from circumplex.faces.subjects import Subject, Tracker
 from circumplex.faces.table import DETECTION, face_schema
@@ -183,6 +184,7 @@ def _detect(
     detector: FaceDetector,
 ) -> Iterator[_Row]:
     """Yield the rows of all frames in order; the next batch is decoded during detection."""
+    shots = ShotCounter()
     for batch in prefetch(_batches(timeline, options), ahead=1):
         pictures = [item for item in batch if isinstance(item, VideoFrame)]
         images, times = [p.image for p in pictures], [p.time_s for p in pictures]
@@ -194,7 +196,7 @@ def _detect(
         rows: dict[int, _Row] = {}
         for k, picture in enumerate(pictures):
             faces = detected[k] if k in detected else between[k]
-            row = _follow(picture, faces, tracker, options)
+            row = _follow(picture, faces, tracker, options, shots.count(picture.image))
             rows[picture.frame] = replace(row, interpolated=k not in detected)
         for item in batch:
             yield rows.get(item.frame, _Row(item.frame, item.time_s, NO_FACES, [], []))
@@ -243,7 +245,9 @@ def _pictures_at_once(shape: tuple[int, ...]) -> int:
     return max(1, BATCH_PIXELS // (shape[0] * shape[1]))
 
 
-def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions) -> _Row:
+def _follow(
+    picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions, shot: int
+) -> _Row:
     """Track and crop the valid faces of a frame."""
     tracks = [UNTRACKED] * len(faces)
     encoded: list[bytes | None] = [None] * len(faces)
@@ -257,7 +261,7 @@ def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOp
             ]
         )
         width = picture.image.shape[1]
-        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances)
+        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances, shot)
         for i, track, crop in zip(valid, assigned, crops, strict=True):
             tracks[i], encoded[i] = track, _encode(crop, options)
     return _Row(picture.frame, picture.time_s, faces, tracks, encoded)

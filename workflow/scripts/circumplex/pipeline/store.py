@@ -234,7 +234,8 @@ def run_shard_together(
                 passing.append(request.sample)
             if problem:
                 entry = _problem_entry(stage, problem)
-                logger.warning(PROBLEM, request.sample, entry.status, stage.name, problem)
+                say = logger.warning if entry.status is Status.FAILED else logger.info
+                say(PROBLEM, request.sample, entry.status, stage.name, problem)
             else:
                 entry = _link(stage, request, task.output, sha256)
             entries[request.sample] = entry
