@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from circumplex.annotations.labels import read_labels
+from circumplex.annotations.labels import Annotations, read_labels
 from circumplex.errors import ModalityAbsent
 from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
@@ -16,15 +16,15 @@ def main(job: ShardJob) -> None:
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         sample = job.sheet[request.sample]
-        if sample.annotation is None:
+        if not sample.is_annotated:
             raise ModalityAbsent("no annotation in the sheet")
         timeline = job.path(request.upstream["extract_frames"])
         read_labels(
-            sample.annotation,
+            Annotations(sample.annotation, sample.annotation_valence, sample.annotation_arousal),
             timeline,
             output,
             metadata=metadata,
-            layout=sample.annotation_format,
+            layout=request.key["annotation_format"],
             **job.stage.options,
         )
 

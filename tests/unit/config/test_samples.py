@@ -154,3 +154,19 @@ def test_shards_are_stable_and_even():
     assert 59 < min(counts) <= max(counts) < 191
     assert shard_of("é", 1) == "000-of-001"
     assert shards[0] == "024-of-032", "a sample never moves"
+
+
+def test_annotations_of_one_target_each(read, tmp_path):
+    header = "sample\tvideo\tsplit\tannotation_valence\tannotation_arousal\timage_rate\n"
+    rows = "a\tframes/a\ttrain\tv/a.csv\ta/a.csv\t25\nb\tb.mp4\tval\tb.csv\t\t\n"
+    first, second = read(header + rows)
+    assert first.annotation_valence == tmp_path / "v/a.csv"
+    assert first.annotation_arousal == tmp_path / "a/a.csv"
+    assert (first.image_rate, second.image_rate) == (25.0, None)
+    assert first.is_annotated
+    assert second.is_annotated
+    assert first.annotation_format == "auto"
+    with pytest.raises(RequestError, match="annotation beside annotation_valence"):
+        read("sample\tsplit\tannotation\tannotation_valence\na\ttrain\ta.txt\tb.txt\n")
+    with pytest.raises(RequestError, match="no annotation"):
+        read("sample\tsplit\tannotation_valence\na\ttrain\t\n")

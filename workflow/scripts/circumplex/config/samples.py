@@ -21,6 +21,10 @@ MAX_NAME_BYTES = 200
 """Of a sample's name: file systems take 255, and suffixes and temporary names come on top."""
 
 
+AUTO = "auto"
+"""In the column ``annotation_format``: the layout is recognised by the file's beginning."""
+
+
 class Split(StrEnum):
     """Which part of the data a sample belongs to; `PREDICT` has no annotation and no score."""
 
@@ -57,13 +61,28 @@ class SheetRow(Section):
     )
     audio: Text | None = Field(None, description="sound file to use instead of the video's own")
     annotation: Text | None = Field(
-        None, description="annotation text: header valence,arousal, one row per frame"
+        None,
+        description="file of the annotation: Aff-Wild2's text, or one of the other layouts "
+        "(docs/annotations.md); or a folder with a file per annotator",
+    )
+    annotation_valence: Text | None = Field(
+        None, description="the same of valence alone, in place of annotation"
+    )
+    annotation_arousal: Text | None = Field(
+        None, description="the same of arousal alone, in place of annotation"
     )
     group: Text | None = Field(
         None, description="never split over folds; by default the video's file name"
     )
     annotation_format: str = Field(
-        "affwild2", description="layout of the annotation, by name (docs/samples.md)"
+        AUTO,
+        description="layout of the annotation, by name (docs/annotations.md); auto recognises it",
+    )
+    image_rate: Lax[float] | None = Field(
+        None,
+        gt=0,
+        le=240,
+        description="frames per second of a video that is a folder of numbered images",
     )
     video_stream: Lax[int] | None = Field(
         None,
@@ -89,12 +108,15 @@ class Sample:
         subject: which person: ``largest``, ``left``, ``right`` or ``x0,y0,x1,y1`` in pixels.
         faces: folder of handed-out aligned crops, or none: then faces are detected.
         audio: file of the sound where it is not the video's own.
-        annotation: annotation text, or none.
+        annotation: annotation, or none.
         split: part of the data.
         group: never split over folds; by default the video's file name, else the sample's.
-        annotation_format: layout of the annotation.
+        annotation_format: layout of the annotation, or ``auto``.
         video_stream: place among the file's video streams, or none: then the file's default.
         audio_stream: likewise, of the sound.
+        annotation_valence: annotation of valence alone, or none.
+        annotation_arousal: likewise, of arousal.
+        image_rate: frames per second where the video is a folder of images, or none.
     """
 
     sample: str
@@ -105,9 +127,17 @@ class Sample:
     annotation: Path | None
     split: Split
     group: str
-    annotation_format: str = "affwild2"
+    annotation_format: str = AUTO
     video_stream: int | None = None
     audio_stream: int | None = None
+    annotation_valence: Path | None = None
+    annotation_arousal: Path | None = None
+    image_rate: float | None = None
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether the sheet names an annotation, of one target at least."""
+        return any((self.annotation, self.annotation_valence, self.annotation_arousal))
 
 
 def read_samples(sheet: Path) -> list[Sample]:
@@ -155,7 +185,13 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
             f"{where}: sample {cells.sample!r} is too long to name files; "
             f"use at most {MAX_NAME_BYTES} bytes of UTF-8"
         )
-    if cells.split in (Split.TRAIN, Split.VAL) and cells.annotation is None:
+    apart = [cells.annotation_valence, cells.annotation_arousal]
+    if cells.annotation is not None and any(apart):
+        raise RequestError(
+            f"{where}: sample {cells.sample!r} has annotation beside annotation_valence or "
+            "annotation_arousal: name one file for both targets, or one for each"
+        )
+    if cells.split in (Split.TRAIN, Split.VAL) and not any([cells.annotation, *apart]):
         raise RequestError(
             f"{where}: sample {cells.sample!r} is in split {cells.split} but has no annotation; "
             "give one, or put the sample into split predict"
@@ -176,6 +212,9 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         annotation_format=cells.annotation_format,
         video_stream=cells.video_stream,
         audio_stream=cells.audio_stream,
+        annotation_valence=path(cells.annotation_valence),
+        annotation_arousal=path(cells.annotation_arousal),
+        image_rate=cells.image_rate,
     )
 
 

@@ -20,7 +20,7 @@ from circumplex.io.digests import MISSING, DigestCache, file_digest, value_diges
 from circumplex.pipeline import requests
 from circumplex.pipeline.checks import warn_of_look_alikes
 from circumplex.pipeline.code import code_digest, read_pins, restore_parsed, save_parsed
-from circumplex.pipeline.contents import Contents, random_weights
+from circumplex.pipeline.contents import LAYOUT, Contents, random_weights
 from circumplex.pipeline.exports import check_features
 from circumplex.pipeline.model_cards import model_card, model_cards
 from circumplex.pipeline.plan import MEAN, Plan, Run
@@ -142,8 +142,9 @@ class RequestBuilder:
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
         if stage.name == "read_labels":
             without_video = self.plan.native_timeline == "import_frames"
-            key = "max_difference_without_video" if without_video else "max_difference"
-            return {"max_difference": self.plan.config["labels"][key]}
+            labels = dict(self.plan.config["labels"])
+            without = labels.pop("max_difference_without_video")
+            return labels | ({"max_difference": without} if without_video else {})
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]
@@ -206,7 +207,8 @@ class RequestBuilder:
             feature = imported.name
         elif name.startswith("extract_") and name not in SAMPLE_STAGES:
             feature = name.removeprefix("extract_")
-        layouts = {s.annotation_format for s in members if s.annotation and name == "read_labels"}
+        annotated = [s.sample for s in members if s.is_annotated and name == "read_labels"]
+        layouts = {samples[sample][LAYOUT] for sample in annotated}
         code = self.code(stage, *sorted(layouts))
         options = self.options(stage)
         return requests.ShardRequest(name, code, options, samples, feature, source)
