@@ -39,7 +39,7 @@ def write_pack(folder: Path, feature: str, samples: Features, frames: Mapping[st
 
 
 def write_labels(path: Path, values: NDArray[np.floating]) -> Path:
-    """Write a labels table; a row with a NaN is not annotated."""
+    """Write a labels table; a NaN is not annotated."""
     columns = [pa.field("valence", pa.float32()), pa.field("arousal", pa.float32())]
     schema = frame_schema(*columns, pa.field("annotated", pa.bool_()))
     with TableWriter(path, schema, {}) as table:
@@ -48,7 +48,7 @@ def write_labels(path: Path, values: NDArray[np.floating]) -> Path:
             time_s=np.arange(len(values)) / 30,
             valence=values[:, 0],
             arousal=values[:, 1],
-            annotated=~np.isnan(values).any(axis=1),
+            annotated=~np.isnan(values).all(axis=1),
         )
     return path
 

@@ -1,5 +1,6 @@
 """The table of CCC: one row per model or ensemble, split and target."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
 from circumplex.io.markdown import markdown_table
 from circumplex.io.parquet import describe
+from circumplex.targets import TARGETS
 
 SCHEMA = pa.schema(
     [
@@ -30,6 +32,11 @@ SCHEMA = pa.schema(
         )
     ]
 )
+
+
+def _number(ccc: float) -> str:
+    """A CCC as text; a dash for a target that is not annotated."""
+    return "–" if math.isnan(ccc) else f"{ccc:.3f}"
 
 
 class CccTable:
@@ -88,9 +95,9 @@ class CccTable:
         for row in self._rows:
             by_model.setdefault((row["model"], row["split"]), {})[row["target"]] = row
         for (model, split), targets in by_model.items():
-            valence, arousal = targets["valence"], targets["arousal"]
-            mean = (valence["ccc"] + arousal["ccc"]) / 2
-            numbers = [f"{ccc:.3f}" for ccc in (valence["ccc"], arousal["ccc"], mean)]
-            cells.append([model, split, *numbers, valence["samples"], valence["frames"]])
+            found = [targets[name]["ccc"] if name in targets else math.nan for name in TARGETS]
+            numbers = [_number(ccc) for ccc in (*found, sum(found) / len(found))]
+            any_target = next(iter(targets.values()))
+            cells.append([model, split, *numbers, any_target["samples"], any_target["frames"]])
         note = "CCC over the concatenation of all annotated frames of the split, smoothed."
         return "\n".join([*markdown_table(head, cells), "", note, ""])

@@ -22,8 +22,8 @@ class CccRow:
         split: split it was scored on.
         target: valence or arousal.
         ccc: CCC over the concatenation of the split's annotated frames, in [-1, 1].
-        frames: number of annotated frames.
-        samples: number of samples with annotated frames.
+        frames: number of frames that are annotated for the target.
+        samples: number of samples with such frames.
     """
 
     model: str
@@ -45,25 +45,28 @@ def evaluate(
         model: name of the model in the rows.
         split: name of the split in the rows.
         samples: for each sample its predictions (frames, 2) and annotation (frames, 2), NaN where
-            a frame is not annotated.
+            a target is not annotated.
 
     Returns:
-        One row per target.
+        One row per target that is annotated.
 
     Raises:
         ValueError: unequal lengths, a prediction that is not finite, or no annotated frame.
     """
     moments = {target: CccAccumulator() for target in Target}
-    counted = 0
+    counted = dict.fromkeys(Target, 0)
     for predictions, annotation in samples:
         if predictions.shape != annotation.shape:
             raise ValueError(f"predictions {predictions.shape}, annotation {annotation.shape}")
-        valid = find_annotated(annotation)
-        counted += bool(valid.any())
-        for column, target in enumerate(Target):
+        for column, (target, valid) in enumerate(
+            zip(Target, find_annotated(annotation).T, strict=True)
+        ):
+            counted[target] += bool(valid.any())
             moments[target].update(predictions[:, column], annotation[:, column], valid)
+    scored = {target: of for target, of in moments.items() if of.count} or moments
     return [
-        CccRow(model, split, target, of.ccc(), of.count, counted) for target, of in moments.items()
+        CccRow(model, split, target, of.ccc(), of.count, counted[target])
+        for target, of in scored.items()
     ]
 
 
