@@ -6,6 +6,7 @@ from typing import Any
 
 from circumplex.annotations.labels import Annotations, read_labels
 from circumplex.errors import ModalityAbsent
+from circumplex.pipeline.annotations import layout_of
 from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
@@ -18,14 +19,15 @@ def main(job: ShardJob) -> None:
         sample = job.sheet[request.sample]
         if not sample.is_annotated:
             raise ModalityAbsent("no annotation in the sheet")
+        options = job.stage.options
         timeline = job.path(request.upstream["extract_frames"])
         read_labels(
             Annotations(sample.annotation, sample.annotation_valence, sample.annotation_arousal),
             timeline,
             output,
             metadata=metadata,
-            layout=request.key["annotation_format"],
-            **job.stage.options,
+            layout=layout_of(sample, has_time="time" in options.get("table", {})),
+            **options,
         )
 
     job.run(make)

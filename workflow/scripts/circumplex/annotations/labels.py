@@ -41,15 +41,17 @@ class Limits:
 
     Attributes:
         rows: rows at most, of an annotation with one row per frame.
-        share: the same as a share of the video's frames; `ALWAYS_ACCEPTED` rows are within it. Of
-            the video's length, for annotations with times.
+        share: the same as a share of the video's frames, `ALWAYS_ACCEPTED` rows being within it;
+            none for no such limit. Of the video's length, for annotations with times.
     """
 
     rows: int
-    share: float = 1.0
+    share: float | None = None
 
     def accepted(self, frames: int) -> int:
         """Rows that an annotation of a video of so many frames may differ by."""
+        if self.share is None:
+            return self.rows
         return min(self.rows, max(ALWAYS_ACCEPTED, int(self.share * frames)))
 
 
@@ -118,7 +120,7 @@ def read_labels(
     max_difference: int,
     metadata: Mapping[str, Any],
     layout: str = "affwild2",
-    max_difference_share: float = 1.0,
+    max_difference_share: float | None = None,
     longest_gap_s: float = 2.0,
     lag_s: float = 0.0,
     combination: str = Combination.MEAN,
@@ -138,7 +140,7 @@ def read_labels(
         max_difference: largest accepted difference between the numbers of rows and frames.
         metadata: metadata to write into the table.
         layout: layout of the annotation; see `circumplex.annotations.formats`.
-        max_difference_share: the same as a share of the frames.
+        max_difference_share: the same as a share of the frames; none for no such limit.
         longest_gap_s: seconds between two rows with times up to which frames are interpolated.
         lag_s: seconds by which annotators react late.
         combination: how several annotators are combined.
@@ -236,7 +238,7 @@ def _add_traces(
     time_s: NDArray[np.float64],
     lag_s: float,
     longest_gap_s: float,
-    share: float,
+    share: float | None,
 ) -> None:
     """Add traces with times, resampled to the frames."""
     if len(traces) > MOST_ANNOTATORS:
@@ -254,13 +256,13 @@ def _add_traces(
         found.traces[trace.target].append(placed)
 
 
-def _check_end(file: Path, trace: Trace, end_s: float, share: float) -> None:
+def _check_end(file: Path, trace: Trace, end_s: float, share: float | None) -> None:
     """Refuse a trace that goes on far beyond the video, or whose unit of time is wrong.
 
     Raises:
         SampleError: it does; the message names the unit, where the other one fits.
     """
-    accepted = end_s + max(LEAST_OVERRUN_S, share * end_s)
+    accepted = end_s + max(LEAST_OVERRUN_S, (share or 0.0) * end_s)
     last = trace.last_s
     advice = "is it the annotation of this video? labels.max_difference_share says what is accepted"
     if last > accepted:
