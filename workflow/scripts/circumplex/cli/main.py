@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "predict": "predict valence and arousal of new videos, with nothing to train",
     "check-submission": "check a submission against the organisers' list",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
+    "lag": "estimate how late annotators react, from a run's features and labels",
     "tune": "measure settings of the deep extractors on this machine and recommend some",
     "clean": "remove stored files that no result refers to, and what killed jobs left",
     "cards": "write the page of feature cards, docs/features.md",
@@ -111,6 +112,10 @@ def load(name: str) -> Command:
             from circumplex.cli import estimate
 
             return estimate
+        case "lag":
+            from circumplex.cli import lag
+
+            return lag
         case "tune":
             from circumplex.cli import tune
 

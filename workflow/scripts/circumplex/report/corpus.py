@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from circumplex.io.parquet import read_columns
+from circumplex.report.agreement import describe_annotators
 from circumplex.report.quality import Quality, read_quality, read_sheet
 
 LOW_FACE_SHARE = 0.8
@@ -120,6 +121,7 @@ def make_row(sample: ReportSample, *, audio_expected: bool) -> CorpusRow:
         notes += _fill_notes(sample.fill)
     warnings += sample.absent
     labels = None if sample.labels is None else read_columns(sample.labels, ["annotated"])[0]
+    notes += [] if sample.labels is None else describe_annotators(sample.labels)
     return CorpusRow(
         sample=sample,
         quality=quality,

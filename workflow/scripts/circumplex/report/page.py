@@ -18,6 +18,7 @@ import numpy as np
 from circumplex.io.atomic import write_text
 from circumplex.io.parquet import read_columns
 from circumplex.predictions.table import PredictionTable
+from circumplex.report.agreement import describe_agreement
 from circumplex.report.corpus import (
     LOW_FACE_SHARE,
     SILENT_DBFS,
@@ -145,6 +146,7 @@ def write_report(output: Path, inputs: ReportInputs, sheets: Sequence[Path] = ()
         title=inputs.title,
         random_weights=dict(inputs.random_weights),
         mixed_rates=mixed_rates,
+        agreement=describe_agreement(s.labels for s in inputs.samples if s.labels is not None),
         submissions=dict(inputs.submissions),
         facts=dict(inputs.facts),
         cards=inputs.cards,
