@@ -11,13 +11,17 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus predict starter-check rates score ensembles test unit lint lock control modalities \
-  precision backbone-gain overfit leaks estimate tune cards test-cluster test-faults test-conda fuzz audit clean
+.PHONY: demo corpus predict starter-check starter-accuracy rates score ensembles test unit lint lock control modalities \
+  precision backbone-gain overfit leaks estimate follow-check gpu-check tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.development: .venv/.locked requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	touch $@
 
 corpus: .venv/.locked ## draw the demo corpus of seed SEED
@@ -33,6 +37,9 @@ predict: .venv/.locked ## valence and arousal of VIDEOS (files or folders) into 
 starter-check: .venv/.locked ## the starter model on two clips of real faces in MEDIA, which are not shipped
 	$(BIN)/python -m demo.checks.starter --media $(MEDIA)
 
+starter-accuracy: .venv/.locked ## the starter network on FER+'s test images in FERPLUS, laid out as docs/backbones.md says
+	$(BIN)/python -m demo.checks.starter_accuracy --ferplus $(FERPLUS)
+
 rates: .venv/.locked ## predictions of the clips CLIPS at five frame rates, by MODEL, against each other
 	$(BIN)/python -m demo.checks.rates --media $(CLIPS) --model $(MODEL)
 
@@ -41,6 +48,14 @@ score: .venv/.locked ## CCC of the demo's submission on the withheld test annota
 
 estimate: .venv/.locked ## what a run of CONFIGS (presets over config.yaml) will cost
 	$(BIN)/circumplex estimate --configfile $(CONFIGS)
+
+follow-check: .venv/.locked ## faces followed between detections on the clips CLIPS, against every frame
+	$(BIN)/python benchmarks/following.py $(CLIPS) --loop
+
+GPU_PYTHON ?= $(BIN)/python
+DEVICE ?= cuda:0
+gpu-check: ## a GPU against the CPU, in minutes; any Python with PyTorch: GPU_PYTHON=python3.12
+	PYTHONPATH=workflow/scripts $(GPU_PYTHON) -m demo.checks.gpu --device $(DEVICE)
 
 tune: .venv/.locked ## measure the deep extractors' settings on this machine; recommends config values
 	$(BIN)/circumplex tune --configfile $(CONFIGS)
@@ -63,10 +78,10 @@ backbone-gain: corpus ## visual features of trained networks against those of ra
 overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
 	$(BIN)/python -m demo.checks.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
-control: corpus ## ten runs on shuffled annotations, against the real one
-	$(BIN)/python -m demo.checks.control --seed $(SEED) --cores $(CORES)
+control: demo ## a permutation test: real annotations against shuffled ones, on the demo's features
+	$(BIN)/python -m demo.checks.control --results $(DEMO)/results --truth $(DEMO)/truth --cores $(CORES)
 
-unit: .venv/.locked ## what to run before each commit
+unit: .venv/.development ## what to run before each commit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
@@ -83,7 +98,7 @@ test: unit ## all that CI runs
 	    -m "slow and not root and not cluster and not faults" tests && \
 	  $(BIN)/python -m pytest -m "root and not cluster and not faults" tests/workflow
 
-test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
+test-cluster: .venv/.development corpus ## the whole demo on a Slurm of two nodes; as root, with slurm-wlm, munge, rsync
 	tests/cluster/slurm.sh start $(DEMO)/slurm
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/slurm --configfile config/demo.yaml \
 	  --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/cluster '$(STILLS)'; \
@@ -91,12 +106,12 @@ test-cluster: corpus ## the whole demo on a Slurm of two nodes; as root, with sl
 	$(BIN)/python -m demo.checks.score --truth $(DEMO)/truth --submission $(DEMO)/cluster/submissions/*
 	$(BIN)/python -m pytest -m cluster tests/workflow
 
-test-faults: demo ## the demo killed at 20 random moments or more, and every stage on a full disk
+test-faults: .venv/.development demo ## the demo killed at 20 random moments or more, and every stage on a full disk
 	$(BIN)/python -m demo.checks.faults --seed $(SEED) --cores $(CORES)
 	$(BIN)/python -m pytest -m faults tests/workflow
 
 INPUTS ?= 2000
-fuzz: .venv/.locked ## damaged and hostile files, INPUTS of them, against the code that reads them
+fuzz: .venv/.development ## damaged and hostile files, INPUTS of them, against the code that reads them
 	PYTHONPATH=tests:tests/helpers OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.fuzz --inputs $(INPUTS) --seed $(SEED)
 
 test-conda: .venv/.locked ## the environments of envs/, by a substitute for conda; torch's takes 7 GB
@@ -107,13 +122,13 @@ test-conda: .venv/.locked ## the environments of envs/, by a substitute for cond
 audit: .venv/.locked ## the lock against PyPI's advisories; fails if these cannot be reached
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet pip-audit==2.10.1
-	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+	.tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
 cards: .venv/.locked ## the feature cards of docs/features.md
 	$(BIN)/circumplex cards
 	$(BIN)/circumplex options
 
-lock: .venv/.locked ## add to requirements.lock what pyproject.toml asks for
+lock: .venv/.locked ## add to the locks what pyproject.toml asks for; needs all Pythons that it names
 	$(BIN)/python tools/lock.py
 
 clean: ## remove what the demo and the tests made

@@ -15,11 +15,19 @@ from projects import Project
 
 UNAVAILABLE = ("config/backbones.yaml", "results/list_stills/ferplus.parquet")
 """Commands with these words need published sets of still images, which nobody may redistribute."""
-SNAKEMAKE = sorted(
-    {shlex.join(c.words[1:]): c for c in documented_commands("snakemake") if not c.inline}.values(),
-    key=str,
-)
-SHEETS = [c for c in documented_commands("circumplex") if c.words[1] == "sheet" and not c.inline]
+PUBLISHED = ("onnx", "vit", "speech", "vggish", "wav2vec2")
+"""Features whose weights are fetched, in the documents' commands."""
+EXAMPLE = "docs/corpora.md"
+"""Its commands are run for real, one after the other, by tests/workflow/test_own_corpus.py."""
+
+
+def given(program: str) -> list[DocumentedCommand]:
+    """Commands of a program that stand by themselves, but for those of the worked example."""
+    return [c for c in documented_commands(program) if not c.inline and c.document != EXAMPLE]
+
+
+SNAKEMAKE = sorted({shlex.join(c.words[1:]): c for c in given("snakemake")}.values(), key=str)
+SHEETS = [c for c in given("circumplex") if c.words[1] == "sheet"]
 SCRIPTS = sorted({c.words[1] for c in documented_commands("python") if c.words[1][0] != "-"})
 
 
@@ -38,12 +46,16 @@ def run(command: list[str], cwd: Path) -> str:
 
 @pytest.fixture
 def prepared(fresh: Project) -> Project:
-    """The tiny corpus where config.yaml and the documents look for samples."""
+    """The tiny corpus where config.yaml and the documents look for samples.
+
+    Networks of the catalogue have random weights, since a dry run asks for theirs as a run does.
+    """
     shutil.copytree(fresh.corpus, fresh.root / "data")
     values = {
         "samples": "data/samples.tsv",
         "results": "results",
         "backbones": {"still_sets": {"drawn": {"path": "data/stills/stills.csv"}}},
+        "features": {name: {"weights": "random:0"} for name in PUBLISHED},
     }
     (fresh.root / "corpus.yaml").write_text(yaml.safe_dump(values))
     return fresh

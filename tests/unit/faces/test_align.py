@@ -12,6 +12,7 @@ from circumplex.faces import align
 from circumplex.faces.align import align_faces
 from circumplex.faces.detector import FaceDetector, Faces
 from circumplex.faces.fill import NoValid, Rule, fill_frames
+from circumplex.faces.following import NO_FACES, key_frames
 from circumplex.faces.similarity import ARCFACE_TEMPLATE
 from circumplex.faces.subjects import Subject, intersection_over_union
 from circumplex.io.parquet import read_columns
@@ -27,8 +28,13 @@ LARGEST = Subject.parse("largest")
 class Squares(FaceDetector):
     """Stands in for the networks: a face is a bright square, its side 28 pixels."""
 
-    def __init__(self):
-        self.batches = []
+    def __init__(self, followed=True):
+        self.batches, self.refined, self.followed = [], 0, followed
+
+    def refine(self, images, boxes):
+        assert len(images) == len(boxes)
+        self.refined += len(images)
+        return [self.find(image) if self.followed else NO_FACES for image in images]
 
     def detect(self, images):
         assert len({image.shape for image in images}) == 1
@@ -138,16 +144,50 @@ def test_batches_shrink_with_the_frames_area_and_never_mix_sizes(tmp_path, monke
     assert detector.batches[-8:] == [1] * 8
 
 
-def test_detect_every_interpolates_between_detections(tmp_path):
+def test_faces_are_followed_between_detections(tmp_path):
     video = write_video(tmp_path / "a.mkv", "ffv1", frames=23, picture=squares_at((5, 10)))
     detector = Squares()
     rows = table_of(video, FaceOptions(detect_every=4), detector=detector)
     assert [row["frame"] for row in rows if not row["interpolated"]] == [0, 4, 8, 12, 16, 20, 22]
     assert sum(detector.batches) == 7
+    assert detector.refined == 16
     for frame, row in enumerate(rows):
         assert row["valid"]
         np.testing.assert_allclose(row["box"], [5 + frame, 10, 33 + frame, 38], atol=1.1)
         assert decode(row["crop"])[10:100, 10:100].min() > 150
+
+
+def test_auto_detects_five_times_a_second(tmp_path):
+    video = write_video(tmp_path / "a.mkv", "ffv1", frames=31, rate=25, picture=squares_at((5, 10)))
+    detector = Squares()
+    rows = table_of(video, FaceOptions(detect_every="auto"), detector=detector)
+    assert all(row["valid"] for row in rows)
+    whole = [row["time_s"] for row in rows if not row["interpolated"]]
+    assert np.diff(whole).max() <= 0.2 + 1e-6
+    assert len(whole) <= 8
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_where_a_face_appears_or_is_lost_the_whole_frame_is_looked_through(tmp_path, lost):
+    def appears(height, width, frame):
+        hidden = lost or frame >= 7
+        return (squares_at((5, 10)) if hidden else noise)(height, width, frame)
+
+    video = write_video(tmp_path / "a.mkv", "ffv1", frames=13, picture=appears)
+    detector = Squares(followed=not lost)
+    rows = table_of(video, FaceOptions(detect_every=4), detector=detector)
+    assert [row["valid"] for row in rows] == [lost or frame >= 7 for frame in range(13)]
+    # Frames 5 to 7 lie between detections that differ; where refinement fails, all are detected.
+    assert sum(detector.batches) == (13 if lost else 4 + 3)
+
+
+def test_frames_of_detection_are_close_in_time_whatever_the_rate():
+    assert key_frames([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], "auto") == [0, 2, 4, 5]
+    assert key_frames([0.0, 1.0, 2.0], "auto") == [0, 1, 2]
+    assert key_frames([0.0, 0.05, 0.9, 0.95, 1.0], "auto") == [0, 1, 2, 4]
+    assert key_frames([0.0, 0.04, 0.08, 0.12], 3) == [0, 3]
+    assert key_frames([0.5], "auto") == [0]
+    assert key_frames([], "auto") == []
 
 
 def test_improbable_faces_are_kept_but_not_valid(tmp_path):

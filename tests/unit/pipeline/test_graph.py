@@ -39,6 +39,7 @@ PRESETS = [
     ["demo", "paper/table2", "paper/table6"],
     ["demo", "search"],
     ["starter"],
+    ["public_weights"],
 ]
 
 

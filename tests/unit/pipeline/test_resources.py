@@ -6,8 +6,7 @@ from circumplex.config.features import FEATURES
 from circumplex.config.samples import Sample, Split
 from circumplex.pipeline.resources import (
     DEFAULT_SECONDS,
-    GPU_SPEED,
-    estimate,
+    expected_seconds,
     guessed_seconds,
     memory_mb,
     minutes,
@@ -32,6 +31,13 @@ def test_every_rule_that_asks_by_the_table_is_in_it():
     assert "time_limit(feature.stage)" in text
 
 
+def test_a_job_of_a_shard_is_expected_to_take_its_part_of_the_work():
+    expected = expected_seconds(600.0, 4, ["train_encoder"])
+    assert expected["extract_iresnet"] == pytest.approx(3 + 8.6 * 150)
+    assert expected["train_encoder"] == pytest.approx(3 + 1.3 * 600)
+    assert expected_seconds(0.0, 0, [])["fill_frames"] == 3
+
+
 def test_requests_grow_with_the_input_and_on_retry():
     assert memory_mb("align_faces", 2) == 2 * memory_mb("align_faces", 1)
     one = minutes("extract_iresnet", 600, 4, 1)
@@ -45,16 +51,6 @@ def test_a_video_that_cannot_be_sized_counts_as_a_usual_one(tmp_path):
     assert guessed_seconds([sample(video)]) == DEFAULT_SECONDS
     video.write_bytes(bytes(120_000))
     assert guessed_seconds([sample(video), sample(video)]) == pytest.approx(4)
-
-
-def test_an_estimate_adds_up():
-    costs = estimate(3600.0, {"extract_iresnet": 2, "train_encoder": 6}, {"train_encoder": 6})
-    assert costs["extract_iresnet"].cpu_hours == pytest.approx(8.6)
-    assert costs["extract_iresnet"].disk_gb == pytest.approx(0.216)
-    assert costs["train_encoder"].cpu_hours == pytest.approx(6 * 1.3)
-    assert costs["train_encoder"].jobs == 6
-    assert costs["train_encoder"].gpu_hours == pytest.approx(6 * 1.3 / GPU_SPEED)
-    assert estimate(3600.0, {"extract_compare": 1}, {})["extract_compare"].gpu_hours == 0
 
 
 def test_scratch_grows_with_the_sound():

@@ -1,10 +1,12 @@
 import hashlib
 
 import pytest
+import yaml
 
 from circumplex.errors import RequestError
 from circumplex.pipeline.plan import CACHE_VARIABLE
 from example_requests import builder_of, request_config
+from places import ROOT
 
 ADDED = ["timm", "vit", "speech", "mfcc"]
 
@@ -52,7 +54,7 @@ def test_weights_that_are_missing_are_named_with_what_to_do(tmp_path):
     assert problem.startswith(f"fau: weights {path} are missing.")
     assert "features.fau.weights" in problem
     assert weights.by_hand() == [problem]
-    with pytest.raises(RequestError, match="fau: weights"):
+    with pytest.raises(RequestError, match=r"(?s)fau: weights .*config/public_weights\.yaml"):
         weights.require()
     assert weights.are_fetched(), "nothing of the catalogue is asked for"
 
@@ -67,3 +69,22 @@ def test_published_weights_are_missing_until_fetched(tmp_path, monkeypatch):
     assert weights.by_hand() == []
     assert all(problem.startswith("wav2vec2: weights ") for problem in weights.problems())
     assert weights.problems()
+    with pytest.raises(RequestError) as refused:
+        weights.require()
+    assert "with this run's --configfile" in str(refused.value)
+    assert "public_weights" not in str(refused.value), "these can be fetched"
+
+
+def test_the_public_preset_needs_no_weights_that_must_be_asked_for(tmp_path):
+    preset = yaml.safe_load((ROOT / "config/public_weights.yaml").read_text(encoding="utf-8"))
+    builder = builder_of(request_config(tmp_path, preset), tmp_path)
+    assert builder.weights.by_hand() == []
+    fetched = {entry.name for entry in builder.weights.published()}
+    assert fetched == {
+        *("enet_b0_8_va_mtl", "dinov2-small", "wav2vec2-msp-dim", "wav2vec2-base-960h", "vggish")
+    }
+    strategies = {e["strategy"] for e in builder.plan.experiments.values()}
+    assert strategies == {"official", "kfold", "train_val_mix"}
+    encoders = {e["encoder"] for e in builder.plan.experiments.values()}
+    assert encoders == {"lstm", "transformer"}
+    assert not any(run.experiment in ("lstm_D_W", "transformer_D_WC") for run in builder.plan.runs)

@@ -34,7 +34,7 @@ def test_a_sample_is_described_by_target(table):
     notes.append("2 annotators of arousal: CCC −0.10, alpha –")
     assert describe_annotators(labels) == notes
     sample = ReportSample("a", "train", "largest", "a", labels=labels)
-    assert make_row(sample, audio_expected=False).notes == tuple(notes)
+    assert make_row(sample, None, audio_expected=False).notes == tuple(notes)
     assert describe_annotators(table("b")) == []
 
 

@@ -1,38 +1,14 @@
 """ONNX networks of the form of EmotiEffLib's, small and synthetic; no real one is run here."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from circumplex.errors import RequestError
 from circumplex.features.extractors.onnx import build
+from onnx_networks import SCORES, write_network
 
 DRAW = np.random.default_rng(0)
-SCORES = DRAW.normal(size=(3, 10)).astype(np.float32)
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-
-
-def write_network(path, shape=("batch", 3, 224, 224), axes=(2, 3)):
-    """Mean colour of the image, then ten scores of it; the mean colour is a second output."""
-    values = [numpy_helper.from_array(SCORES, "scores")]
-    values.append(numpy_helper.from_array(np.array(axes, np.int64), "axes"))
-    nodes = [
-        helper.make_node("ReduceMean", ["input", "axes"], ["colour"], keepdims=0),
-        helper.make_node("MatMul", ["colour", "scores"], ["output"]),
-    ]
-    described = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
-        for name, dims in (
-            ("input", shape),
-            ("output", (shape[0], 10)),
-            ("colour", (shape[0], 3)),
-        )
-    ]
-    graph = helper.make_graph(nodes, "small", described[:1], described[1:], values)
-    opset = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
-    return str(path)
 
 
 def crops(count=3):

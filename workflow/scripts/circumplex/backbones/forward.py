@@ -11,7 +11,7 @@ from circumplex.backbones.model import make_input
 from circumplex.backbones.stills import Stills
 from circumplex.config.precision import Precision
 from circumplex.config.recipes import Recipe
-from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
+from circumplex.io.devices import bfloat16_products, is_gpu, send, warn_of_emulated_bfloat16
 
 MOST_NAMES = 3
 
@@ -33,18 +33,17 @@ class ForwardPass:
         self.device, self._workers = device, workers
         self._half = recipe.precision is Precision.BFLOAT16
         if self._half:
-            warn_of_imitated_bfloat16(device)
+            warn_of_emulated_bfloat16(device)
         self.input: StillInput = make_input(recipe)
 
     def batches(self, images: StillImages, sampler: Any) -> Iterator[StillBatch]:
         """Load the batches that a sampler draws."""
-        on_gpu = self.device.type == "cuda"
-        yield from make_loader(images, sampler, self._workers, pin_memory=on_gpu)
+        yield from make_loader(images, sampler, self._workers, pin_memory=is_gpu(self.device))
 
     def logits(self, model: nn.Module, batch: StillBatch) -> list[Tensor]:
         """Compute the logits of a batch: for each set's head (images, outputs)."""
-        images = self.input.normalise(batch.images.to(self.device, non_blocking=True))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
+        images = self.input.normalise(send(batch.images, self.device))
+        with bfloat16_products(self.device, self._half):
             logits: list[Tensor] = model(images.contiguous(memory_format=torch.channels_last))
         return logits
 

@@ -19,6 +19,8 @@ SIZES = ("depth", "channels", "blocks", "size")
 CATALOGUE = Path(__file__).with_name("weights.yaml")
 LOCK_NAME = "weights.lock.json"
 COMMAND = "snakemake --cores 1 weights"
+OF_THIS_RUN = "with this run's --configfile, if it has one"
+"""What `COMMAND` needs where presets name the weights."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,12 @@ def published_problems(
         elif found == MISSING:
             problems.append(
                 f"weights {path} are missing. Fetch them, on a machine with network, by "
-                f"`{COMMAND}`; or {how_to_put(file, cache_folder)}"
+                f"`{COMMAND}`, {OF_THIS_RUN}; or {how_to_put(file, cache_folder)}"
             )
         elif wrong := misfit(file, found.removeprefix("sha256:"), lock):
-            problems.append(f"weights {path} are altered: {wrong}; remove it and run `{COMMAND}`")
+            problems.append(
+                f"weights {path} are altered: {wrong}; remove it and run `{COMMAND}`, {OF_THIS_RUN}"
+            )
     return problems
 
 

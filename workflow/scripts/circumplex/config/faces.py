@@ -4,12 +4,13 @@ Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from circumplex.config.section import Lax, Section
 
+AUTO: Literal["auto"] = "auto"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -51,12 +52,11 @@ class FaceOptions(Section):
         description="of a sample's frames with a valid face: with fewer, the sample counts as one "
         "without any, see fill.no_valid_face (our choice)",
     )
-    detect_every: int = Field(
+    detect_every: Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
         1,
-        ge=1,
-        le=10_000,
-        description="detect in one frame of so many and interpolate tracked faces in between; 1 "
-        "detects in every frame",
+        description="look for faces in the whole of one frame of so many, or, with auto, every 0.2 "
+        "s, and follow them in between by MTCNN's last two stages; frames in which a face is lost, "
+        "and those between which faces appear, are looked through as a whole. 1: every frame",
     )
     crop_format: Lax[CropFormat] = Field(
         CropFormat.JPEG, description="of the crops that are kept; png is without loss"

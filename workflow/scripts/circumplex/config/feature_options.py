@@ -41,6 +41,16 @@ class FeatureOptions(Section):
         None, ge=1, le=1_000_000, description="values per frame of an imported feature"
     )
 
+    @property
+    def relative_cost(self) -> float:
+        """CPU seconds of the network, relative to those that the feature's ``need`` states."""
+        return 1.0
+
+    @property
+    def relative_rows(self) -> float:
+        """Rows per second, relative to those that the feature's ``need`` was measured with."""
+        return 1.0
+
 
 class ImportedFeature(Section):
     """A feature of the user's own, which is always imported."""

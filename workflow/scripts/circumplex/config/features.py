@@ -40,6 +40,8 @@ class Need:
         disk_kb: kilobytes of results per second of video.
         scratch_kb: kilobytes of temporary files per second of video.
         gpu: whether it computes on a GPU where the config gives it one.
+        start_s: CPU seconds of a job before it computes anything: imports, weights, first calls.
+        fixed_s: part of ``cpu_s`` that does not depend on the network's size: reading, writing.
     """
 
     mem_mb: int
@@ -47,6 +49,8 @@ class Need:
     disk_kb: float
     scratch_kb: float = 0.0
     gpu: bool = False
+    start_s: float = 0.6
+    fixed_s: float = 0.0
 
 
 @dataclass(frozen=True)

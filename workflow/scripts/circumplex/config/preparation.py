@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from circumplex.config.annotations import AnnotationTable, Combination
+from circumplex.config.samples import Coordinate
 from circumplex.config.section import Lax, Section, Seed, Text, defaults_of
 
 
@@ -43,12 +44,15 @@ class Media(Section):
 
 
 NATIVE: Literal["native"] = "native"
+LEAST_RATE, MOST_RATE = 1.0, 240.0
+Rate = Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)]
+"""Frames per second of a timeline."""
 
 
 class Timeline(Section):
     """Options of the frames that features, encoders and smoothing count."""
 
-    rate: Literal["native"] | Annotated[float, Field(ge=1, le=240)] = Field(
+    rate: Literal["native"] | Rate = Field(
         NATIVE,
         description="native: the video's own frames, as in the paper; or frames per second, each "
         "taken from the nearest of the video's frames, so that one model and one smoothing window "
@@ -74,6 +78,19 @@ class Fill(Section):
         description="a sample with valid faces in less than faces.min_valid_share of its frames: "
         "fail, or zeros: its visual features are absent",
     )
+
+
+EMOTIONS = {
+    "happy": (0.81, 0.51),
+    "sad": (-0.63, -0.27),
+    "angry": (-0.51, 0.59),
+    "fear": (-0.64, 0.60),
+    "disgust": (-0.60, 0.35),
+    "surprise": (0.40, 0.67),
+    "neutral": (0.0, 0.0),
+}
+"""Places of emotions on the circumplex, valence and arousal: Russell and Mehrabian, Journal of
+Research in Personality 1977; neutral at 0, 0 is our choice."""
 
 
 class Labels(Section):
@@ -121,6 +138,11 @@ class Labels(Section):
         "and Kroschel 2005)",
     )
     table: AnnotationTable = defaults_of(AnnotationTable)
+    emotions: dict[Text, Lax[tuple[Coordinate, Coordinate]]] = Field(
+        EMOTIONS,
+        description="valence and arousal by emotion, for the column emotion of the sample sheet; "
+        "those given come beside these seven (Russell and Mehrabian 1977; neutral: our choice)",
+    )
 
 
 class PackType(StrEnum):

@@ -6,13 +6,16 @@ Imported while the workflow is parsed: standard library and pydantic only.
 import csv
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
 from circumplex.config.section import Lax, Section, Text
+from circumplex.config.validation import suggestion
 from circumplex.errors import RequestError
 
 MAX_NAME = 120
@@ -23,6 +26,12 @@ MAX_NAME_BYTES = 200
 
 AUTO = "auto"
 """In the column ``annotation_format``: the layout is recognised by the file's beginning."""
+Coordinate = Annotated[float, Field(ge=-1, le=1)]
+"""A value of valence or arousal."""
+
+
+class MissingSheet(RequestError):
+    """There is no sample sheet where the config names one."""
 
 
 class Split(StrEnum):
@@ -84,6 +93,17 @@ class SheetRow(Section):
         le=240,
         description="frames per second of a video that is a folder of numbered images",
     )
+    valence: Lax[Coordinate] | None = Field(
+        None,
+        description="label of the whole clip from -1 to 1, with arousal and without annotation: "
+        "the same for all frames",
+    )
+    arousal: Lax[Coordinate] | None = Field(None, description="likewise, with valence")
+    emotion: Text | None = Field(
+        None,
+        description="in place of valence and arousal: an emotion whose place on the circumplex "
+        "labels.emotions of the config declares",
+    )
     video_stream: Lax[int] | None = Field(
         None,
         ge=0,
@@ -117,6 +137,9 @@ class Sample:
         annotation_valence: annotation of valence alone, or none.
         annotation_arousal: likewise, of arousal.
         image_rate: frames per second where the video is a folder of images, or none.
+        valence: label of the whole clip in [-1, 1], or none.
+        arousal: likewise; both or neither.
+        emotion: emotion of the whole clip, whose place is its label (`place_emotions`), or none.
     """
 
     sample: str
@@ -133,22 +156,32 @@ class Sample:
     annotation_valence: Path | None = None
     annotation_arousal: Path | None = None
     image_rate: float | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    emotion: str | None = None
 
     @property
-    def is_annotated(self) -> bool:
-        """Whether the sheet names an annotation, of one target at least."""
-        return any((self.annotation, self.annotation_valence, self.annotation_arousal))
+    def annotations(self) -> tuple[Path, ...]:
+        """Files and folders of annotation that the sheet names."""
+        named = (self.annotation, self.annotation_valence, self.annotation_arousal)
+        return tuple(path for path in named if path is not None)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is an annotation, or a label of the whole clip."""
+        return bool(self.annotations) or self.valence is not None or self.emotion is not None
 
 
 def read_samples(sheet: Path) -> list[Sample]:
     """Read and validate the sample sheet.
 
     Raises:
-        RequestError: no such file, a row that breaks the schema, two samples with one name, a
+        MissingSheet: no such file.
+        RequestError: a row that breaks the schema, two samples with one name, a
             training or validation sample without annotation.
     """
     if not sheet.is_file():
-        raise RequestError(
+        raise MissingSheet(
             f"sample sheet {sheet} is missing: write it (columns in docs/samples.md), "
             "or let `circumplex sheet` write it"
         )
@@ -185,22 +218,11 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
             f"{where}: sample {cells.sample!r} is too long to name files; "
             f"use at most {MAX_NAME_BYTES} bytes of UTF-8"
         )
-    apart = [cells.annotation_valence, cells.annotation_arousal]
-    if cells.annotation is not None and any(apart):
-        raise RequestError(
-            f"{where}: sample {cells.sample!r} has annotation beside annotation_valence or "
-            "annotation_arousal: name one file for both targets, or one for each"
-        )
-    if cells.split in (Split.TRAIN, Split.VAL) and not any([cells.annotation, *apart]):
-        raise RequestError(
-            f"{where}: sample {cells.sample!r} is in split {cells.split} but has no annotation; "
-            "give one, or put the sample into split predict"
-        )
 
     def path(cell: str | None) -> Path | None:
         return None if cell is None else folder / cell
 
-    return Sample(
+    sample = Sample(
         sample=cells.sample,
         video=path(cells.video),
         subject=cells.subject,
@@ -215,7 +237,69 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         annotation_valence=path(cells.annotation_valence),
         annotation_arousal=path(cells.annotation_arousal),
         image_rate=cells.image_rate,
+        valence=cells.valence,
+        arousal=cells.arousal,
+        emotion=cells.emotion,
     )
+    _check_labels(sample, where)
+    return sample
+
+
+def _check_labels(sample: Sample, where: str) -> None:
+    """Refuse a row with two labels, half a label, or none where one is needed."""
+    given = {
+        "annotation": sample.annotation,
+        "annotation_valence or annotation_arousal": sample.annotation_valence
+        or sample.annotation_arousal,
+        "valence and arousal": sample.valence if sample.arousal is None else sample.arousal,
+        "emotion": sample.emotion,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise RequestError(
+            f"{where}: sample {sample.sample!r} has {' and also '.join(named)}: keep one of them"
+        )
+    if (sample.valence is None) != (sample.arousal is None):
+        missing = "valence" if sample.valence is None else "arousal"
+        raise RequestError(
+            f"{where}: sample {sample.sample!r} lacks {missing}: the label of a clip is a value of "
+            "both columns, valence and arousal"
+        )
+    if sample.split in (Split.TRAIN, Split.VAL) and not named:
+        raise RequestError(
+            f"{where}: sample {sample.sample!r} is in split {sample.split} but has no annotation; "
+            "give one, or valence and arousal of the whole clip, or put the sample into split "
+            "predict"
+        )
+
+
+def place_emotions(
+    samples: Sequence[Sample], places: Mapping[str, Sequence[float]]
+) -> list[Sample]:
+    """Give samples with an emotion its valence and arousal.
+
+    Args:
+        samples: rows of the sheet.
+        places: valence and arousal by emotion, as the config's ``labels.emotions`` declares them.
+
+    Raises:
+        RequestError: an emotion without a place.
+    """
+    placed = []
+    for sample in samples:
+        if sample.emotion is None:
+            placed.append(sample)
+            continue
+        if sample.emotion not in places:
+            raise RequestError(
+                f"sample {sample.sample}: emotion {sample.emotion!r} has no place on the "
+                f"circumplex{suggestion(sample.emotion, [*places])}; declare it in the config, "
+                f"such as labels: {{emotions: {{{sample.emotion!r}: [0.5, 0.3]}}}} for valence 0.5 "
+                "and arousal 0.3"
+            )
+        valence, arousal = places[sample.emotion]
+        placed.append(replace(sample, valence=valence, arousal=arousal))
+    return placed
 
 
 def shard_of(sample: str, shards: int) -> str:

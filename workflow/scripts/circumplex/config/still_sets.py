@@ -4,7 +4,7 @@ Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -56,12 +56,22 @@ class StillSet(Section):
         False, description="keep an image that is in several splits in the strictest one alone"
     )
 
+    @property
+    def usual_images(self) -> int:
+        """Images for training, as the set's authors publish them; 0 where it has no usual size."""
+        return 0
+
 
 class FerPlus(StillSet):
     """FER+: votes of ten people on the images of FER2013."""
 
     kind: Literal["ferplus"]
     target: Lax[Target] = Field(Target.MAJORITY, description="what is trained on")
+
+    @property
+    def usual_images(self) -> int:
+        """FER2013's training part."""
+        return 28_709
 
 
 class RafDb(StillSet):
@@ -70,6 +80,11 @@ class RafDb(StillSet):
     kind: Literal["rafdb"]
     held_out: HeldOutImages = defaults_of(HeldOutImages)
 
+    @property
+    def usual_images(self) -> int:
+        """The training part."""
+        return 12_271
+
 
 class AffectNet(StillSet):
     """AffectNet, in any of its published layouts."""
@@ -77,6 +92,11 @@ class AffectNet(StillSet):
     kind: Literal["affectnet"]
     classes: Whole[Literal[7, 8]] = Field(8, description="7 is without contempt")
     held_out: HeldOutImages = defaults_of(HeldOutImages)
+
+    @property
+    def usual_images(self) -> int:
+        """The training part with eight classes."""
+        return 287_651
 
 
 class Bp4d(StillSet):
@@ -87,6 +107,11 @@ class Bp4d(StillSet):
     coding: Lax[Coding] = Field(Coding.OCCURRENCE, description="what to read")
     every: Every = Field(1, description="take one frame of so many; neighbours are nearly the same")
     folds: PeopleFolds = defaults_of(PeopleFolds)
+
+    @property
+    def usual_images(self) -> int:
+        """All coded frames."""
+        return 146_847 // self.every
 
 
 class Disfa(StillSet):
@@ -99,6 +124,11 @@ class Disfa(StillSet):
     )
     every: Every = Field(1, description="take one frame of so many; neighbours are nearly the same")
     folds: PeopleFolds = defaults_of(PeopleFolds)
+
+    @property
+    def usual_images(self) -> int:
+        """All coded frames."""
+        return 130_815 // self.every
 
 
 class ImageTable(StillSet):
@@ -118,6 +148,10 @@ class ImageTable(StillSet):
     folds: PeopleFolds = defaults_of(PeopleFolds)
 
 
-AnyStillSet = Annotated[
-    FerPlus | RafDb | AffectNet | Bp4d | Disfa | ImageTable, Field(discriminator="kind")
-]
+Kinds = FerPlus | RafDb | AffectNet | Bp4d | Disfa | ImageTable
+AnyStillSet = Annotated[Kinds, Field(discriminator="kind")]
+
+
+def kinds() -> list[str]:
+    """Names of the layouts that are known."""
+    return [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(Kinds)]

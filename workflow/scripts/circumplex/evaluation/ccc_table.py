@@ -29,8 +29,18 @@ SCHEMA = pa.schema(
             ("ccc", pa.float64(), "concordance correlation coefficient over all frames"),
             ("frames", pa.int64(), "number of annotated frames"),
             ("samples", pa.int32(), "number of samples"),
+            (
+                "clip_ccc",
+                pa.float64(),
+                "CCC over samples: mean prediction of each against its mean annotation; NaN of one",
+            ),
         )
     ]
+)
+
+NOTE = (
+    "CCC over the concatenation of all annotated frames of the split, smoothed. By clip: over "
+    "samples, the mean prediction of each against its mean annotation or its label."
 )
 
 
@@ -76,6 +86,7 @@ class CccTable:
                     "ccc": row.ccc,
                     "frames": row.frames,
                     "samples": row.samples,
+                    "clip_ccc": row.clip_ccc,
                 }
             )
 
@@ -90,6 +101,7 @@ class CccTable:
 
     def _markdown(self) -> str:
         head = ["model", "split", "valence", "arousal", "mean", "samples", "frames"]
+        head += [f"{target} by clip" for target in TARGETS]
         cells = []
         by_model: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         for row in self._rows:
@@ -97,7 +109,10 @@ class CccTable:
         for (model, split), targets in by_model.items():
             found = [targets[name]["ccc"] if name in targets else math.nan for name in TARGETS]
             numbers = [_number(ccc) for ccc in (*found, sum(found) / len(found))]
-            any_target = next(iter(targets.values()))
-            cells.append([model, split, *numbers, any_target["samples"], any_target["frames"]])
-        note = "CCC over the concatenation of all annotated frames of the split, smoothed."
-        return "\n".join([*markdown_table(head, cells), "", note, ""])
+            by_clip = [
+                _number(targets[name]["clip_ccc"] if name in targets else math.nan)
+                for name in TARGETS
+            ]
+            of_one = next(iter(targets.values()))
+            cells.append([model, split, *numbers, of_one["samples"], of_one["frames"], *by_clip])
+        return "\n".join([*markdown_table(head, cells), "", NOTE, ""])

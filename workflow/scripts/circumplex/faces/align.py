@@ -9,7 +9,7 @@ networks run on batches in channels-last order.
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from circumplex.config.faces import CropFormat, FaceOptions
+from circumplex.config.faces import AUTO, CropFormat, FaceOptions
 from circumplex.faces.appearance import describe_face
 from circumplex.faces.detector import UNTRACKED, FaceDetector, Faces
+from circumplex.faces.following import NO_FACES, follow_faces, key_frames
+from circumplex.faces.shots import ShotCounter
 from circumplex.faces.similarity import crop_face
 from circumplex.faces.subjects import Subject, Tracker
 from circumplex.faces.table import DETECTION, face_schema
@@ -34,6 +36,8 @@ LOG = logging.getLogger(__name__)
 ROWS_AT_ONCE = 256
 BATCH_PIXELS = 16 * 640 * 360
 """Pixels of the frames detected at once: the batch shrinks as frames grow."""
+LEAST_FOLLOWED = 13
+"""Frames of a batch, at least, under ``detect_every: auto``: two intervals at 30 frames/s."""
 
 
 def align_faces(
@@ -177,11 +181,6 @@ class _Row:
     interpolated: bool = False
 
 
-NO_FACES = Faces(
-    np.zeros((0, 4), np.float32), np.zeros((0, 10), np.float32), np.zeros(0, np.float32)
-)
-
-
 def _detect(
     timeline: Iterator[VideoFrame | FailedFrame],
     options: FaceOptions,
@@ -189,23 +188,31 @@ def _detect(
     detector: FaceDetector,
 ) -> Iterator[_Row]:
     """Yield the rows of all frames in order; the next batch is decoded during detection."""
+    shots = ShotCounter()
     for batch in prefetch(_batches(timeline, options), ahead=1):
         pictures = [item for item in batch if isinstance(item, VideoFrame)]
-        keys = _key_frames(len(pictures), options.detect_every)
-        images = [pictures[k].image for k in keys]
-        detected = dict(zip(keys, detector.detect(images), strict=True)) if images else {}
+        images, times = [p.image for p in pictures], [p.time_s for p in pictures]
+        keys = key_frames(times, options.detect_every)
+        detected = dict(
+            zip(keys, _detect_in_parts(detector, [images[k] for k in keys]), strict=True)
+        )
+        between = follow_faces(detector, images, times, detected, options.min_probability)
         rows: dict[int, _Row] = {}
-        for k, faces in detected.items():
-            rows[pictures[k].frame] = _follow(pictures[k], faces, tracker, options)
         for k, picture in enumerate(pictures):
-            if k not in detected:
-                last = max(key for key in keys if key < k)
-                following = min(key for key in keys if key > k)
-                rows[picture.frame] = _interpolate(
-                    picture, rows[pictures[last].frame], rows[pictures[following].frame], options
-                )
+            faces = detected[k] if k in detected else between[k]
+            row = _follow(picture, faces, tracker, options, shots.count(picture.image))
+            rows[picture.frame] = replace(row, interpolated=k not in detected)
         for item in batch:
             yield rows.get(item.frame, _Row(item.frame, item.time_s, NO_FACES, [], []))
+
+
+def _detect_in_parts(
+    detector: FaceDetector, images: Sequence[NDArray[np.uint8]]
+) -> Iterator[Faces]:
+    """Faces of pictures of one size, of which at most `BATCH_PIXELS` are detected at once."""
+    count = _pictures_at_once(images[0].shape) if images else 1
+    for start in range(0, len(images), count):
+        yield from detector.detect(images[start : start + count])
 
 
 def _batches(
@@ -213,7 +220,7 @@ def _batches(
 ) -> Iterator[list[VideoFrame | FailedFrame]]:
     """Group consecutive frames of one size into batches of at most `BATCH_PIXELS`.
 
-    A batch has at least one frame, and at least one interval of ``detect_every`` frames.
+    A batch has at least one frame, and at least one interval between detections.
     """
     batch: list[VideoFrame | FailedFrame] = []
     shape: tuple[int, ...] | None = None
@@ -231,16 +238,20 @@ def _batches(
 
 
 def _batch_size(shape: tuple[int, ...], options: FaceOptions) -> int:
-    frames = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
-    return frames if options.detect_every == 1 else max(frames, options.detect_every + 1)
+    """Frames of a batch; twice as many, of which few are detected, where faces are followed."""
+    frames, every = _pictures_at_once(shape), options.detect_every
+    if every == 1:
+        return frames
+    return max(2 * frames, LEAST_FOLLOWED if every == AUTO else every + 1)
 
 
-def _key_frames(count: int, every: int) -> list[int]:
-    """Positions of the frames in which to detect faces: every n-th and the last of a batch."""
-    return sorted({*range(0, count, every), *([count - 1] if count else [])})
+def _pictures_at_once(shape: tuple[int, ...]) -> int:
+    return max(1, BATCH_PIXELS // (shape[0] * shape[1]))
 
 
-def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions) -> _Row:
+def _follow(
+    picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions, shot: int
+) -> _Row:
     """Track and crop the valid faces of a frame."""
     tracks = [UNTRACKED] * len(faces)
     encoded: list[bytes | None] = [None] * len(faces)
@@ -254,30 +265,10 @@ def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOp
             ]
         )
         width = picture.image.shape[1]
-        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances)
+        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances, shot)
         for i, track, crop in zip(valid, assigned, crops, strict=True):
             tracks[i], encoded[i] = track, _encode(crop, options)
     return _Row(picture.frame, picture.time_s, faces, tracks, encoded)
-
-
-def _interpolate(picture: VideoFrame, last: _Row, following: _Row, options: FaceOptions) -> _Row:
-    """Faces of the tracks seen both before and after a frame, interpolated linearly in time."""
-    shared = [t for t in last.tracks if t != UNTRACKED and t in following.tracks]
-    if not shared:
-        return _Row(picture.frame, picture.time_s, NO_FACES, [], [], interpolated=True)
-    one = [last.tracks.index(t) for t in shared]
-    other = [following.tracks.index(t) for t in shared]
-    weight = (picture.time_s - last.time_s) / (following.time_s - last.time_s)
-    first, second = last.faces, following.faces
-    faces = Faces(
-        ((1 - weight) * first.boxes[one] + weight * second.boxes[other]).astype(np.float32),
-        ((1 - weight) * first.landmarks[one] + weight * second.landmarks[other]).astype(np.float32),
-        np.minimum(first.probabilities[one], second.probabilities[other]),
-    )
-    crops: list[bytes | None] = [
-        _encode(crop_face(picture.image, points), options) for points in faces.landmarks
-    ]
-    return _Row(picture.frame, picture.time_s, faces, shared, crops, interpolated=True)
 
 
 def _encode(crop: NDArray[np.uint8], options: FaceOptions) -> bytes:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torchvision.ops.boxes import batched_nms
 
 from circumplex.config.faces import FaceOptions
+from circumplex.io.devices import explaining_lack_of_memory, in_halves, send
 
 SMALLEST_INPUT = 12
 """Side of P-Net's window in pixels: the smallest face it detects at full scale."""
@@ -59,15 +60,44 @@ class FaceDetector:
         self._device = torch.device(device)
         self._options = options
 
-    @torch.inference_mode()
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        """Detect the faces in (height, width, 3) RGB uint8 pictures, all of the same size."""
+        """Detect the faces in (height, width, 3) RGB uint8 pictures, all of the same size.
+
+        Raises:
+            JobError: a GPU's memory does not do for one picture.
+        """
+        with explaining_lack_of_memory("Detect on the CPU: compute.gpu: 0"):
+            return in_halves(self._detect, images)
+
+    @torch.inference_mode()
+    def _detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
         boxes, owners = self._propose(images)
         boxes, owners = self._refine(images, boxes, owners)
         boxes, owners, landmarks = self._locate(images, boxes, owners)
         return [
             _sort_by_probability(boxes[owners == i].numpy(), landmarks[owners == i].numpy())
             for i in range(len(images))
+        ]
+
+    @torch.inference_mode()
+    def refine(
+        self, images: Sequence[NDArray[np.uint8]], boxes: NDArray[np.float32]
+    ) -> list[Faces]:
+        """Find the face near a place in each picture, by the last two stages alone.
+
+        Args:
+            images: (height, width, 3) RGB pictures of one size, one for each place.
+            boxes: (places, 4) x0, y0, x1, y1 in pixels.
+
+        Returns:
+            For each place the faces that the two networks find from there; perhaps none.
+        """
+        squares = rerec(torch.from_numpy(boxes.astype(np.float32)))
+        squares, owners = self._refine(images, squares, torch.arange(len(boxes)))
+        found, owners, landmarks = self._locate(images, squares, owners)
+        return [
+            _sort_by_probability(found[owners == i].numpy(), landmarks[owners == i].numpy())
+            for i in range(len(boxes))
         ]
 
     def _propose(self, images: Sequence[NDArray[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,7 +181,7 @@ class FaceDetector:
         return [torch.cat(column) for column in zip(*parts, strict=True)]
 
     def _normalise(self, pictures: NDArray[np.uint8]) -> torch.Tensor:
-        tensor = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float()
+        tensor = send(pictures, self._device).permute(0, 3, 1, 2).float()
         return tensor.sub_(127.5).mul_(1 / 128)
 
 

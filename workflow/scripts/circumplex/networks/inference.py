@@ -11,8 +11,14 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from circumplex.config.precision import Precision
 from circumplex.errors import RequestError
+from circumplex.io.devices import (
+    bfloat16_products,
+    explaining_lack_of_memory,
+    is_cpu,
+    send,
+    warn_of_emulated_bfloat16,
+)
 from circumplex.networks.arithmetic import Arithmetic
-from circumplex.networks.bfloat16 import warn_of_imitated_bfloat16
 
 
 def require_compiler() -> None:
@@ -56,7 +62,7 @@ class Exact(torch.nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Run the part without autocast."""
-        with torch.autocast(inputs.device.type, enabled=False):
+        with bfloat16_products(inputs.device, enabled=False):
             result: torch.Tensor = self._part(inputs)
         return result
 
@@ -92,12 +98,12 @@ class Inference:
 
     def __init__(self, network: torch.nn.Module, arithmetic: Arithmetic, device: str) -> None:
         self._device = torch.device(device)
-        if self._device.type == "cpu":
+        if is_cpu(self._device):
             keep_freed_memory()
         self._half = arithmetic.precision is Precision.BFLOAT16
         self._layout = torch.channels_last if arithmetic.channels_last else torch.contiguous_format
         if self._half:
-            warn_of_imitated_bfloat16(self._device)
+            warn_of_emulated_bfloat16(self._device)
             use_bfloat16(network)
         self._network: Any = network.to(memory_format=self._layout)
         if arithmetic.compile:
@@ -106,18 +112,21 @@ class Inference:
 
     def upload(self, inputs: NDArray[Any]) -> torch.Tensor:
         """Copy a batch to the device; to a GPU, from pinned memory."""
-        batch = torch.from_numpy(inputs)
-        if self._device.type == "cuda":
-            batch = batch.pin_memory()
-        return batch.to(self._device, non_blocking=True)
+        return send(inputs, self._device)
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """Run the network on a batch; the result is float32 and on the device."""
+        """Run the network on a batch; the result is float32 and on the device.
+
+        Raises:
+            JobError: a GPU's memory has run out. The batch is not halved: a frame would have other
+                last bits in some jobs than in others.
+        """
         if batch.ndim == 4:
             batch = batch.contiguous(memory_format=self._layout)
         with (
             torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=self._half),
+            bfloat16_products(self._device, self._half),
+            explaining_lack_of_memory("Lower the feature's batch_size, or window_s for sound"),
         ):
             values: torch.Tensor = self._network(batch)
         return values.float()

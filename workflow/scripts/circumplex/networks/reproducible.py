@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from circumplex.errors import CircumplexError
+from circumplex.io.devices import is_cpu
 
 
 class NonFinite(CircumplexError):
@@ -41,7 +42,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
     enabled = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng():
-        torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+        torch.use_deterministic_algorithms(True, warn_only=not is_cpu(device))
         try:
             yield
         finally:

@@ -27,11 +27,9 @@ def layout_of(sample: Sample, *, has_time: bool) -> str:
         sample: a sample.
         has_time: whether the config names the column of times.
     """
-    named = (sample.annotation, sample.annotation_valence, sample.annotation_arousal)
-    given = [path for path in named if path is not None]
-    if sample.annotation_format != AUTO or not given:
+    if sample.annotation_format != AUTO or not sample.annotations:
         return sample.annotation_format
-    return recognise(given[0], has_time=has_time)
+    return recognise(sample.annotations[0], has_time=has_time)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -1,14 +1,30 @@
-"""What features cost in a finished run, from its benchmarks."""
+"""What stages cost in a finished run, from its benchmarks."""
 
 import csv
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from circumplex.pipeline.store import Entry, Status
 from circumplex.report.feature_cards import Cost
 
 COUNTS = re.compile(r"(\d+) made, (\d+) taken from the store")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What whole jobs of a stage took.
+
+    Attributes:
+        cpu_s: CPU seconds of all these jobs.
+        jobs: their number.
+        samples: that they computed.
+    """
+
+    cpu_s: float
+    jobs: int
+    samples: tuple[str, ...]
 
 
 def measure_costs(
@@ -18,9 +34,6 @@ def measure_costs(
     video_s: Mapping[str, float],
 ) -> dict[str, Cost]:
     """Cost of each feature by the benchmarks of the jobs that computed it.
-
-    A job that took from the store what an earlier one made is left out: its time says nothing of
-    the work.
 
     Args:
         results: folder of the run.
@@ -33,24 +46,38 @@ def measure_costs(
     """
     costs = {}
     for feature, stage in stages.items():
-        jobs = [
-            cost
-            for shard, samples in entries.get(stage, {}).items()
-            if (cost := _job_cost(results, stage, shard, samples, video_s))
-        ]
-        total = Cost(sum(job.cpu_s for job in jobs), sum(job.video_s for job in jobs))
-        if total.video_s > 0:
-            costs[feature] = total
+        done = measure_stage(results, stage, entries.get(stage, {}))
+        seconds = sum(video_s.get(name, 0.0) for name in done.samples)
+        if seconds > 0:
+            costs[feature] = Cost(done.cpu_s, seconds)
     return costs
 
 
-def _job_cost(
-    results: Path,
-    stage: str,
-    shard: str,
-    samples: Mapping[str, Entry],
-    video_s: Mapping[str, float],
-) -> Cost | None:
+def measure_stage(
+    results: Path, stage: str, entries: Mapping[str, Mapping[str, Entry]]
+) -> Measured:
+    """What a stage's jobs took, by their benchmarks.
+
+    A job that took from the store what an earlier one made is left out: its time says nothing of
+    the work.
+
+    Args:
+        results: folder of the run.
+        stage: of per-sample files.
+        entries: by shard and sample.
+    """
+    found = [
+        job
+        for shard, samples in entries.items()
+        if (job := _measure_job(results, stage, shard, samples))
+    ]
+    samples = tuple(name for job in found for name in job.samples)
+    return Measured(sum(job.cpu_s for job in found), len(found), samples)
+
+
+def _measure_job(
+    results: Path, stage: str, shard: str, samples: Mapping[str, Entry]
+) -> Measured | None:
     log = results / "logs" / stage / f"{shard}.log"
     benchmark = results / "benchmarks" / stage / f"{shard}.tsv"
     if not (log.is_file() and benchmark.is_file()):
@@ -65,7 +92,7 @@ def _job_cost(
         rows = list(csv.DictReader(file, delimiter="\t"))
     if len(rows) != 1 or not _is_number(rows[0].get("cpu_time", "")):
         return None  # too short a job has no CPU time
-    return Cost(float(rows[0]["cpu_time"]), sum(video_s.get(name, 0.0) for name in files.values()))
+    return Measured(float(rows[0]["cpu_time"]), 1, tuple(files.values()))
 
 
 def _is_number(text: str) -> bool:

@@ -1,10 +1,9 @@
-"""What a job asks of a cluster, and what a whole run costs, by the table in resources.yaml.
+"""What a job asks of a cluster, by the table in resources.yaml.
 
 Imported while the workflow is parsed: standard library and yaml only.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,10 +17,8 @@ TABLE = Path(__file__).with_name("resources.yaml")
 BASE_MINUTES = 10.0  # imports, weights, a busy file system
 MARGIN = 3.0  # jobs that share a node are slower, and a limit that is too tight costs the work
 BYTES_PER_SECOND = 60_000.0  # of a video of modest quality: a better one only asks for more time
-GPU_SPEED = 60.0
-"""Cores that a GPU is worth. Assumed, since none was at hand: 5 TFLOP/s kept up, against the 84
-GFLOP/s that a core of the measuring machine reached with IResNet100."""
 SCRATCH_MB = 100.0  # whatever libraries leave there
+START_S = 3.0  # of Python and the imports of a job
 BASE_SAMPLE_S = 300.0  # half of what its job has at least
 DEFAULT_SECONDS = 160.0  # of a sample whose video cannot be sized; Aff-Wild2's mean
 
@@ -48,6 +45,18 @@ def minutes(stage: str, seconds: float, threads: int, attempt: int) -> int:
     """Minutes to ask for, for so many seconds of video; more after a job ran out of time."""
     work = needs()[stage].cpu_s * seconds / threads / 60
     return round((BASE_MINUTES + MARGIN * work) * attempt)
+
+
+def expected_seconds(video_s: float, shards: int, whole: Iterable[str]) -> dict[str, float]:
+    """Seconds that a job of each stage is expected to take on one core.
+
+    Args:
+        video_s: seconds of video, all samples together.
+        shards: number of shards.
+        whole: stages whose jobs go through all samples, not through a shard.
+    """
+    through = dict.fromkeys(needs(), video_s / max(shards, 1)) | dict.fromkeys(whole, video_s)
+    return {stage: START_S + need.cpu_s * through[stage] for stage, need in needs().items()}
 
 
 def guessed_seconds(samples: Iterable[Sample]) -> float:
@@ -82,43 +91,3 @@ def sample_limit_s(stage: str, files: Iterable[Path], threads: int) -> float:
     need = needs().get("import_features" if stage.startswith("import_") else stage)
     seconds = sum(map(_seconds_of, files)) or DEFAULT_SECONDS
     return BASE_SAMPLE_S + FACTOR * (need.cpu_s if need else 0.0) * seconds / threads
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Cost of a stage in a run.
-
-    Attributes:
-        jobs: number of jobs.
-        cpu_hours: on the machine that the table was measured on.
-        gpu_hours: for which its jobs would hold a GPU, by `GPU_SPEED`; of stages that can use one.
-        disk_gb: of results.
-    """
-
-    jobs: int
-    cpu_hours: float
-    gpu_hours: float
-    disk_gb: float
-
-
-def estimate(
-    seconds: float, jobs: Mapping[str, int], passes: Mapping[str, float]
-) -> dict[str, Estimate]:
-    """Cost by stage.
-
-    Args:
-        seconds: of video, all samples together.
-        jobs: number of jobs by stage.
-        passes: by stage, how many times all the video goes through it; where missing, once.
-    """
-    costs = {}
-    for stage, count in jobs.items():
-        need, through = needs()[stage], passes.get(stage, 1.0) * seconds
-        hours = need.cpu_s * through / 3600
-        costs[stage] = Estimate(
-            jobs=count,
-            cpu_hours=hours,
-            gpu_hours=hours / GPU_SPEED if need.gpu else 0.0,
-            disk_gb=need.disk_kb * through / 1e6,
-        )
-    return costs

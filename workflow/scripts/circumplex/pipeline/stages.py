@@ -86,8 +86,8 @@ SAMPLE_STAGES = _by_name(
     ),
     Stage(
         "read_labels",
-        ("annotations.labels",),
-        columns=(*ANNOTATION_COLUMNS, "annotation_format"),
+        ("annotations.labels", "annotations.clip_labels"),
+        columns=(*ANNOTATION_COLUMNS, "annotation_format", "valence", "arousal"),
         section="labels",
         follows=("extract_frames",),
     ),

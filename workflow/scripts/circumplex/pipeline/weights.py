@@ -14,6 +14,13 @@ from circumplex.pipeline.backbone_plan import recipe_of
 from circumplex.pipeline.contents import Contents
 from circumplex.pipeline.plan import Plan
 
+PUBLIC_PRESET = "config/public_weights.yaml"
+WITHOUT_ASKING = (
+    f"With no weights to ask for: `snakemake --cores 1 --configfile {PUBLIC_PRESET} -- weights` "
+    f"fetches other networks for the paper's encoders, protocols and ensembles, and `snakemake "
+    f"--cores 8 --configfile {PUBLIC_PRESET}` runs them"
+)
+
 
 class RunWeights:
     """The weights that a plan asks for.
@@ -58,16 +65,20 @@ class RunWeights:
         """Refuse to extract with weights that are not there.
 
         Raises:
-            RequestError: naming all that are missing or altered, and what to put where.
+            RequestError: naming all that are missing or altered, what to put where, and the preset
+                that needs none that must be asked for.
         """
         if problems := self.problems():
+            if self._plan.export is None and self.by_hand():
+                problems.append(WITHOUT_ASKING)
             raise RequestError("\n".join(problems))
 
     def published(self) -> list[Published]:
         """Entries of the catalogue that the run needs and that are fetched."""
         plan = self._plan
         choices = {c for f in plan.features for c in plan.weight_choices(f).values()}
-        choices |= {plan.backbones.start(recipe) for recipe in plan.trained_recipes}
+        if not plan.backbones.from_export:
+            choices |= {plan.backbones.start(recipe) for recipe in plan.backbones.recipes}
         entries = [entry for choice in sorted(choices) if (entry := plan.published(choice))]
         return [entry for entry in entries if entry.package is None]
 
@@ -89,7 +100,7 @@ class RunWeights:
     def recipe_problems(self, recipe: str) -> list[str]:
         """What keeps a recipe from being trained: its sets of stills, or what it starts from."""
         problems = []
-        for name in self._plan.backbones.recipes[recipe].sets:
+        for name in self._plan.backbones.require(recipe).sets:
             try:
                 self._contents.still_set(name)
             except RequestError as error:

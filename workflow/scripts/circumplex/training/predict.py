@@ -12,6 +12,7 @@ from circumplex.config.encoders.registry import read_stored_encoder
 from circumplex.config.modalities import MissingModality
 from circumplex.errors import RequestError
 from circumplex.features.pack_reader import PackReader
+from circumplex.io.devices import send
 from circumplex.model.checkpoints import TrainedModel
 from circumplex.model.encoders.base import State
 from circumplex.model.network import Network, carry
@@ -38,7 +39,7 @@ def padding_mask(lengths: NDArray[np.int64], device: torch.device) -> Tensor | N
     longest = int(lengths.max())
     if (lengths == longest).all():
         return None
-    return torch.from_numpy(np.arange(longest) >= lengths[:, None]).to(device)
+    return send(np.arange(longest) >= lengths[:, None], device)
 
 
 def predict_samples(
@@ -98,7 +99,7 @@ def _run(
     states: list[State | None] = [None] * len(networks)
     for step in steps:
         batch = loader.load(step.segments)
-        features = torch.from_numpy(batch.features).to(device)
+        features = send(batch.features, device)
         padding = padding_mask(batch.lengths, device)
         outputs = []
         for i, network in enumerate(networks):
@@ -117,6 +118,8 @@ class Predictor:
         model: from `checkpoints.load_model`.
         reader: packs of its features.
         device: where to predict; the CPU by default.
+        groups: by sample, where the model scales features by group: each group by the frames of
+            all samples named here. A sample that is not named is a group of its own.
 
     Raises:
         RequestError: packs of another dimension than the model was trained on, or weights that do
@@ -124,7 +127,11 @@ class Predictor:
     """
 
     def __init__(
-        self, model: TrainedModel, reader: PackReader, device: torch.device | None = None
+        self,
+        model: TrainedModel,
+        reader: PackReader,
+        device: torch.device | None = None,
+        groups: Mapping[str, str] | None = None,
     ) -> None:
         for feature, dimension in model.dimensions.items():
             if reader.dimension(feature) != dimension:
@@ -138,7 +145,7 @@ class Predictor:
         scalings = {feature: model.scalings[feature] for feature in model.dimensions}
         self._missing = MissingModality(model.spec["missing_modality"])
         flagged = self._missing is MissingModality.ZEROS_WITH_MASK
-        self._loader = SegmentLoader(reader, scalings, flagged=flagged)
+        self._loader = SegmentLoader(reader, scalings, groups=groups, flagged=flagged)
         kept = model.epochs()
         visual = model.spec["visual"]
         first = (sum(model.dimensions[feature] for feature in visual), len(visual))

@@ -4,6 +4,7 @@ Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -47,9 +48,11 @@ class EncoderOptions(Section):
     Attributes:
         carries: whether a state is carried from segment to segment, so that the segments of a
             video are read in order.
+        causal: whether it reads the frames before a frame and the frame itself alone.
     """
 
     carries: ClassVar[bool]
+    causal: ClassVar[bool] = False
 
     segment_length: Frames = Field(100, description="frames per segment")
     stride: Frames = Field(100, description="frames between the starts of segments")
@@ -76,6 +79,21 @@ class EncoderOptions(Section):
     def name(self) -> str:
         """Name of the encoder: that of its module."""
         return type(self).__module__.rpartition(".")[2]
+
+    def weights(self, width: int) -> int:
+        """Numbers in a model's weights, about: biases and norms are left out.
+
+        Args:
+            width: values per frame of all its features.
+        """
+        widths = (self.hidden, *self.regressor, 2)
+        outer = width * self.hidden + sum(a * b for a, b in pairwise(widths))
+        return outer + self.layers * self.layer_weights
+
+    @property
+    def layer_weights(self) -> int:
+        """Of a layer of the encoder: an LSTM's four gates, unless the encoder states its own."""
+        return 8 * self.hidden**2
 
     def check(self) -> None:
         """Check that the options of a whole model go together.

@@ -19,6 +19,11 @@ class Options(EncoderOptions):
     segment_length: Frames = Field(250, description="frames per segment")
     stride: Frames = Field(250, description="frames between the starts of segments")
 
+    @property
+    def layer_weights(self) -> int:
+        """Four gates in both directions, each of half of the width."""
+        return 6 * self.hidden**2
+
     def check(self) -> None:
         """Check that the options of a whole model go together; see `EncoderOptions.check`."""
         super().check()

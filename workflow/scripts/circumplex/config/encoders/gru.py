@@ -9,3 +9,9 @@ class Options(EncoderOptions):
     """A GRU whose state goes on through the video."""
 
     carries: ClassVar[bool] = True
+    causal: ClassVar[bool] = True
+
+    @property
+    def layer_weights(self) -> int:
+        """Three gates."""
+        return 6 * self.hidden**2

@@ -23,6 +23,11 @@ class Options(EncoderOptions):
     encoder_dropout: Share = Field(0.3, description="after each convolution")
     learning_rate: Rate = Field(2e-4, description="of Adam")
 
+    @property
+    def layer_weights(self) -> int:
+        """Two convolutions."""
+        return 2 * self.kernel_size * self.hidden**2
+
     def check(self) -> None:
         """Check that the options of a whole model go together; see `EncoderOptions.check`."""
         super().check()

@@ -32,6 +32,11 @@ class Options(EncoderOptions):
     )
     learning_rate: Rate = Field(2e-4, description="of Adam")
 
+    @property
+    def layer_weights(self) -> int:
+        """Attention's four products, and the two of the inner width."""
+        return 4 * self.hidden**2 + 2 * self.hidden * self.feed_forward
+
     def check(self) -> None:
         """Check that the options of a whole model go together; see `EncoderOptions.check`."""
         super().check()

@@ -21,3 +21,7 @@ class Options(TransformerOptions):
     residual: bool = Field(
         True, description="the fused frames are added to what the Transformer hands to the LSTM"
     )
+
+    def weights(self, width: int) -> int:
+        """Those of the Transformer, and the LSTM's."""
+        return super().weights(width) + 8 * self.hidden**2

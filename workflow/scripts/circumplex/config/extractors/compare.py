@@ -19,7 +19,7 @@ FEATURE = Feature(
     Framing.MEAN,
     order=5,
     environment=Environment.LIGHT,
-    need=Need(mem_mb=1500, cpu_s=0.02, disk_kb=45, scratch_kb=52),
+    need=Need(mem_mb=1500, cpu_s=0.025, disk_kb=45, scratch_kb=52, start_s=2),
     text=FeatureText(
         network="openSMILE 3, feature set ComParE_2016, 65 low-level descriptors and their deltas",
         input="sound, 16 kHz mono, windows of 20 and 60 ms",

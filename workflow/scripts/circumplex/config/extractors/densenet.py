@@ -11,6 +11,7 @@ from circumplex.config.densenet_blocks import BLOCKS, check_blocks
 from circumplex.config.feature_options import ImageOptions, WeightChoice, weights_field
 from circumplex.config.features import Environment, Feature, FeatureText, Need
 from circumplex.config.modalities import Modality
+from circumplex.config.network_sizes import densenet_size
 from circumplex.config.section import Lax
 
 FEATURE = Feature(
@@ -21,7 +22,7 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=2500, cpu_s=0.3, disk_kb=40, gpu=True),
+    need=Need(mem_mb=2500, cpu_s=0.3, disk_kb=40, gpu=True, start_s=6, fixed_s=0.02),
     text=FeatureText(
         network="DenseNet-BC, growth 12, blocks of {blocks} layers; its average pool before "
         "the classifier",
@@ -63,3 +64,8 @@ class Options(ImageOptions):
     def _fit(cls, blocks: tuple[int, int, int]) -> tuple[int, int, int]:
         check_blocks(blocks)
         return blocks
+
+    @property
+    def relative_cost(self) -> float:
+        """By the multiplications."""
+        return densenet_size(self.blocks)[0] / densenet_size(BLOCKS)[0]

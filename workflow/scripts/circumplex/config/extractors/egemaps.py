@@ -19,7 +19,7 @@ FEATURE = Feature(
     Framing.MEAN,
     order=4,
     environment=Environment.LIGHT,
-    need=Need(mem_mb=1000, cpu_s=0.02, disk_kb=9, scratch_kb=10),
+    need=Need(mem_mb=1000, cpu_s=0.02, disk_kb=9, scratch_kb=10, start_s=2),
     text=FeatureText(
         network="openSMILE 3, feature set eGeMAPSv01b, low-level descriptors",
         input="sound, 16 kHz mono, windows of 20 and 60 ms",

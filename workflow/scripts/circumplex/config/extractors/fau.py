@@ -16,11 +16,11 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=3000, cpu_s=8.6, disk_kb=60, gpu=True),
+    need=Need(mem_mb=3000, cpu_s=8.6, disk_kb=60, gpu=True, start_s=5, fixed_s=0.02),
     text=FeatureText(
         network="IResNet{depth} of ArcFace, {channels} channels in its first stage (action "
         "units); its embedding",
-        input="aligned face, 112x112, RGB from -1 to 1",
+        input="aligned face, 112x112, RGB from −1 to 1",
         row="a frame",
         address="the paper's authors, on request",
         trained_on="Glint360K, then a private action unit set of 15 units",

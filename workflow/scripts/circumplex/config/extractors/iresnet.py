@@ -10,6 +10,7 @@ from pydantic import Field
 from circumplex.config.feature_options import ImageOptions, WeightChoice, weights_field
 from circumplex.config.features import Environment, Feature, FeatureText, Need
 from circumplex.config.modalities import Modality
+from circumplex.config.network_sizes import iresnet_size
 from circumplex.config.section import Whole
 
 FEATURE = Feature(
@@ -20,11 +21,11 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=3000, cpu_s=8.6, disk_kb=60, gpu=True),
+    need=Need(mem_mb=3000, cpu_s=8.6, disk_kb=60, gpu=True, start_s=5, fixed_s=0.02),
     text=FeatureText(
         network="IResNet{depth} of ArcFace, {channels} channels in its first stage "
         "(expressions); its embedding",
-        input="aligned face, 112x112, RGB from -1 to 1",
+        input="aligned face, 112x112, RGB from −1 to 1",
         row="a frame",
         address="the paper's authors, on request",
         trained_on="FER+, RAF-DB, AffectNet",
@@ -52,3 +53,9 @@ class Options(ImageOptions):
         description="of the first of four stages, each of which has twice those of the one before; "
         "64 in ArcFace's networks",
     )
+
+    @property
+    def relative_cost(self) -> float:
+        """By the multiplications, of which the paper's network has 12 thousand million."""
+        paper = iresnet_size(100, 64)[0]
+        return iresnet_size(self.depth, self.channels)[0] / paper

@@ -21,7 +21,7 @@ FEATURE = Feature(
     deep=True,
     weight_keys=("weights",),
     columns=DIMENSIONS,
-    need=Need(mem_mb=5000, cpu_s=3, disk_kb=0.1, gpu=True),
+    need=Need(mem_mb=5000, cpu_s=3, disk_kb=0.1, gpu=True, start_s=9),
     text=FeatureText(
         network="wav2vec 2.0 large robust of 12 layers, pooled over {window_s} s of sound; its "
         "regression of arousal, dominance and valence",
@@ -53,3 +53,13 @@ class Options(NetworkOptions):
     hop_s: float = Field(
         1.0, ge=0.02, le=60, description="seconds between the starts of windows (our choice)"
     )
+
+    @property
+    def relative_cost(self) -> float:
+        """By the seconds of sound that all windows together hold, four times the film's."""
+        return self.window_s / self.hop_s / 4
+
+    @property
+    def relative_rows(self) -> float:
+        """A row a window."""
+        return 1 / self.hop_s

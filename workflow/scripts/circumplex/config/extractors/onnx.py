@@ -26,7 +26,7 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=2000, cpu_s=1.5, disk_kb=3),  # of the network in config.yaml
+    need=Need(mem_mb=2000, cpu_s=1.5, disk_kb=3, start_s=5),  # of the network in config.yaml
     text=FeatureText(
         network="an ONNX network of face crops ({weights})",
         input="aligned face, in the size, normalisation and order of channels that the config says",

@@ -12,6 +12,7 @@ from circumplex.config.feature_options import NetworkOptions, WeightChoice, weig
 from circumplex.config.features import Environment, Feature, FeatureText, Need
 from circumplex.config.modalities import Framing, Modality
 from circumplex.config.section import Lax
+from circumplex.config.weights import RANDOM
 
 FEATURE = Feature(
     "speech",
@@ -22,7 +23,9 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=3500, cpu_s=0.3, disk_kb=150, gpu=True),  # of the network in config.yaml
+    need=Need(
+        mem_mb=3500, cpu_s=0.3, disk_kb=150, gpu=True, start_s=9
+    ),  # of the network in config.yaml
     text=FeatureText(
         network="any speech encoder of transformers; a hidden state, or the mean of all",
         input="sound, 16 kHz mono, normalised as the folder's preprocessor_config.json says",
@@ -85,3 +88,9 @@ class Options(NetworkOptions):
         le=600,
         description="seconds of sound on either side of a window that its tokens also see",
     )
+
+    @property
+    def relative_cost(self) -> float:
+        """By the width of 768 squared; random weights are of a small network."""
+        share = 0.02 if self.weights.startswith(RANDOM) else 1.0
+        return share * (self.dimension / 768) ** 2

@@ -18,7 +18,9 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=4000, cpu_s=5, disk_kb=90, gpu=True),  # of the network in config.yaml
+    need=Need(
+        mem_mb=4000, cpu_s=5, disk_kb=90, gpu=True, start_s=6, fixed_s=0.02
+    ),  # of the network in config.yaml
     text=FeatureText(
         network="any image backbone of timm, by `architecture`; its pooled features",
         input="aligned face, RGB, in the size and normalisation that timm states for the network",

@@ -23,7 +23,7 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights", "pca"),
-    need=Need(mem_mb=2500, cpu_s=0.05, disk_kb=0.6, gpu=True),
+    need=Need(mem_mb=2500, cpu_s=0.02, disk_kb=0.6, gpu=True, start_s=4),
     text=FeatureText(
         network="VGGish; its last layer, 128 values of 0 or more",
         input="sound, 16 kHz mono, log-mel examples of 96 windows of 25 ms, 64 bands from "
@@ -71,6 +71,16 @@ class Options(ImageOptions):
     )
     batch_size: int = Field(16, ge=1, le=4096, description=f"examples per batch; {BATCH_SIZE}")
     channels_last: bool = Field(False, description="memory layout of spectrograms: pixel by pixel")
+
+    @property
+    def relative_cost(self) -> float:
+        """By the number of examples."""
+        return 0.96 / self.hop_s
+
+    @property
+    def relative_rows(self) -> float:
+        """A row an example."""
+        return 0.96 / self.hop_s
 
     @field_validator("hop_s")
     @classmethod

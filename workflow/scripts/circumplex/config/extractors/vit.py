@@ -11,6 +11,7 @@ from circumplex.config.feature_options import BatchedOptions, WeightChoice, weig
 from circumplex.config.features import Environment, Feature, FeatureText, Need
 from circumplex.config.modalities import Modality
 from circumplex.config.section import Lax
+from circumplex.config.weights import RANDOM
 
 FEATURE = Feature(
     "vit",
@@ -20,7 +21,9 @@ FEATURE = Feature(
     environment=Environment.TORCH,
     deep=True,
     weight_keys=("weights",),
-    need=Need(mem_mb=4000, cpu_s=6, disk_kb=45, gpu=True),  # of the network in config.yaml
+    need=Need(
+        mem_mb=4000, cpu_s=6, disk_kb=45, gpu=True, start_s=9, fixed_s=0.02
+    ),  # of the network in config.yaml
     text=FeatureText(
         network="any Vision Transformer of transformers; its class token, or the mean of its "
         "patches",
@@ -54,3 +57,9 @@ class Options(BatchedOptions):
         Pooling.CLS,
         description="of the tokens of the last layer: the class token, or the mean of the patches",
     )
+
+    @property
+    def relative_cost(self) -> float:
+        """By the width of 384 squared; random weights are of 2 layers in place of 12."""
+        share = 2 / 12 if self.weights.startswith(RANDOM) else 1.0
+        return share * (self.dimension / 384) ** 2

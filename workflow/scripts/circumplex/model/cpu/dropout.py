@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from circumplex.io.devices import is_cpu
+
 _STEPS = 1 << 16
 _SEEDS = 1 << 62
 
@@ -34,7 +36,7 @@ def dropout(values: Tensor, rate: float) -> Tensor:
     """
     if not rate:
         return values
-    if values.device.type != "cpu":
+    if not is_cpu(values.device):
         return functional.dropout(values, rate)
     return values * _mask(values.shape, rate, values.dtype)
 
@@ -59,7 +61,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         is_causal: bool = False,
     ) -> Tensor:
         """Encode (rows, frames, width); padding (rows, frames) is true where nothing may look."""
-        plain = src_mask is not None or is_causal or src.device.type != "cpu"
+        plain = src_mask is not None or is_causal or not is_cpu(src.device)
         if plain or not self.training:
             encoded: Tensor = super().forward(src, src_mask, src_key_padding_mask, is_causal)
             return encoded

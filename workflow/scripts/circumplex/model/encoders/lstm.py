@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from circumplex.config.encoders.lstm import Options
+from circumplex.io.devices import is_cpu
 from circumplex.model.cpu.lstm import bfloat16_lstm
 from circumplex.model.encoders.base import State, TemporalEncoder
 
@@ -25,7 +26,7 @@ class Encoder(TemporalEncoder):
         state: State | None,
     ) -> tuple[Tensor, State | None]:
         """See `TemporalEncoder.forward`; the state is (h, c)."""
-        if torch.is_grad_enabled() and torch.is_autocast_enabled("cpu") and not fused.is_cuda:
+        if torch.is_grad_enabled() and torch.is_autocast_enabled("cpu") and is_cpu(fused.device):
             return bfloat16_lstm(self.lstm, fused, state)
         hidden, carried = self.lstm(fused, state)
         return hidden, carried
