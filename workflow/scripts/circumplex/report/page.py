@@ -227,7 +227,7 @@ def write_report(output: Path, inputs: ReportInputs, folder: KeptFolder, place: 
     tables = [_open_ensemble(name, inputs) for name in inputs.ensembles]
     results, overview, split = _read_samples(corpus, tables)
     listed = _list_samples(results, corpus, place, inputs.players)
-    scored = any(result.ccc for result in results)
+    scored = any(result.errors for result in results)
     pages = _Pages(inputs, folder, output.name, scored=scored)
     traces = pages.write_traces([one for one in listed if one.traces])
     pages.write_sheets(corpus)
@@ -238,6 +238,7 @@ def write_report(output: Path, inputs: ReportInputs, folder: KeptFolder, place: 
         summary=_summarise(corpus),
         corpus=corpus,
         listed=listed,
+        by_error=scored and not any(result.ccc for result in results),
         worst=traces,
         warning_groups=group_warnings(corpus),
         sheet_pages=[f"{place}/{name}" for name in _page_names("faces", corpus, SHEETS_PER_PAGE)],
@@ -371,7 +372,7 @@ def _read_samples(
 
 
 def _count(pair: Pair, by_split: dict[str, Overview], unannotated: Overview) -> None:
-    if pair.result.ccc:
+    if pair.result.errors:
         by_split[pair.result.split].add(pair.predicted, pair.annotated)
     else:
         unannotated.add(pair.predicted, None)
@@ -412,6 +413,7 @@ def _score_section(metrics: Path) -> dict[str, Any]:
         "experiments": experiments,
         "models": models,
         "best": _best(ensembles),
+        "clips": any(math.isfinite(row.clip_valence + row.clip_arousal) for row in ensembles),
         "score_figures": [
             Figure(
                 figures.score_figure([row[target] for row in rows], target),
@@ -490,10 +492,21 @@ def _draw_annotated(
         picture = figures.confusion_figure(overview.confusion)
         yield Figure(picture, "Predicted quadrants of the frames of each annotated quadrant")
     _, parts = choose_split(results)
-    ranked = sorted((r for r in results if r.ccc and r.split in parts), key=lambda r: r.rank)
-    scores = np.array([[(r.ccc or {}).get(t, math.nan) for t in Target] for r in ranked])
-    if len(scores):
-        yield Figure(figures.rank_figure(scores), f"CCC of each sample of {split}, worst first")
+    shown = sorted((r for r in results if r.errors and r.split in parts), key=lambda r: r.rank)
+    yield from _draw_ranks(shown, split)
+
+
+def _draw_ranks(ranked: Sequence[SampleResult], split: str) -> Iterator[Figure]:
+    """The CCC of samples from the worst; their error where no annotation changes over time."""
+    title = "CCC per sample"
+    values = [r.ccc for r in ranked if r.ccc]
+    if not values:
+        title = "mean absolute error per sample"
+        values = [r.errors for r in ranked if r.errors]
+    table = np.array([[of.get(target, math.nan) for target in Target] for of in values])
+    if len(table):
+        text = f"{title} of {split}, worst first"
+        yield Figure(figures.rank_figure(table, title), text)
 
 
 def _draw_alone(results: Sequence[SampleResult], overview: Overview) -> Iterator[Figure]:
