@@ -5,6 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLogHandlerBase
 
@@ -199,6 +200,13 @@ def test_a_dry_run_and_verbose_output_are_snakemakes_own(tmp_path, capsys, commo
     printed = capsys.readouterr()
     assert (printed.out if "stdout" in common else printed.err) == "This was a dry-run\n"
     assert os.environ[LOG_ONLY] == ""
+
+
+def test_quiet_all_is_quiet(tmp_path, capsys):
+    run = Run(tmp_path, "auto", quiet={Quietness.ALL})
+    run.begin(align_faces=1)
+    run.handler.close()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_line_moves_and_messages_stand_above_it(tmp_path, capsys):

@@ -78,13 +78,18 @@ class WatchedJob:
 
 
 class LogHandler(LogHandlerBase):
-    """Shows a run: see the package. A dry run and ``--verbose`` are shown as Snakemake does."""
+    """Shows a run: see the package.
+
+    A dry run, ``--verbose`` and ``--quiet all`` are shown as Snakemake does.
+    """
 
     def __post_init__(self) -> None:
         """Choose how the run is shown."""
         style = getattr(self.settings, "style", "auto")
         common = self.common_settings
-        as_snakemake = style == SNAKEMAKE or common.dryrun or common.verbose or common.debug_dag
+        silenced = "all" in {getattr(kind, "name", "").lower() for kind in common.quiet or ()}
+        asked = common.dryrun or common.verbose or common.debug_dag or silenced
+        as_snakemake = style == SNAKEMAKE or asked
         self._snakemakes = _default_handler(common) if as_snakemake else None
         self._screen = find_screen(style)
         self._facts = Facts()

@@ -9,6 +9,7 @@ enforced from then on.
 import errno
 import hashlib
 import logging
+import math
 import shutil
 import time
 import zipfile
@@ -316,12 +317,12 @@ def _copy(
     """
     written = 0
     most = total if total is not None else start + _most_bytes(None, None, partial)
-    reported = time.monotonic()
+    reported = -math.inf
     for block in answer.iter_content(BLOCK):
         written += len(block)
         _check_growth(start + written, most, partial)
         file.write(block)
         if total is not None and time.monotonic() - reported >= REPORT_S:
             reported = time.monotonic()
-            report_progress((start + written) // MEGABYTE, total // MEGABYTE, "MB")
+            report_progress((start + written) // MEGABYTE, -(-total // MEGABYTE), "MB")
     return written
