@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STILLS = backbones={"still_sets":{"drawn":{"path":"$(DEMO)/corpus/stills/stills.csv"}}}
 DEMO_CONFIG = --configfile config/demo.yaml --config samples=$(DEMO)/corpus/samples.tsv results=$(DEMO)/results '$(STILLS)'
 
-.PHONY: demo corpus predict starter-check rates score ensembles test unit lint lock control modalities \
+.PHONY: demo corpus predict starter-check starter-accuracy rates score ensembles test unit lint lock control modalities \
   precision backbone-gain overfit leaks estimate follow-check gpu-check tune cards test-cluster test-faults test-conda fuzz audit clean
 
 .venv/.locked: requirements.lock pyproject.toml
@@ -36,6 +36,9 @@ predict: .venv/.locked ## valence and arousal of VIDEOS (files or folders) into 
 
 starter-check: .venv/.locked ## the starter model on two clips of real faces in MEDIA, which are not shipped
 	$(BIN)/python -m demo.checks.starter --media $(MEDIA)
+
+starter-accuracy: .venv/.locked ## the starter network on FER+'s test images in FERPLUS, laid out as docs/backbones.md says
+	$(BIN)/python -m demo.checks.starter_accuracy --ferplus $(FERPLUS)
 
 rates: .venv/.locked ## predictions of the clips CLIPS at five frame rates, by MODEL, against each other
 	$(BIN)/python -m demo.checks.rates --media $(CLIPS) --model $(MODEL)
@@ -75,8 +78,8 @@ backbone-gain: corpus ## visual features of trained networks against those of ra
 overfit: corpus ## each backbone recipe on 64 faces, the IResNets with DEPTH layers
 	$(BIN)/python -m demo.checks.overfit --corpus $(DEMO)/corpus --depth $(DEPTH) --threads $(CORES)
 
-control: corpus ## ten runs on shuffled annotations, against the real one
-	$(BIN)/python -m demo.checks.control --seed $(SEED) --cores $(CORES)
+control: demo ## a permutation test: real annotations against shuffled ones, on the demo's features
+	$(BIN)/python -m demo.checks.control --results $(DEMO)/results --truth $(DEMO)/truth --cores $(CORES)
 
 unit: .venv/.development ## what to run before each commit
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from circumplex.io.devices import imitates_bfloat16
+from circumplex.io.devices import emulates_bfloat16
 from circumplex.model.cpu.lstm import bfloat16_lstm
 
 ROWS, FRAMES, SIZE = 16, 100, 512
@@ -110,7 +110,7 @@ class Bench:
             total += spent if work != self.step_plain else 0.0
         show("all parts, packed", total, 6)
         print(f"the parts are {whole / total:.2f} times as fast as the layer")
-        if imitates_bfloat16("cpu"):
+        if emulates_bfloat16("cpu"):
             print("this processor emulates bfloat16: its layer is not timed")
         else:
             half = self.seconds(self.train_bfloat16)

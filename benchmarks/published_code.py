@@ -382,15 +382,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def refuse_imitation() -> None:
+def refuse_emulation() -> None:
     """End where bfloat16 would take hours and say nothing about its speed."""
     import torch
 
-    from circumplex.io.devices import imitates_bfloat16
+    from circumplex.io.devices import emulates_bfloat16
 
-    if imitates_bfloat16(torch.device("cpu")):
+    if emulates_bfloat16(torch.device("cpu")):
         sys.exit(
-            "this processor imitates bfloat16: give --sides published float32 for the rest, "
+            "this processor emulates bfloat16: give --sides published float32 for the rest, "
             "and measure bfloat16 on another machine"
         )
 
@@ -400,7 +400,7 @@ if __name__ == "__main__":
     given.published = given.published.resolve()
     given.sides = [side for side in SIDES if side in given.sides]  # the published one first
     if "bfloat16" in given.sides and not given.side:
-        refuse_imitation()
+        refuse_emulation()
     if given.side:
         trained = train_published(given) if given.side == "published" else train_ours(given)
         given.report.write_text(json.dumps(asdict(trained)))

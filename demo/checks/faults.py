@@ -2,8 +2,9 @@
 
 SIGKILL falls on a job, on Snakemake (whose jobs go on as orphans), or on both, at moments drawn
 from the seed. After each, every file that a reader could see is read to its end: none may be half
-written. Then the run is resumed as a user would, while the orphans still write. In the end
-predictions and submissions must be, byte for byte, those of the undisturbed run.
+written. Then the run is resumed as a user would, while the orphans still write. In the end, without
+the temporary files of killed jobs, predictions and submissions must be, byte for byte, those of the
+undisturbed run.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from circumplex.io.leftovers import remove_leftovers
 from circumplex.pipeline.store import file_digest, record_path
 from demo.checks.runs import ROOT, places
 
@@ -217,6 +219,7 @@ def main() -> None:
         shutil.rmtree(results, ignore_errors=True)
         kills += len(torment(victim, results, moments, arguments.every))
         psutil.wait_procs(victim.orphans)
+        remove_leftovers(results)  # as `circumplex clean` does
         if wrong := [*map(str, half_files(results)), *differences(folder / "results", results)]:
             sys.exit("not as in the undisturbed run: " + ", ".join(wrong))
     print(f"{kills} kills; predictions and submissions are those of the undisturbed run")

@@ -8,7 +8,8 @@ import yaml
 
 from circumplex.io.digests import DigestCache
 from circumplex.pipeline.checks import make_plan
-from circumplex.pipeline.request_builder import LIBRARY, RequestBuilder
+from circumplex.pipeline.request_builder import RequestBuilder
+from circumplex.pipeline.stage_context import LIBRARY
 from places import ROOT
 
 COLUMNS = ["sample", "video", "subject", "faces", "audio", "annotation", "split", "group"]

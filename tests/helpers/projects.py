@@ -20,6 +20,8 @@ PARTS = (
 )
 CONFIGS = ("config/demo.yaml", "config/tiny.yaml")
 SHARED_RUNS = "CIRCUMPLEX_SHARED_RUNS"
+STYLE = ("--logger-circumplex-style", "snakemake")
+"""Options by which Snakemake prints every job."""
 JOB = re.compile(r"^Job \d+: (\w+)(?: (.*))?$", re.MULTILINE)
 
 
@@ -63,7 +65,7 @@ class Project:
         before: tuple[str, ...] = (),
     ) -> Outcome:
         """Run Snakemake in the project; ``before`` is put before its command."""
-        command = [*before, sys.executable, "-m", "snakemake", "--cores", "2", *options]
+        command = [*before, sys.executable, "-m", "snakemake", "--cores", "2", *STYLE, *options]
         if configs:
             command += ["--configfile", *configs]
         command += ["--", *targets]

@@ -67,6 +67,15 @@ def test_a_changed_recipe_reruns_its_features_and_what_follows(project: Project)
     assert planned(project) == set()
 
 
+def test_defaults_that_are_written_out_make_nothing_stale(project: Project) -> None:
+    project.edit(
+        "config/tiny.yaml",
+        "expression_densenet: {epochs: 1}",
+        "expression_densenet: {epochs: 1, class_balance: 0.0, augmentation: {flip: 0.5}}",
+    )
+    assert planned(project) == set()
+
+
 def test_a_checkpoint_lost_or_altered_is_made_again_and_makes_nothing_stale(
     project: Project,
 ) -> None:

@@ -17,11 +17,17 @@ UNAVAILABLE = ("config/backbones.yaml", "results/list_stills/ferplus.parquet")
 """Commands with these words need published sets of still images, which nobody may redistribute."""
 PUBLISHED = ("onnx", "vit", "speech", "vggish", "wav2vec2")
 """Features whose weights are fetched, in the documents' commands."""
-SNAKEMAKE = sorted(
-    {shlex.join(c.words[1:]): c for c in documented_commands("snakemake") if not c.inline}.values(),
-    key=str,
-)
-SHEETS = [c for c in documented_commands("circumplex") if c.words[1] == "sheet" and not c.inline]
+EXAMPLE = "docs/corpora.md"
+"""Its commands are run for real, one after the other, by tests/workflow/test_own_corpus.py."""
+
+
+def given(program: str) -> list[DocumentedCommand]:
+    """Commands of a program that stand by themselves, but for those of the worked example."""
+    return [c for c in documented_commands(program) if not c.inline and c.document != EXAMPLE]
+
+
+SNAKEMAKE = sorted({shlex.join(c.words[1:]): c for c in given("snakemake")}.values(), key=str)
+SHEETS = [c for c in given("circumplex") if c.words[1] == "sheet"]
 SCRIPTS = sorted({c.words[1] for c in documented_commands("python") if c.words[1][0] != "-"})
 
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from places import ROOT
-from projects import CONFIGS, Outcome, Project
+from projects import CONFIGS, STYLE, Outcome, Project
 
 SLURM = ROOT / "tests/cluster/slurm.sh"
 INSTALLED = all(map(shutil.which, ("slurmctld", "slurmd", "munged"))) and os.geteuid() == 0
@@ -70,7 +70,7 @@ def await_job(run: "subprocess.Popen[str]", rule: str) -> tuple[str, str]:
 def test_a_model_survives_a_cluster(finished: tuple[Project, Outcome], fresh: Project) -> None:
     """A node is drained, a job is cancelled, one has too little memory until it is tried again."""
     predicted = "predict_frames/transformer_D_WC/fold1/seed0.parquet"
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *STYLE]
     # The tests' polling may be brisker than a real cluster's administrators would like.
     command += ["--slurm-init-seconds-before-status-checks", "2"]
     command += ["--seconds-between-status-checks", "2", "--latency-wait", "10"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_a_moved_checkout_reruns_nothing(project: Project) -> None:
     moved = Project(project.root.with_name("moved checkout"))
     project.root.rename(moved.root)
     assert planned(moved) == set()
+
+
+def test_a_checkout_copied_without_dates_reruns_nothing(project: Project) -> None:
+    copied = Project(project.root.with_name("copied"))
+    subprocess.run(["cp", "-r", str(project.root), str(copied.root)], check=True)
+    assert planned(copied) == set()
 
 
 def test_an_edited_module_reruns_the_rules_that_import_it(project: Project) -> None:

@@ -3,7 +3,7 @@
 
 wildcard_constraints:
     still_set="|".join(re.escape(name) for name in PLAN.still_sets) or "none",
-    recipe="|".join(re.escape(name) for name in PLAN.backbones.recipes) or "none",
+    recipe="|".join(re.escape(name) for name in PLAN.backbones.names) or "none",
 
 
 rule list_stills:
@@ -28,15 +28,6 @@ rule list_stills:
         "list_stills {wildcards.still_set}"
     script:
         "../scripts/list_stills.py"
-
-
-def start_of(wildcards):
-    """Checkpoint that a recipe starts from; what is missing for it stops the run here."""
-    problems = REQUESTS.weights.recipe_problems(wildcards.recipe)
-    if problems:
-        raise RequestError("\n".join(problems))
-    path = PLAN.weights_path(PLAN.backbones.start(wildcards.recipe))
-    return [] if path is None else ancient([str(path)])
 
 
 rule train_backbone:
@@ -73,5 +64,5 @@ rule train_backbone:
 
 rule backbones:
     input:
-        [output("train_backbone", "card", name) for name in PLAN.backbones.recipes],
+        backbone_cards,
     localrule: True

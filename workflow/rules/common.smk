@@ -1,4 +1,4 @@
-# What every rule file uses: the plan, paths, and the requests that decide what runs.
+# What all rules use, the plan, paths, and the requests that decide what runs.
 import gc
 import os
 import sys
@@ -7,8 +7,10 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, str(SCRIPTS))
 # Jobs compute with the package beside their scripts, whatever the environment has installed.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(
+        [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 )
 
 # HDF5 files are read alone, and some shares have no locks. Read when a job's process starts.
@@ -19,6 +21,7 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 gc.set_threshold(100_000, 50, 50)
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from circumplex.config.features import FEATURES
 from circumplex.config.modalities import Modality
@@ -31,6 +34,7 @@ from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.resources import (
     SCRATCH_MB,
+    expected_seconds,
     guessed_seconds,
     memory_mb,
     minutes,
@@ -132,14 +136,17 @@ def job(stage, unit=""):
 
 def log_of(stage, wildcard=None):
     """Log of a job of a stage."""
-    place = f"/{{{wildcard}}}" if wildcard else ""
-    return f"{RESULTS}/logs/{stage}{place}.log"
+    return f"{RESULTS}/logs/{_place(stage, wildcard)}.log"
 
 
 def benchmark_of(stage, wildcard=None):
     """Benchmark of a job of a stage."""
-    place = f"/{{{wildcard}}}" if wildcard else ""
-    return f"{RESULTS}/benchmarks/{stage}{place}.tsv"
+    return f"{RESULTS}/benchmarks/{_place(stage, wildcard)}.tsv"
+
+
+def _place(stage, wildcard):
+    """Place of a job of a stage among logs or benchmarks, without a suffix."""
+    return f"{stage}/{{{wildcard}}}" if wildcard else stage
 
 
 def sheet(wildcards):
@@ -160,6 +167,18 @@ def raw_inputs(*columns):
 THREADS = PLAN.config["compute"]["threads"]
 GPU = PLAN.config["compute"]["gpu"]
 SECONDS = {shard: guessed_seconds(members) for shard, members in PLAN.shards.items()}
+
+if workflow.is_main_process:
+    # For the logger plugin (snakemake_logger_plugin_circumplex); others print no empty message.
+    FACTS = {
+        "samples": {shard: len(members) for shard, members in PLAN.shards.items()},
+        "seconds": expected_seconds(
+            sum(SECONDS.values()),
+            len(SECONDS),
+            ["train_encoder", "train_trial", "predict_frames"],
+        ),
+    }
+    logger.info("", extra={"circumplex": FACTS})
 
 
 def memory(stage):

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from circumplex.annotations.clip_labels import write_clip_label
 from circumplex.annotations.labels import read_labels
 from circumplex.errors import ModalityAbsent
 from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
+from circumplex.targets import TARGETS
 
 
 def main(job: ShardJob) -> None:
@@ -16,9 +18,13 @@ def main(job: ShardJob) -> None:
 
     def make(request: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
         sample = job.sheet[request.sample]
-        if sample.annotation is None:
+        if not sample.is_labelled:
             raise ModalityAbsent("no annotation in the sheet")
         timeline = job.path(request.upstream["extract_frames"])
+        if sample.annotation is None:
+            label = [float(request.key[target]) for target in TARGETS]
+            write_clip_label(label, timeline, output, metadata)
+            return
         read_labels(
             sample.annotation,
             timeline,

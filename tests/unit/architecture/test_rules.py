@@ -169,7 +169,8 @@ def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(
 
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
 PRESETS = [
-    *([], ["demo"], ["demo", "tiny"], ["backbones"], ["search"], ["public_weights"]),
+    *([], ["demo"], ["demo", "tiny"], ["backbones"], ["search"]),
+    *(["public_weights"], ["own_corpus"]),
     *(["paper/published_code"], TABLES, ["demo", *TABLES, "small"]),
 ]
 

@@ -26,8 +26,17 @@ IRESNET = {
     "blocks": [1, 2, 3],
     "task": "action_units",
     "phases": ["a", "b"],
+    "seed": 3,
+    "augmentation": {"flip": 0.5, "shift_px": 4.0},
 }
-DENSENET = {**IRESNET, "network": "densenet", "task": "expression"}
+DENSENET = {
+    **{**IRESNET, "network": "densenet", "task": "expression"},
+    "augmentation": {"flip": 0.5, "mean": 131.0754, "deviation": 47.858177},
+}
+LOG = [
+    {"phase": 1, "epoch": 1, "learning_rate": 0.001, "loss": 1.5, "score": 0.25, "drawn": 0.25},
+    {"phase": 2, "epoch": 1, "learning_rate": 0.002, "loss": 1.25, "score": None},
+]
 
 
 def card(recipe, **fields):
@@ -39,7 +48,9 @@ def card(recipe, **fields):
         "weights": "w.safetensors",
         "sha256": "ab" * 32,
         "code": "c0de",
-        "log": [{}] * 5,
+        "torch": "2.14.1",
+        "log": LOG,
+        "kept": {"phase": 2, "epoch": 4},
         "untrained": [],
         "data": [
             {
@@ -47,6 +58,8 @@ def card(recipe, **fields):
                 "kind": "image_table",
                 "images": {"train": 11, "val": 22, "test": 33},
                 "licence": "CC0",
+                "digest": "d1ce",
+                "options": {"classes": 8, "folds": {"count": 5}, "drop_duplicates": True},
             }
         ],
         "scores": {"val": {"drawn": EXPRESSIONS}},
@@ -74,8 +87,11 @@ def test_the_head_names_task_start_weights_code_and_epochs():
     assert text.startswith("# my_network\n")
     assert " for action units; started from random weights." in text
     assert f"- weights: `w.safetensors`, sha256 {'ab' * 32}\n" in text
-    assert "- code: c0de\n" in text
-    assert "- epochs: 5 in 2 phase(s)\n" in text
+    assert "- code: c0de; torch 2.14.1; seed 3\n" in text
+    kept = "the weights are those of epoch 4 of phase 2"
+    assert f"- epochs: 2 trained in 2 phase(s); {kept}\n" in text
+    assert "grey values" not in text
+    assert "- grey values: mean 131.0754, deviation 47.858177\n" in card(DENSENET)
 
 
 def test_untrained_units_are_named_only_where_there_are_any():
@@ -85,6 +101,20 @@ def test_untrained_units_are_named_only_where_there_are_any():
 
 def test_images_of_each_split_stand_in_order():
     assert cells(card(IRESNET), "drawn") == ["drawn", "image_table", "11", "22", "33", "CC0"]
+
+
+def test_each_set_has_its_digest_and_options():
+    said = "drawn: digest d1ce; classes: 8; drop_duplicates: True; folds.count: 5."
+    assert f"\n{said}\n" in card(IRESNET)
+
+
+def test_every_epoch_is_listed():
+    rows = card(IRESNET).split("## Epochs")[1].strip().splitlines()
+    assert [[c.strip() for c in row.strip("|").split("|")] for row in (rows[0], *rows[2:])] == [
+        ["phase", "epoch", "learning_rate", "loss", "score", "drawn"],
+        ["1", "1", "0.001", "1.5", "0.25", "0.25"],
+        ["2", "1", "0.002", "1.25", "–", "–"],
+    ]
 
 
 def test_expression_scores():
@@ -106,9 +136,10 @@ def test_scores_of_action_units():
 
 
 def test_the_recipe_is_listed_in_order_of_its_keys():
-    recipe = card(IRESNET).split("## Recipe")[1].splitlines()
-    keys = [line.strip("|").split("|")[0].strip() for line in recipe[4:]]
-    assert keys == sorted(IRESNET)
+    recipe = card(IRESNET).split("## Recipe\n")[1].split("\n\n## ")[0].splitlines()
+    keys = [line.strip("|").split("|")[0].strip() for line in recipe[3:]]
+    plain = IRESNET.keys() - {"augmentation"}
+    assert keys == sorted({*plain, "augmentation.flip", "augmentation.shift_px"})
 
 
 @pytest.mark.parametrize(

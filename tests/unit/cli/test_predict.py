@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -103,37 +104,45 @@ def test_the_last_lines_name_what_was_written(words, monkeypatch, tmp_path, caps
     assert capsys.readouterr().out.splitlines()[-2:] == ["predictions: a", "report:     b"]
 
 
-def test_the_last_lines_of_a_run_with_failed_samples_list_them(
-    words, monkeypatch, tmp_path, capsys
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_the_last_job_of_the_run_said_is_not_repeated(
+    words, monkeypatch, tmp_path, capsys, status
 ):
-    out = tmp_path / "out"
+    def finish(_command, **_):
+        (tmp_path / "out/logs").mkdir(parents=True)
+        for name in ("check_failures.txt", "summary.csv", "logs/check_failures.log"):
+            (tmp_path / "out" / name).write_text("written by the run\n")
+        return SimpleNamespace(returncode=status)
 
-    def fail(_command, **_):
-        (out / "logs").mkdir(parents=True)
-        (out / "summary.csv").touch()
-        rows = ["sample\tstage\treason", "a\talign_faces\tno picture", "b\tx\ty", "b\tz\ty"]
-        (out / "list_failures.tsv").write_text("\n".join(rows) + "\n")
-        (out / "logs/check_failures.log").touch()
-        return SimpleNamespace(returncode=1)
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    assert main(words) == 1
-    assert capsys.readouterr().out.splitlines()[-6:] == [
-        f"CSV files:   {out}/summary.csv",
-        f"logs:        {out}/logs",
-        "2 of the samples failed:",
-        "  a: align_faces: no picture",
-        "  b: x: y",
-        "  b: z: y",
-    ]
+    monkeypatch.setattr(subprocess, "run", finish)
+    assert main(words) == status
+    printed = capsys.readouterr().out
+    assert "written by the run" not in printed
+    assert "CSV files:" not in printed
 
 
 @pytest.mark.usefixtures("started")
-def test_a_run_that_ends_early_lists_no_failures_of_an_earlier_one(words, tmp_path, capsys):
+def test_a_run_that_ends_early_names_what_there_is(words, tmp_path, capsys):
     (tmp_path / "out/logs").mkdir(parents=True)
-    (tmp_path / "out/list_failures.tsv").write_text("sample\tstage\treason\na\tx\ty\n")
-    log = tmp_path / "out/logs/check_failures.log"
+    (tmp_path / "out/summary.csv").touch()
+    log = tmp_path / "out/logs/check_failures.log"  # of an earlier run
     log.touch()
     os.utime(log, (1, 1))
     assert main(words) == 3
-    assert "failed" not in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"CSV files:   {out}/summary.csv",
+        f"logs:        {out}/logs",
+    ]
+
+
+def test_ctrl_c_while_snakemake_runs_ends_quietly(words, monkeypatch, capsys):
+    def press_ctrl_c(_command, **_):
+        os.kill(os.getpid(), signal.SIGINT)
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr(subprocess, "run", press_ctrl_c)
+    assert main(words) == 130
+    printed = capsys.readouterr()
+    assert "logs:" not in printed.out
+    assert "Traceback" not in printed.err

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from circumplex.config.samples import Split, read_samples, shard_of
+from circumplex.config.samples import Split, place_emotions, read_samples, shard_of
 from circumplex.errors import RequestError
 
 HEADER = "sample\tvideo\tsubject\tfaces\taudio\tannotation\tsplit\tgroup\n"
@@ -154,3 +154,43 @@ def test_shards_are_stable_and_even():
     assert 59 < min(counts) <= max(counts) < 191
     assert shard_of("é", 1) == "000-of-001"
     assert shards[0] == "024-of-032", "a sample never moves"
+
+
+CLIPS = "sample\tvideo\tsplit\tvalence\tarousal\temotion\tannotation\n"
+
+
+def test_the_label_of_a_clip_takes_the_place_of_an_annotation(read):
+    first, second = read(CLIPS + "a\ta.wav\ttrain\t0.5\t-1\t\t\nb\tb.wav\tval\t\t\thappy\t\n")
+    assert (first.valence, first.arousal, first.annotation) == (0.5, -1, None)
+    assert first.is_labelled
+    assert second.is_labelled
+    assert second.valence is None
+    placed = place_emotions([first, second], {"happy": [0.81, 0.51]})
+    assert placed[0] == first
+    assert (placed[1].valence, placed[1].arousal, placed[1].emotion) == (0.81, 0.51, "happy")
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ("0.5\t0.5\t\ta.txt", "has annotation and also valence and arousal: keep one"),
+        ("0.5\t0.5\thappy\t", "has valence and arousal and also emotion: keep one"),
+        ("\t\thappy\ta.txt", "has annotation and also emotion: keep one"),
+        ("0.5\t\t\t", "lacks arousal"),
+        ("\t0.5\t\t", "lacks valence"),
+        ("\t\t\t", "in split train but has no annotation"),
+        ("1.01\t0\t\t", r"valence .*from -1 to 1"),
+        ("0,5\t0\t\t", "valence"),
+        ("nan\t0\t\t", "valence"),
+    ],
+)
+def test_labels_of_clips_that_are_refused(read, cells, message):
+    with pytest.raises(RequestError, match=rf"samples\.tsv, line 2: .*{message}"):
+        read(f"{CLIPS}a\ta.wav\ttrain\t{cells}\n")
+
+
+def test_an_emotion_without_a_place_names_the_cure(read):
+    samples = read(CLIPS + "a\ta.wav\ttrain\t\t\t06\t\n")
+    with pytest.raises(RequestError, match=r"sample a: emotion '06' has no place") as caught:
+        place_emotions(samples, {"happy": [0.81, 0.51]})
+    assert "labels: {emotions: {'06': [0.5, 0.3]}}" in str(caught.value)

@@ -93,9 +93,13 @@ def test_files_without_a_known_suffix_are_opened(tmp_path):
 
 def test_a_folder_without_a_video_names_what_is_there(tmp_path):
     put(tmp_path / "song.mp3")
-    with pytest.raises(RequestError, match=r"no video \(sound without picture, .*song\.mp3"):
+    hint = r"no video, but 1 sound file without picture, such as .*song\.mp3: add --sound to take"
+    with pytest.raises(RequestError, match=hint):
         find_videos([tmp_path])
     assert names(tmp_path, sound=True) == ["song"]
+    put(tmp_path / "only/notes.txt")
+    with pytest.raises(RequestError, match=r"no video \(no video: .*notes\.txt\)"):
+        find_videos([tmp_path / "only"])
 
 
 def test_the_command_prints_new_names_and_what_is_left_out(tmp_path, capsys):

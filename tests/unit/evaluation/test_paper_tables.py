@@ -57,7 +57,7 @@ def scorer(known):
             return []
         values = known[unit.name, split]
         return [
-            CccRow(unit.name, split, target, value, 100, 2)
+            CccRow(unit.name, split, target, value, 100, 2, clip_ccc=0.0)
             for target, value in zip(Target, values, strict=True)
         ]
 

@@ -27,6 +27,22 @@ def test_rows_are_over_all_annotated_frames_of_all_samples():
         assert (row.model, row.split, row.frames, row.samples) == ("m", "val", 44, 3)
 
 
+def test_clips_count_once_whatever_their_length():
+    draw = np.random.default_rng(3)
+    labels = draw.uniform(-1, 1, size=(6, 2))
+    pairs = []
+    for frames, label in zip((3, 200, 1, 40, 7, 12), labels, strict=True):
+        annotation = np.tile(label, (frames, 1))
+        pairs.append((annotation + draw.normal(0.1, 0.3, size=(frames, 2)), annotation))
+    pairs[1][1][100:] = np.nan  # predictions of frames without annotation do not count
+    pairs[1][0][100:] = 99
+    means = np.array([p[~np.isnan(a[:, 0])].mean(axis=0) for p, a in pairs])
+    for column, row in enumerate(evaluate("m", "val", pairs)):
+        assert row.clip_ccc == pytest.approx(ccc(means[:, column], labels[:, column]))
+        assert row.clip_ccc != pytest.approx(row.ccc)
+    assert all(np.isnan(row.clip_ccc) for row in evaluate("m", "val", pairs[:1]))
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="no valid frame"):
         evaluate("m", "val", [])

@@ -50,7 +50,7 @@ def test_tuning_tries_every_layout_and_precision(tmp_path, monkeypatch):
     assert max(t.error for t in trials[2:]) > 1e-3 > trials[1].error
 
 
-def test_a_precision_that_the_processor_imitates_is_measured_once():
+def test_a_precision_that_the_processor_emulates_is_measured_once():
     now, batches = 0.0, []
 
     class Imitating:

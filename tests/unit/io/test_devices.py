@@ -9,11 +9,11 @@ import torch
 from circumplex.errors import JobError
 from circumplex.io.devices import (
     bfloat16_products,
+    emulates_bfloat16,
     explaining_lack_of_memory,
-    imitates_bfloat16,
     in_halves,
     send,
-    warn_of_imitated_bfloat16,
+    warn_of_emulated_bfloat16,
 )
 from places import SCRIPTS
 
@@ -28,16 +28,16 @@ IDIOMS = re.compile(
     ("device", "supported", "expected"),
     [("cpu", False, True), ("cpu", True, False), ("cuda", False, False), ("cuda", True, False)],
 )
-def test_only_a_cpu_without_the_arithmetic_imitates_it(
+def test_only_a_cpu_without_the_arithmetic_emulates_it(
     monkeypatch, caplog, device, supported, expected
 ):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: supported)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert imitates_bfloat16(torch.device(device)) == expected
+    assert emulates_bfloat16(torch.device(device)) == expected
     with caplog.at_level(logging.WARNING):
-        warn_of_imitated_bfloat16(torch.device(device))
+        warn_of_emulated_bfloat16(torch.device(device))
     assert ("precision: bfloat16" in caplog.text) == expected
 
 

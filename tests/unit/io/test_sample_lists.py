@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from circumplex.errors import RequestError
-from circumplex.io.sample_lists import MOST_FRAMES, listed_samples, read_list
+from circumplex.io.sample_lists import MOST_FRAMES, read_list, read_sample_list
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 )
 def test_samples_of_a_list(path, text, expected):
     path.write_text(text)
-    assert listed_samples(path, {".txt", ".mp4", ".avi"}) == expected
+    assert read_sample_list(path, {".txt", ".mp4", ".avi"}) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_samples_of_a_list(path, text, expected):
 def test_lists_that_are_refused(path, text, message):
     path.write_text(text)
     with pytest.raises(RequestError, match=message):
-        listed_samples(path)
+        read_sample_list(path)
 
 
 def test_the_text_of_an_image_stays_as_it_is(path):

@@ -3,18 +3,11 @@
 import gzip
 import logging
 import os
-import struct
-import wave as wave_format
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
-import av
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -34,184 +27,39 @@ from circumplex.pipeline.jobs.faces import align_shard
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Status, read_index
 from circumplex.report.quality import read_quality
-from clips import Sound, damage, noise, overwrite, write_video
+from clips import Sound, overwrite
+from damaged_media import (
+    FRAMES,
+    change_size_midway,
+    cut_file,
+    damage_everywhere,
+    damage_the_middle,
+    replace_sound_by_noise,
+    write_clip,
+    write_cover_art,
+    write_crops,
+    write_cut_film,
+    write_huge_picture,
+    write_leaping_picture,
+    write_leaping_sound,
+    write_many_gaps,
+    write_picture,
+    write_truncated,
+    write_unknown_codec,
+    write_wave,
+    write_wave_header,
+    write_zip,
+)
 from running_jobs import shard_job
 
-FRAMES = 12
 FINE = "fine"
-
-
-def clip(path: Path, codec: str = "mpeg4", **options) -> Path:
-    options = {"frames": FRAMES, "picture": noise, "sound": Sound(), "clicks_s": (0.1,), **options}
-    return write_video(path, codec, **options)
-
-
-def cut(path: Path, share: float) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: round(len(content) * share)])
-
-
-def motion_jpeg(path: Path) -> Path:
-    return clip(path, "mjpeg", pixels="yuvj420p", sound=None)
-
-
-def truncated(path: Path) -> None:
-    clip(path)
-    cut(path, 0.5)
-
-
-def cut_mid_film(path: Path) -> None:
-    whole = motion_jpeg(path.with_suffix(".mkv"))
-    cut(whole, 0.6)
-    whole.replace(path)
-
-
-def damaged_everywhere(path: Path) -> None:
-    whole = motion_jpeg(path.with_name("whole.mkv"))
-    damage(whole, path.with_name("broken.mkv"), range(FRAMES)).replace(path)
-
-
-def damaged_in_the_middle(path: Path) -> None:
-    whole = motion_jpeg(path.with_name("whole2.mkv"))
-    damage(whole, path.with_name("broken2.mkv"), [5, 6]).replace(path)
-
-
-def another_size_midway(path: Path) -> None:
-    sizes = ((96, 64), (160, 128))
-    parts = [
-        clip(path.with_name(f"part{k}.ts"), "mpeg2video", size=size, sound=None)
-        for k, size in enumerate(sizes)
-    ]
-    path.write_bytes(b"".join(part.read_bytes() for part in parts))
-
-
-def zipped(path: Path) -> None:
-    source = clip(path.with_name("inside.mp4"))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(source, "a.mp4")
-
-
-def wave(path: Path, samples: int) -> None:
-    with wave_format.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(np.full(samples, 5000, "<i2").tobytes())
-
-
-def wave_header(path: Path, channels: int, rate: int, samples: int, announced: int) -> None:
-    """A WAV of any header, 16 bits, whose sound is no silence."""
-    size = 2 * channels
-    content = struct.pack("<HHIIHH", 1, channels, rate, rate * size % 2**32, size, 16)
-    head = b"RIFF" + struct.pack("<I", announced) + b"WAVEfmt " + struct.pack("<I", 16) + content
-    sound = np.full(samples * channels, 5000, "<i2").tobytes()
-    path.write_bytes(head + b"data" + struct.pack("<I", announced) + sound)
-
-
-def huge_picture(path: Path) -> None:
-    """A few bytes that unpack to more pixels than any film has."""
-    side = 20_000
-    rows = zlib.compress(bytes(1 + side) * side, 9)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)), (b"IDAT", rows)]
-    content = b"\x89PNG\r\n\x1a\n"
-    for name, data in [*chunks, (b"IEND", b"")]:
-        checked = name + data
-        content += struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-    path.write_bytes(content)
-
-
-def many_gaps(path: Path) -> None:
-    """Blocks of sound with pauses of 50 minutes: hours of silence out of some kilobytes."""
-    with av.open(str(path), "w", format="matroska") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        for number in range(20):
-            frame = av.AudioFrame.from_ndarray(np.full((1, 800), 5000, np.int16), layout="mono")
-            frame.sample_rate, frame.time_base = 8000, Fraction(1, 8000)
-            frame.pts = number * 3000 * 8000
-            container.mux(stream.encode(frame))
-
-
-def picture_that_leaps(path: Path) -> None:
-    """A film whose last frames are shown a year later."""
-    year = 365 * 86_400 * 25
-    stamps = [*range(FRAMES - 2), year, year + 1]
-    clip(path.with_suffix(".mkv"), "ffv1", stamps=stamps, sound=None).replace(path)
-
-
-def sound_of_noise(path: Path) -> None:
-    """A good picture; every packet of sound replaced by noise."""
-    source = clip(path.with_name("good.mkv"), sound=Sound("flac"))
-    rng = np.random.default_rng(2)
-    with av.open(str(source)) as reader, av.open(str(path), "w", format="matroska") as writer:
-        copies = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
-        for packet in reader.demux():
-            if not packet.size:
-                continue
-            kind = packet.stream.type
-            if kind == "audio":
-                replaced = av.Packet(rng.bytes(packet.size))
-                replaced.pts, replaced.dts, replaced.time_base = (
-                    *(packet.pts, packet.dts, packet.time_base),
-                )
-                replaced.stream = copies[packet.stream.index]
-                writer.mux(replaced)
-            else:
-                packet.stream = copies[packet.stream.index]
-                writer.mux(packet)
-
-
-def cover_art(path: Path) -> None:
-    """A song: its only picture is the cover."""
-    cover = cv2.imencode(".jpg", noise(64, 64, 0))[1].tobytes()
-    frame = b"APIC" + struct.pack(">IH", len(cover) + 14, 0)
-    frame += b"\0image/jpeg\0\x03\0" + cover
-    size = len(frame)
-    synchsafe = bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
-    with av.open(str(path), "w", format="mp3") as container:
-        stream = container.add_stream("libmp3lame", rate=44_100, layout="mono")
-        values = np.full((1, 44_100), 5000, np.int16)
-        sound = av.AudioFrame.from_ndarray(values, format="s16p", layout="mono")
-        sound.sample_rate = 44_100
-        container.mux(stream.encode(sound))
-        container.mux(stream.encode(None))
-    song = path.read_bytes()
-    path.write_bytes(b"ID3\x03\0\0" + synchsafe + frame + song[song.index(b"\xff\xfb") :])
-
-
-def picture(path: Path, suffix: str) -> None:
-    path.write_bytes(cv2.imencode(suffix, noise(64, 96, 0))[1].tobytes())
-
-
-def crops(folder: Path, write: Callable[[Path], object]) -> None:
-    folder.mkdir()
-    good = cv2.imencode(".jpg", np.full((112, 112, 3), 90, np.uint8))[1].tobytes()
-    (folder / "00001.jpg").write_bytes(good)
-    write(folder / "00002.jpg")
-
-
-def unknown(path: Path, codec: bytes) -> None:
-    """A format that nobody decodes."""
-    clip(path.with_suffix(".mkv"), sound=Sound("mp2")).replace(path)
-    content = path.read_bytes()
-    assert codec in content
-    path.write_bytes(content.replace(codec, codec[:-2] + b"99"))
-
-
-def leaping(path: Path) -> None:
-    """Two seconds of sound, the second a day after the first."""
-    with av.open(str(path), "w", format="matroska") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        for start in (0, 86_400 * 8000):
-            frame = av.AudioFrame.from_ndarray(np.full((1, 8000), 5000, np.int16), layout="mono")
-            frame.sample_rate, frame.time_base, frame.pts = 8000, Fraction(1, 8000), start
-            container.mux(stream.encode(frame))
 
 
 @dataclass(frozen=True)
 class Case:
     """A file and what must become of it: ``ok``, or the stage that says so and what it says."""
 
-    video: Callable[[Path], object] = clip
+    video: Callable[[Path], object] = write_clip
     stage: str = "ok"
     says: str = ""
     name: str = "a.mp4"
@@ -246,61 +94,62 @@ CASES = {
     ),
     "noise": Case(lambda path: path.write_bytes(np.random.default_rng(0).bytes(9000)), **FAILS),
     "document": Case(lambda path: path.write_bytes(b"%PDF-1.7\n%\xe2\xe3\n" * 200), **FAILS),
-    "archive": Case(zipped, **FAILS),
+    "archive": Case(write_zip, **FAILS),
     "gzipped": Case(
-        lambda path: path.write_bytes(gzip.compress(clip(path).read_bytes(), mtime=0)), **FAILS
+        lambda path: path.write_bytes(gzip.compress(write_clip(path).read_bytes(), mtime=0)),
+        **FAILS,
     ),
-    "truncated": Case(truncated, **FAILS),
-    "first bytes": Case(lambda path: (clip(path), cut(path, 0.01)), **FAILS),
+    "truncated": Case(write_truncated, **FAILS),
+    "first bytes": Case(lambda path: (write_clip(path), cut_file(path, 0.01)), **FAILS),
     "header that asks for all memory": Case(
-        lambda path: overwrite(clip(path), b"stts", 4, b"\xff\xff\xff\xff"), **FAILS
+        lambda path: overwrite(write_clip(path), b"stts", 4, b"\xff\xff\xff\xff"), **FAILS
     ),
     "damaged everywhere": Case(
-        damaged_everywhere, "extract_frames", "no frame of the video decodes"
+        damage_everywhere, "extract_frames", "no frame of the video decodes"
     ),
-    "damaged sound": Case(sound_of_noise, "extract_audio", "no part of the sound decodes"),
+    "damaged sound": Case(replace_sound_by_noise, "extract_audio", "no part of the sound decodes"),
     "unknown picture": Case(
-        lambda path: unknown(path, b"V_MPEG4/ISO/ASP"),
+        lambda path: write_unknown_codec(path, b"V_MPEG4/ISO/ASP"),
         "extract_frames",
         "there is no decoder for the format of the video",
     ),
     "unknown sound": Case(
-        lambda path: unknown(path, b"A_MPEG/L2"),
+        lambda path: write_unknown_codec(path, b"A_MPEG/L2"),
         "extract_audio",
         "there is no decoder for the format of the audio",
     ),
-    "sound that leaps": Case(leaping, "extract_frames", "the sound jump by 86399 s"),
+    "sound that leaps": Case(write_leaping_sound, "extract_frames", "the sound jump by 86399 s"),
     "gaps of hours together": Case(
-        many_gaps, "extract_frames", "the sound jump by 6000 s", name="a.mka"
+        write_many_gaps, "extract_frames", "the sound jump by 6000 s", name="a.mka"
     ),
     "picture that leaps by a year": Case(
-        picture_that_leaps, "extract_frames", "the picture jump by 3153"
+        write_leaping_picture, "extract_frames", "the picture jump by 3153"
     ),
     "nine channels": Case(
-        sound=lambda path: wave_header(path, 9, 16_000, 8000, 144_000),
+        sound=lambda path: write_wave_header(path, 9, 16_000, 8000, 144_000),
         stage="extract_audio",
         says="cannot be mixed to one channel",
     ),
     "sixty-four channels": Case(
-        sound=lambda path: wave_header(path, 64, 16_000, 800, 102_400),
+        sound=lambda path: write_wave_header(path, 64, 16_000, 800, 102_400),
         stage="extract_audio",
         says="",
     ),
     "two thousand million samples a second": Case(
-        sound=lambda path: wave_header(path, 1, 2**31 - 1, 8000, 16_000),
+        sound=lambda path: write_wave_header(path, 1, 2**31 - 1, 8000, 16_000),
         stage="extract_audio",
         says="",
     ),
     "one sample a second": Case(
-        sound=lambda path: wave_header(path, 1, 1, 10_000, 20_000),
+        sound=lambda path: write_wave_header(path, 1, 1, 10_000, 20_000),
         stage="extract_audio",
         says="has 1 samples per second, and 4000 to 768000 are read",
     ),
     "a picture of 400 million pixels": Case(
-        huge_picture, "extract_frames", "more than 35,389,440 pixels", name="a.png"
+        write_huge_picture, "extract_frames", "more than 35,389,440 pixels", name="a.png"
     ),
     "wave without sound": Case(
-        lambda path: wave(path, 0), "extract_frames", "no part of the sound decodes"
+        lambda path: write_wave(path, 0), "extract_frames", "no part of the sound decodes"
     ),
     "empty annotation": Case(annotation=b"", stage="read_labels", says="is empty"),
     "annotation in binary": Case(
@@ -321,28 +170,28 @@ CASES = {
     "no crops": Case(faces=lambda path: path.mkdir(), stage="align_faces", says="no image"),
     "crops are missing": Case(faces=lambda _: None, stage="align_faces", says="is missing"),
     "crop is text": Case(
-        faces=lambda path: crops(path, lambda crop: crop.write_text("oops")),
+        faces=lambda path: write_crops(path, lambda crop: crop.write_text("oops")),
         stage="align_faces",
         says="00002.jpg is not a JPEG",
     ),
     "crop of another size": Case(
-        faces=lambda path: crops(path, lambda crop: picture(crop, ".jpg")),
+        faces=lambda path: write_crops(path, lambda crop: write_picture(crop, ".jpg")),
         stage="align_faces",
         says="00002.jpg is 96x64 pixels",
     ),
     "crop is a PNG": Case(
-        faces=lambda path: crops(path, lambda crop: picture(crop, ".png")),
+        faces=lambda path: write_crops(path, lambda crop: write_picture(crop, ".png")),
         stage="align_faces",
         says="00002.jpg is not a JPEG",
     ),
-    "cut in mid-film": Case(cut_mid_film),
-    "damaged in the middle": Case(damaged_in_the_middle),
-    "another size midway": Case(another_size_midway, name="a.ts"),
-    "one frame": Case(lambda path: clip(path, frames=1, sound=None)),
-    "tiny": Case(lambda path: clip(path, size=(16, 16))),
-    "sound alone": Case(lambda path: wave(path, 8000), name="a.wav"),
-    "song with a cover": Case(cover_art, name="a.mp3"),
-    "picture alone": Case(lambda path: clip(path, sound=None)),
+    "cut in mid-film": Case(write_cut_film),
+    "damaged in the middle": Case(damage_the_middle),
+    "another size midway": Case(change_size_midway, name="a.ts"),
+    "one frame": Case(lambda path: write_clip(path, frames=1, sound=None)),
+    "tiny": Case(lambda path: write_clip(path, size=(16, 16))),
+    "sound alone": Case(lambda path: write_wave(path, 8000), name="a.wav"),
+    "song with a cover": Case(write_cover_art, name="a.mp3"),
+    "picture alone": Case(lambda path: write_clip(path, sound=None)),
     'it\'s a "name" -x {y}': Case(name='-it\'s a "näme" 😀 <b>.mp4'),
 }
 assert sum(case.stage != "ok" for case in CASES.values()) >= 25
@@ -480,7 +329,9 @@ def whole_files(tmp_path_factory):
         *(("a.mp4", "libx264", Sound()), ("a.mkv", "mpeg4", Sound("flac"))),
         *(("a.avi", "mpeg4", Sound("pcm_s16le")), ("a.ts", "mpeg2video", Sound("mp2"))),
     ]
-    paths = [clip(folder / name, codec, frames=6, sound=sound) for name, codec, sound in kinds]
+    paths = [
+        write_clip(folder / name, codec, frames=6, sound=sound) for name, codec, sound in kinds
+    ]
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -516,7 +367,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, whole_files, name, edit
 
 
 def test_a_lack_of_memory_fails_the_job(monkeypatch, tmp_path):
-    overwrite(clip(tmp_path / "a.mp4"), b"stts", 4, b"\xff\xff\xff\xff")
+    overwrite(write_clip(tmp_path / "a.mp4"), b"stts", 4, b"\xff\xff\xff\xff")
     monkeypatch.setattr(memory, "ENOUGH_BYTES", 1 << 62)  # more than there is
     with pytest.raises(MemoryError):
         extract_frames.extract_frames(tmp_path / "a.mp4", tmp_path / "t.parquet", {})
@@ -525,7 +376,7 @@ def test_a_lack_of_memory_fails_the_job(monkeypatch, tmp_path):
 def test_a_bad_sample_that_is_mended_is_made(tmp_path):
     broken = Run(tmp_path, {FINE: Case(), "b": CASES["truncated"]})
     broken.all()
-    clip(broken.sheet["b"].video)
+    write_clip(broken.sheet["b"].video)
     broken.sheet["b"] = replace(broken.sheet["b"], group="g")
     broken.job(extract_frames, options={"audio_only_fps": 30.0})
     assert broken.entries("extract_frames")["b"].status is Status.OK

@@ -55,6 +55,8 @@ def epoch(weights):
         ("dimensions", [1]),
         ("scalings", {"fau": {"mean": torch.zeros(3)}}),
         ("scalings", {"fau": {"mean": torch.full((3,), torch.nan), "scale": torch.ones(3)}}),
+        ("scalings", {"fau": {"varies": torch.ones(2, dtype=torch.bool)}}),
+        ("scalings", {"fau": {"varies": torch.ones(3)}}),
         ("checkpoints", {}),
         ("checkpoints", {"valence": []}),
         ("checkpoints", {"mean": []}),

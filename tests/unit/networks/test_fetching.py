@@ -25,6 +25,7 @@ from circumplex.errors import RequestError
 from circumplex.io.digests import DigestCache
 from circumplex.networks import fetching
 from circumplex.networks.fetching import PARTIAL, Patience, fetch
+from circumplex.progress import PROGRESS
 
 CONTENT = np.random.default_rng(0).bytes(700_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -377,12 +378,15 @@ def test_what_is_missing_or_altered_is_reported_before_a_run(server, tmp_path):
     assert SHA256 in altered
 
 
-def test_progress_is_shown(server, tmp_path, capsys):
+def test_progress_is_reported(server, tmp_path, caplog, monkeypatch):
     address, _ = server
-    fetch(entry(address), tmp_path, QUICK)
-    shown = capsys.readouterr().err
-    assert "w.pth" in shown
-    assert "100%" in shown
+    monkeypatch.setattr(fetching, "MEGABYTE", 1000)
+    monkeypatch.setattr(fetching, "REPORT_S", 0)
+    with caplog.at_level("INFO", PROGRESS):
+        fetch(entry(address), tmp_path, QUICK)
+    reports = [record.getMessage() for record in caplog.records if record.name == PROGRESS]
+    assert reports[0] == "65 of 701 MB"
+    assert reports[-1] == "700 of 701 MB"
 
 
 @pytest.mark.parametrize("name", list(published_weights()))

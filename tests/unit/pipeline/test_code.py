@@ -20,7 +20,7 @@ from circumplex.pipeline.code import (
     restore_parsed,
     save_parsed,
 )
-from circumplex.pipeline.request_builder import LIBRARY
+from circumplex.pipeline.stage_context import LIBRARY
 from circumplex.pipeline.stages import RESULT_STAGES, SAMPLE_STAGES, feature_stage
 from places import ROOT
 

@@ -7,6 +7,7 @@ from circumplex.config.modalities import Modality
 from circumplex.config.samples import Split
 from circumplex.errors import RequestError
 from circumplex.pipeline.checks import make_plan
+from circumplex.pipeline.exports import check_features, write_export
 from circumplex.pipeline.graph import Graph
 from circumplex.pipeline.plan import Run
 from circumplex.targets import TARGETS
@@ -429,3 +430,37 @@ def test_folders_of_crops_need_the_native_rate(tmp_path):
     with pytest.raises(RequestError, match=r"timeline\.rate is 25 .*sample test0 has a folder"):
         make_plan(config)
     make_plan({**config, "timeline": {"rate": "native"}})
+
+
+def export_from(folder, plan, **changes):
+    """A folder as the plan's export job writes it."""
+    builder = builder_of(plan.config, folder)
+    request = builder.request("export_ensemble", "main")
+    models = {run: folder / "model" for run in request.runs if run not in request.pretrained}
+    (folder / "model").write_bytes(b"model")
+    write_export(folder / "export", {**request.description, **changes}, models)
+    return {"export": str(folder / "export"), "ensembles": {"main": None}, "submissions": None}
+
+
+@pytest.mark.parametrize(
+    ("rate", "trained_rate", "crops", "expected"),
+    [
+        ("native", 29.97, False, 29.97),
+        ("native", 29.97, True, None),
+        ("native", None, False, None),
+        (25, None, False, 25.0),
+    ],
+)
+def test_an_export_brings_the_rate_that_its_models_know(
+    tmp_path, rate, trained_rate, crops, expected
+):
+    trained = make_plan(request_config(tmp_path, {"timeline": {"rate": rate}}))
+    changes = {} if trained_rate is None else {"trained_rate": trained_rate}
+    exported = export_from(tmp_path, trained, **changes)
+    if crops:
+        write_sheet(tmp_path / "samples.tsv", [*ROWS[:-1], {**ROWS[-1], "faces": "crops"}])
+    predicting = make_plan(request_config(tmp_path, exported))
+    assert predicting.rate == expected
+    builder = builder_of(predicting.config, tmp_path)
+    assert ("resample_timeline" in builder.stages) == (expected is not None)
+    check_features(predicting.export["features"], builder.features)

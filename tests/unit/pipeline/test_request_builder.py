@@ -140,7 +140,7 @@ def test_folds_track_groups_and_their_order(builder, tmp_path):
 
 def weights_of(made, feature):
     """Identity of a feature's weights, as its requests have it."""
-    return made.options(made.stages[f"extract_{feature}"])["weights"]
+    return made.request(f"extract_{feature}", next(iter(made.plan.shards))).options["weights"]
 
 
 def test_missing_weights_are_reported_all_at_once_and_the_workflow_parses(builder, tmp_path):
@@ -172,6 +172,7 @@ def test_missing_weights_are_reported_all_at_once_and_the_workflow_parses(builde
     made = builder(features={"fau": {"weights": str(tmp_path / "v.pth")}})
     assert weights_of(made, "fau") == first, "identity is content, not path"
     (tmp_path / "v.pth").write_bytes(b"2")
+    made = builder(features={"fau": {"weights": str(tmp_path / "v.pth")}})
     assert weights_of(made, "fau") != first
 
 

@@ -6,6 +6,7 @@ from circumplex.config.features import FEATURES
 from circumplex.config.samples import Sample, Split
 from circumplex.pipeline.resources import (
     DEFAULT_SECONDS,
+    expected_seconds,
     guessed_seconds,
     memory_mb,
     minutes,
@@ -28,6 +29,13 @@ def test_every_rule_that_asks_by_the_table_is_in_it():
     assert asked | extracted == needs().keys()
     assert "memory(feature.stage)" in text
     assert "time_limit(feature.stage)" in text
+
+
+def test_a_job_of_a_shard_is_expected_to_take_its_part_of_the_work():
+    expected = expected_seconds(600.0, 4, ["train_encoder"])
+    assert expected["extract_iresnet"] == pytest.approx(3 + 8.6 * 150)
+    assert expected["train_encoder"] == pytest.approx(3 + 1.3 * 600)
+    assert expected_seconds(0.0, 0, [])["fill_frames"] == 3
 
 
 def test_requests_grow_with_the_input_and_on_retry():

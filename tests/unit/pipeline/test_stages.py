@@ -12,7 +12,7 @@ import pytest
 from circumplex.config.features import FEATURES
 from circumplex.pipeline import code
 from circumplex.pipeline.code import LOGGERS, NUMERIC_PACKAGES, counted_modules
-from circumplex.pipeline.request_builder import LIBRARY
+from circumplex.pipeline.stage_context import LIBRARY
 from circumplex.pipeline.stages import (
     NAMED_MODULES,
     RESULT_STAGES,
@@ -86,7 +86,14 @@ def test_stages_cover_few_modules():
 PLUMBING = [
     *("errors.py", "config/samples.py", "config/features.py", "config/encoders.py"),
     *("pipeline/jobs/logs.py", "pipeline/jobs/gpus.py", "pipeline/store.py"),
-    *("pipeline/request_builder.py", "cli/main.py", "io/atomic.py", "io/digests.py"),
+    *(
+        "pipeline/request_builder.py",
+        "pipeline/stage_context.py",
+        "pipeline/builders/outputs.py",
+        "cli/main.py",
+        "io/atomic.py",
+        "io/digests.py",
+    ),
     "io/markdown.py",
 ]
 

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from circumplex.config.root import read_config
 from circumplex.pipeline.graph import Graph
 from example_requests import ROWS, builder_of, config_of, jobs_of, write_sheet
 from places import ROOT
@@ -30,7 +31,7 @@ def stale(before, after):
 TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
 MODELS = {"train_encoder", "predict_frames", *TRACES}
 ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
-ENSEMBLES = {"ensemble_predictions", *TRACES}
+ENSEMBLES = {"ensemble_predictions", "make_report", *TRACES}
 BACKBONE = {"train_backbone", "extract_densenet", *TRACES}
 CHANGES = {  # key: another value, and the stages that it makes stale by itself, before what follows
     "compute.gpu": (1, set()),
@@ -80,6 +81,7 @@ CHANGES = {  # key: another value, and the stages that it makes stale by itself,
     "training.batch_size": (8, {"train_encoder"}),
     "training.loss": ("ccc_mse", {"train_encoder"}),
     "training.normalisation": ("none", {"train_encoder"}),
+    "labels.emotions.calm": ([0.5, -0.5], set()),
     "experiments.lstm_DIF_WVCE.features": (["densenet", "iresnet", "compare"], MODELS),
     "experiments.lstm_DIF_WVCE.seeds": ([0], ALL_MEMBERS | {"smooth_predictions"}),
     "ensembles.main.valence": (["lstm_DIF_WVCE"], ENSEMBLES),
@@ -119,6 +121,59 @@ def test_a_config_key_makes_its_stages_stale_and_no_others(key, demo):
     assert at.get(last) != value
     at[last] = value
     assert stale(before, requests_of(config, folder)) == expected
+
+
+def test_defaults_that_are_written_out_or_left_out_make_nothing_stale(demo):
+    folder, config, before = demo
+    assert stale(before, requests_of(read_config(config), folder)) == set()
+
+
+DEPENDENT = {  # key: what holds where it is left out, which another key decides
+    "experiments.lstm_DIF_WVCE.training.order": "in_step",
+    "experiments.lstm_DIF_WVCE.training.learning_rate": 3e-4,
+    "backbones.recipes.expression_densenet.start": "random:0",
+    "backbones.recipes.expression_densenet.augmentation.flip": 0.5,
+    "backbones.recipes.expression_densenet.augmentation.mean": 131.0754,
+    "backbones.recipes.expression_iresnet.augmentation.shift_px": 4.0,
+    "submissions.main.rows": "video",
+    "submissions.main.max_difference": 30,
+    "ensembles.main.method": "mean",
+}
+
+
+@pytest.mark.parametrize("key", DEPENDENT)
+def test_what_follows_from_another_key_may_be_written_out(key, demo):
+    folder, config, before = demo
+    config = copy.deepcopy(config)
+    *above, last = key.split(".")
+    at = config
+    for part in above:
+        at[part] = at = at.get(part) or {}
+    assert at.get(last) != DEPENDENT[key]
+    at[last] = DEPENDENT[key]
+    # An export describes the experiment in the config's own words.
+    named = {"export_ensemble"} if key.startswith("experiments") else set()
+    assert stale(before, requests_of(config, folder)) == named
+
+
+def grouped(folder, config, groups):
+    rows = [{**row, "group": groups.get(row["sample"], "")} for row in ROWS]
+    config = copy.deepcopy(config)
+    config["samples"] = str(write_sheet(folder / "grouped.tsv", rows))
+    return requests_of(config, folder)
+
+
+def test_groups_concern_models_that_scale_by_them(demo, tmp_path):
+    _, config, _ = demo
+    config = copy.deepcopy(config)
+    changed = {"train0": "anna", "train1": "anna"}
+    before, after = (grouped(tmp_path, config, groups) for groups in ({}, changed))
+    assert stale(before, after) == {"make_folds"}
+    config["training"]["normalisation"] = "zscore_by_group"
+    before, after = (grouped(tmp_path, config, groups) for groups in ({}, changed))
+    assert stale(before, after) == {"make_folds", "train_encoder", "predict_frames"}
+    predicted = {"test0": "anna"}
+    assert stale(before, grouped(tmp_path, config, predicted)) == {"predict_frames"}
 
 
 def stale_after(demo, tmp_path, change):

@@ -94,7 +94,9 @@ def test_ccc_table(tmp_path):
     mean = (rows[0]["ccc"] + rows[1]["ccc"]) / 2
     line = paths[2].read_text().splitlines()[2]
     assert line.startswith(f"| {model} | val | {rows[0]['ccc']:.3f} | {rows[1]['ccc']:.3f} |")
-    assert line.endswith(f"| {mean:.3f} | 3 | {valid.sum()} |")
+    by_clip = [f"{row['clip_ccc']:.3f}" for row in rows[:2]]
+    assert line.endswith(f"| {mean:.3f} | 3 | {valid.sum()} | {' | '.join(by_clip)} |")
+    assert paths[2].read_text().splitlines()[3].endswith("| – | – |"), "of one clip"
 
 
 def test_an_empty_ccc_table_has_its_columns(tmp_path):
@@ -102,4 +104,4 @@ def test_an_empty_ccc_table_has_its_columns(tmp_path):
     CccTable().write(*paths)
     assert pq.read_table(paths[0]).num_rows == 0
     assert paths[1].read_text().startswith('"kind","model"')
-    assert paths[2].read_text().count("|---") == 7
+    assert paths[2].read_text().count("|---") == 9

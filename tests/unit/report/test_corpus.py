@@ -6,8 +6,16 @@ import pyarrow as pa
 import pytest
 
 from circumplex.io.parquet import TableWriter, frame_schema
-from circumplex.report.corpus import ReportSample, describe_rates, make_row, plural
-from circumplex.report.quality import Quality, write_quality
+from circumplex.report.corpus import (
+    ReportSample,
+    Usual,
+    describe_onsets,
+    describe_rates,
+    make_row,
+    make_rows,
+)
+from circumplex.report.quality import Quality, read_quality, write_quality
+from circumplex.report.rendering import plural
 
 SHEET = b"a contact sheet"
 FINE = {
@@ -31,7 +39,7 @@ def judge(tmp_path):
         path = tmp_path / "quality.parquet"
         write_quality(path, Quality(**{**FINE, **quality}), sheet, {})
         given = ReportSample("s", "val", "largest", "s", quality=path, **(sample or {}))
-        return make_row(given, audio_expected=audio_expected)
+        return make_row(given, read_quality(path), audio_expected=audio_expected)
 
     return judged
 
@@ -61,8 +69,12 @@ def test_nothing_to_say_of_a_fine_sample(judge):
         ({"level_dbfs": -math.inf}, ["silent"]),
         ({"level_dbfs": -60.5}, ["silent"]),
         ({"level_dbfs": -60.0}, []),
-        ({"silent_share": 0.5}, []),
-        ({"silent_share": 0.52}, ["silent for 52% of the time"]),
+        ({"inner_silent_share": 0.5}, []),
+        (
+            {"inner_silent_share": 0.52},
+            ["silent for 52% of the time from first to last sound"],
+        ),
+        ({"silent_share": 0.99, "inner_silent_share": 0.0}, []),  # at its margins alone
         ({"missing_s": 0.0, "sound_missing_s": 0.0}, []),
         ({"missing_s": 1.48}, ["1.5 s of the announced picture are missing: cut off?"]),
         ({"sound_missing_s": 9.0}, ["9.0 s of the announced sound are missing: cut off?"]),
@@ -70,6 +82,41 @@ def test_nothing_to_say_of_a_fine_sample(judge):
 )
 def test_warnings(judge, changes, expected):
     assert list(judge(**changes).warnings) == expected
+
+
+@pytest.fixture
+def warned(tmp_path):
+    """Warnings of the samples of a corpus, by its statistics of silence."""
+
+    def of(shares):
+        samples = []
+        for number, (whole, inner) in enumerate(shares):
+            path = tmp_path / f"{number}.parquet"
+            silence = {"silent_share": whole, "inner_silent_share": inner}
+            write_quality(path, Quality(**{**FINE, **silence}), None, {})
+            samples.append(ReportSample(f"s{number}", "val", "largest", "s", quality=path))
+        return [list(row.warnings) for row in make_rows(samples)]
+
+    return of
+
+
+def test_silence_at_the_margins_that_the_whole_corpus_has_is_usual(warned):
+    draw = np.random.default_rng(0)
+    acted = [(share, 0.02) for share in draw.normal(0.55, 0.06, size=60).clip(0, 1)]
+    assert not any(warned(acted))
+    *others, inside, margins = warned([*acted, (0.55, 0.6), (0.97, 0.0)])
+    assert not any(others)
+    assert inside == ["silent for 60% of the time from first to last sound (usual here: 2%)"]
+    assert margins == ["silent for 97% of the time (usual here: 56%)"]
+
+
+def test_what_is_usual_is_robust_against_a_few_samples():
+    usual = Usual.of([0.1] * 20 + [1.0] * 5 + [None] * 9)
+    assert usual.median == pytest.approx(0.1)
+    assert usual.limit == pytest.approx(0.35)
+    wide = Usual.of([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    assert wide.limit == pytest.approx(0.5 + 3 * 1.4826 * 0.2)
+    assert Usual.of([0.9] * 7) == Usual(None, 0.5)
 
 
 def test_missing_sound_is_no_surprise_where_it_is_explained_or_not_expected(judge):
@@ -126,15 +173,14 @@ def test_the_contact_sheet_is_a_data_uri(judge):
 def test_a_failed_sample_has_nothing_but_its_failures():
     failures = (("extract_frames", "cut"), ("extract_audio", "cut"))
     sample = ReportSample("s", "val", "largest", "s", failures=failures)
-    row = make_row(sample, audio_expected=True)
+    row = make_row(sample, None, audio_expected=True)
     assert row.warnings == ("failed in extract_frames", "failed in extract_audio")
     assert (row.quality, row.annotated, row.sheet) == (None, None, None)
 
 
 def test_the_most_suspicious_samples_come_first(judge):
-    failed = make_row(
-        ReportSample("s", "val", "largest", "s", failures=(("a", "b"),)), audio_expected=True
-    )
+    broken = ReportSample("s", "val", "largest", "s", failures=(("a", "b"),))
+    failed = make_row(broken, None, audio_expected=True)
     two = judge(valid_share=0.5, face_px=10)
     silent, few_faces = judge(silent_share=0.3), judge(valid_share=0.9)
     fine = judge()
@@ -173,3 +219,15 @@ def test_a_corpus_of_mixed_rates_is_reported(judge, frames, expected):
     said = describe_rates([judge(frames=count) for count in frames])
     assert expected in said
     assert bool(said) == bool(expected)
+
+
+def test_short_clips_with_silent_onsets_name_encoders_that_read_whole_segments(judge):
+    clips = [judge(duration_s=3.0 + k / 10, onset_s=0.3 + k / 10) for k in range(9)]
+    said = describe_onsets(clips, ["lstm_E"])
+    assert said.startswith("Half of the samples last 3.4 s or less and begin with 0.7 s of silence")
+    assert "encoder of lstm_E reads forward alone" in said
+    assert "bilstm and transformer" in said
+    assert describe_onsets(clips, []) == ""
+    assert describe_onsets(clips[:5], ["lstm_E"]) == ""
+    assert describe_onsets([judge(duration_s=60.0, onset_s=1.0)] * 9, ["lstm_E"]) == ""
+    assert describe_onsets([judge(duration_s=3.0, onset_s=0.1)] * 9, ["lstm_E"]) == ""

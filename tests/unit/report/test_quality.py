@@ -176,6 +176,7 @@ def test_sound_alone(tmp_path):
     assert quality.valid_share is None
     assert (quality.decoded_share, quality.sound_s) == (0, 1)
     assert (quality.level_dbfs, quality.silent_share) == (-math.inf, 1)
+    assert (quality.onset_s, quality.inner_silent_share) == (None, None)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.01, 0.001])
@@ -194,9 +195,21 @@ def test_silence_is_counted_in_parts_of_a_tenth_of_a_second(tmp_path):
     values[10 * RATE : 50 * RATE] = 0
     quality, _ = summed_up(tmp_path, None, values, times=[0.0])
     assert quality.silent_share == pytest.approx(400 / 613)
+    assert (quality.onset_s, quality.inner_silent_share) == (0, quality.silent_share)
     loud = round(0.1 * 32767) / 32768
     expected = 20 * math.log10(loud) + 10 * math.log10(21.25 / 61.25)
     assert quality.level_dbfs == pytest.approx(expected, abs=1e-9)
+
+
+def test_silence_at_the_margins_is_not_inside(tmp_path):
+    """3 s: silent up to 0.5 s, from 1.5 to 1.8 s, and from 2.4 s on."""
+    values = 0.1 * np.where(np.arange(3 * RATE) % 100 < 50, 1.0, -1.0)
+    for first, last in ((0, 0.5), (1.5, 1.8), (2.4, 3)):
+        values[round(first * RATE) : round(last * RATE)] = 0
+    quality, _ = summed_up(tmp_path, None, values, times=[0.0])
+    assert quality.onset_s == pytest.approx(0.5)
+    assert quality.silent_share == pytest.approx(14 / 30)
+    assert quality.inner_silent_share == pytest.approx(3 / 19)
 
 
 def test_no_sample_of_sound(tmp_path):

@@ -10,7 +10,7 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
 from circumplex.io.digests import file_digest
 from circumplex.io.parquet import TableWriter, frame_schema
-from circumplex.io.sample_lists import listed_samples, read_list
+from circumplex.io.sample_lists import read_list, read_sample_list
 from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.records import Job, Records, write_record
 from circumplex.pipeline.requests import Request
@@ -48,7 +48,7 @@ def listed(tmp_path, lines, header=True):
 
 
 def submission(table, path, by_list=True, max_difference=2):
-    return Submission(table, list(listed_samples(path)), path, by_list, max_difference)
+    return Submission(table, list(read_sample_list(path)), path, by_list, max_difference)
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -113,7 +113,7 @@ def test_invalid_lists(tmp_path, text, message):
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(RequestError, match=message):
-        listed_samples(path)
+        read_sample_list(path)
 
 
 @pytest.mark.parametrize(

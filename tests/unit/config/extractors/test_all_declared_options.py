@@ -8,7 +8,7 @@ from circumplex.config.features import FEATURES, options_of
 from circumplex.config.modalities import Framing, Modality
 from circumplex.config.slots import fields_of
 from circumplex.errors import RequestError
-from circumplex.pipeline.request_builder import LIBRARY
+from circumplex.pipeline.stage_context import LIBRARY
 from example_requests import config_of
 
 MODULES = {path.stem for path in (LIBRARY / "config" / "extractors").glob("[!_]*.py")}

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from circumplex.io.atomic import read_json
+from circumplex.io.markdown import markdown_table
+from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.pipeline.jobs.results import (
     check_failures,
     evaluate,
     list_failures,
+    measure_rate,
     read_failures,
     summary_lines,
     write_submission,
@@ -23,6 +26,7 @@ from circumplex.pipeline.requests import (
 )
 from circumplex.pipeline.store import Entry, Status, write_index
 from circumplex.predictions.table import PredictionWriter
+from circumplex.progress import CLOSING
 from running_jobs import running_job
 from synthetic_data import write_labels
 
@@ -92,7 +96,7 @@ def failed(stage, reason):
     return Entry(Status.FAILED, stage=stage, reason=reason)
 
 
-def close(folder, entries):
+def close(folder, entries, unscored=False):
     """List the failures of two stages, then end the run."""
     for stage, of_stage in entries.items():
         write_index(folder / f"{stage}.json", of_stage)
@@ -100,6 +104,9 @@ def close(folder, entries):
     outputs = {"failures": folder / "failures.tsv"}
     request = FailuresRequest("list_failures", "c", list(entries))
     list_failures(running_job(folder, request, indexes, outputs))
+    scored = [] if unscored else [["main", "test", "0.5"]]
+    rows = markdown_table(["model", "split", "valence"], scored)
+    (folder / "ccc.md").write_text("\n".join([*rows, "", "A note."]))
     (folder / "s.json").write_text(json.dumps({"folder": "submissions/main", "files": {"a": "1"}}))
     inputs = {
         "failures": [folder / "failures.tsv"],
@@ -112,7 +119,7 @@ def close(folder, entries):
     return running_job(folder, closing, inputs, {"summary": folder / "summary.txt"})
 
 
-def test_failures_are_listed_once_by_sample_and_first_stage(tmp_path, capsys):
+def test_failures_are_listed_once_by_sample_and_first_stage(tmp_path, caplog):
     first, tab = failed("extract_frames", "no picture"), failed("align_faces", "a\tb")
     entries = {
         "extract_frames": {"z": first, "a": Entry(Status.OK, "f", "1", "extract_frames")},
@@ -122,10 +129,14 @@ def test_failures_are_listed_once_by_sample_and_first_stage(tmp_path, capsys):
     with (tmp_path / "failures.tsv").open(newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     assert rows[1:] == [["a", "align_faces", "a\tb"], ["z", "extract_frames", "no picture"]]
-    assert check_failures(job) is False
-    printed = capsys.readouterr().err
-    assert "2 of the samples failed" in printed
-    assert "z: extract_frames: no picture" in printed
+    with caplog.at_level("INFO", CLOSING):
+        assert check_failures(job) is False
+    (record,) = caplog.records
+    assert record.name == CLOSING
+    *places, heading, first_row, last_row = record.getMessage().splitlines()
+    assert any(line.startswith("report: ") for line in places)
+    assert heading.startswith("2 of the samples failed; all others were finished.")
+    assert (first_row, last_row) == ("  a: align_faces: a\tb", "  z: extract_frames: no picture")
     assert not (tmp_path / "summary.txt").exists()
 
 
@@ -134,10 +145,22 @@ def test_a_run_without_failures_says_where_its_results_are(tmp_path):
     assert check_failures(job) is True
     lines = (tmp_path / "summary.txt").read_text().splitlines()
     assert lines == list(summary_lines(job))
+    assert f"CCC table:   {tmp_path}/ccc.md" in lines
     assert lines[0] == "SEEDED RANDOM WEIGHTS, not published ones: fau (random:1)"
     assert lines[1] == "A notice."
     assert f"submission:  {tmp_path}/submissions/main (1 files)" in lines
     assert lines[-1].endswith("report.html")
+
+
+def test_a_run_that_only_predicts_names_no_empty_table_of_ccc(tmp_path):
+    entries = {"extract_frames": {"a": Entry(Status.OK, "f", "1", "extract_frames")}}
+    job = close(tmp_path, entries, unscored=True)
+    job.inputs["summary"] = [tmp_path / "summary.csv"]
+    job.inputs["player"] = [tmp_path / "player.html"]
+    lines = list(summary_lines(job))
+    assert not any(line.startswith("CCC table") for line in lines)
+    assert lines[-2].startswith(f"CSV files:   {tmp_path}/summary.csv")
+    assert lines[-1] == f"player:      {tmp_path}/player.html"
 
 
 def test_names_of_failed_samples_are_no_formulas_in_a_spreadsheet(tmp_path):
@@ -153,3 +176,21 @@ def test_names_of_failed_samples_are_no_formulas_in_a_spreadsheet(tmp_path):
     assert {(row["sample"], row["reason"]) for row in read_failures(table)} == {
         (name, "=1+1 is wrong") for name in names
     }
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([30_000 / 1001], {"trained_rate": 29.97}),
+        ([25.0, 25.0, 120.0], {"trained_rate": 25.0}),
+        ([0.5], {}),
+        ([], {}),
+    ],
+)
+def test_the_rate_of_an_export_is_the_median_of_its_samples(tmp_path, rates, expected):
+    paths = []
+    for number, (rate, frames) in enumerate([*((rate, 50) for rate in rates), (25.0, 1)]):
+        paths.append(tmp_path / f"{number}.parquet")
+        with TableWriter(paths[-1], frame_schema(), {}) as table:
+            table.write(frame=np.arange(frames, dtype=np.int32), time_s=np.arange(frames) / rate)
+    assert measure_rate(paths) == expected

@@ -11,7 +11,7 @@ from circumplex.backbones.model import make_input
 from circumplex.backbones.stills import Stills
 from circumplex.config.precision import Precision
 from circumplex.config.recipes import Recipe
-from circumplex.io.devices import bfloat16_products, is_gpu, send, warn_of_imitated_bfloat16
+from circumplex.io.devices import bfloat16_products, is_gpu, send, warn_of_emulated_bfloat16
 
 MOST_NAMES = 3
 
@@ -33,7 +33,7 @@ class ForwardPass:
         self.device, self._workers = device, workers
         self._half = recipe.precision is Precision.BFLOAT16
         if self._half:
-            warn_of_imitated_bfloat16(device)
+            warn_of_emulated_bfloat16(device)
         self.input: StillInput = make_input(recipe)
 
     def batches(self, images: StillImages, sampler: Any) -> Iterator[StillBatch]:

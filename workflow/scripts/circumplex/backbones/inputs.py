@@ -18,9 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from circumplex.backbones.sampling import Draw
 from circumplex.backbones.stills import Stills
+from circumplex.config.augmentation import DenseNetAugmentation, IResNetAugmentation
 from circumplex.faces.similarity import ARCFACE_TEMPLATE, CROP_SIZE, crop_face, similarity
 from circumplex.networks.densenet import grey_image
 
+OF_DENSENET, OF_IRESNET = DenseNetAugmentation.read({}), IResNetAugmentation.read({})
+"""Defaults of the changes to the images of each network."""
 Image = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
@@ -55,11 +58,11 @@ class DenseNetInput:
         rotation_deg: largest rotation either way, in degrees.
     """
 
-    mean: float = 131.0754
-    deviation: float = 47.858177
-    pad: int = 8
-    flip: float = 0.5
-    rotation_deg: float = 15.0
+    mean: float = OF_DENSENET.mean
+    deviation: float = OF_DENSENET.deviation
+    pad: int = OF_DENSENET.pad
+    flip: float = OF_DENSENET.flip
+    rotation_deg: float = OF_DENSENET.rotation_deg
 
     def plain(self, image: Image, landmarks: Points | None) -> Image:
         """See `StillInput`: (1, 64, 64)."""
@@ -102,18 +105,18 @@ class IResNetInput:
         erasing_area: its largest share of the image.
     """
 
-    flip: float = 0.5
-    rotation_deg: float = 10.0
-    scale: float = 0.05
-    shift_px: float = 4.0
-    brightness: float = 0.2
-    contrast: float = 0.2
-    saturation: float = 0.2
-    grey: float = 0.1
-    blur: float = 0.1
-    blur_sigma_px: float = 1.5
-    erasing: float = 0.0
-    erasing_area: float = 0.2
+    flip: float = OF_IRESNET.flip
+    rotation_deg: float = OF_IRESNET.rotation_deg
+    scale: float = OF_IRESNET.scale
+    shift_px: float = OF_IRESNET.shift_px
+    brightness: float = OF_IRESNET.brightness
+    contrast: float = OF_IRESNET.contrast
+    saturation: float = OF_IRESNET.saturation
+    grey: float = OF_IRESNET.grey
+    blur: float = OF_IRESNET.blur
+    blur_sigma_px: float = OF_IRESNET.blur_sigma_px
+    erasing: float = OF_IRESNET.erasing
+    erasing_area: float = OF_IRESNET.erasing_area
 
     def plain(self, image: Image, landmarks: Points | None) -> Image:
         """See `StillInput`: (3, 112, 112)."""

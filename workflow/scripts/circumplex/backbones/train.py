@@ -60,12 +60,14 @@ class Result:
         log: one row per epoch.
         scores: by split and set; where a split has images.
         untrained: action units that no training image is annotated for.
+        kept: ``phase`` and ``epoch`` whose weights these are, both from 1.
     """
 
     state: Mapping[str, Tensor]
     log: tuple[Mapping[str, Any], ...]
     scores: Mapping[str, Mapping[str, Score]]
     untrained: tuple[int, ...]
+    kept: Mapping[str, int]
 
 
 @dataclass
@@ -332,7 +334,9 @@ class _Training:
             for name, value in self._kept.items()
             if name.startswith(BACKBONE)
         }
-        return Result(state, tuple(self._progress.log), scores, self._find_untrained())
+        progress = self._progress
+        kept = {"phase": progress.phase + 1, "epoch": progress.epoch - progress.since}
+        return Result(state, tuple(progress.log), scores, self._find_untrained(), kept)
 
     def _find_untrained(self) -> tuple[int, ...]:
         """Find the action units that no training image is annotated for."""

@@ -8,20 +8,23 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from safetensors import safe_open
-from tqdm import tqdm
 
 from circumplex.backbones.processes import Processes
 from circumplex.backbones.train import Result, train_backbone
 from circumplex.config.recipes import Recipe
 from circumplex.io.devices import is_gpu, use_process_gpu
 from circumplex.io.tensors import write_safetensors
+from circumplex.networks.tensorboard import EventLog
 from circumplex.networks.weights import Weights
+from circumplex.progress import report_progress
 
 RECORD = "record"
 
@@ -36,7 +39,8 @@ class Description:
         tables: tables of stills, by set.
         start: checkpoint to start from, if any.
         work: folder of the resumable state.
-        output: file to write; see `read_result`.
+        output: file to write; see `read_record`.
+        events: folder of the event files for TensorBoard.
         device: ``cpu``, or ``cuda``, of which each process takes the one of its number.
         threads: threads of each process.
     """
@@ -47,6 +51,7 @@ class Description:
     start: str | None
     work: str
     output: str
+    events: str
     device: str
     threads: int
 
@@ -70,9 +75,15 @@ def run(description: Description) -> None:
         device = use_process_gpu(processes.local_rank)
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
-    with tqdm(
-        total=epochs, desc=description.name, unit="epoch", disable=None if processes.first else True
-    ) as bar:
+    done = count(1)
+    events = EventLog(Path(description.events)) if processes.first else None
+    with events or nullcontext():
+
+        def on_epoch(row: Mapping[str, Any]) -> None:
+            if events is not None:
+                report_progress(next(done), epochs, "epochs")
+                events.add(event_row(row, recipe.epochs))
+
         result = train_backbone(
             recipe,
             {name: Path(path) for name, path in description.tables.items()},
@@ -82,11 +93,22 @@ def run(description: Description) -> None:
             # On a CPU images are loaded where they are needed: there is no other device to feed.
             workers=max(1, description.threads - 1) if on_gpu else 0,
             processes=processes,
-            on_epoch=lambda _: bar.update(),
+            on_epoch=on_epoch,
         )
     if processes.first:
         write_result(result, Path(description.output))
     processes.leave()
+
+
+def event_row(row: Mapping[str, Any], epochs: int) -> dict[str, float]:
+    """An epoch of a training for `EventLog`: its number counts on through the phases.
+
+    Args:
+        row: row of the training's log.
+        epochs: epochs of a phase; one that lost patience leaves a gap.
+    """
+    values = {k: v for k, v in row.items() if k not in ("phase", "epoch") and v is not None}
+    return {"epoch": (row["phase"] - 1) * epochs + row["epoch"], **values}
 
 
 def write_result(result: Result, path: Path) -> None:
@@ -98,6 +120,8 @@ def write_result(result: Result, path: Path) -> None:
             for split, of_split in result.scores.items()
         },
         "untrained": list(result.untrained),
+        "kept": dict(result.kept),
+        "torch": torch.__version__,
     }
     write_safetensors(path, result.state, {RECORD: json.dumps(record)})
 
@@ -110,7 +134,9 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run the description that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # As the log of the job, which takes what this process prints.
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form)
     run(Description.read(Path(sys.argv[1])))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from circumplex.errors import RequestError
 from circumplex.io.parquet import count_rows
-from circumplex.io.sample_lists import listed_samples, read_list
+from circumplex.io.sample_lists import read_list, read_sample_list
 from circumplex.submissions.files import (
     check_image_submission,
     check_listed_submission,
@@ -52,7 +52,7 @@ def check(submission: Path, listed: Path, results: Path | None) -> str:
         RequestError: a list that does not say how many rows, and no results folder to count them.
         SubmissionError: see `circumplex.submissions.files`.
     """
-    asked = listed_samples(listed)
+    asked = read_sample_list(listed)
     images = None not in asked.values()
     if images and submission.suffix == ".csv":
         check_listed_submission(submission, read_list(listed))

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from snakemake.utils import update_config
 
@@ -20,13 +21,25 @@ def plan_of(presets: Iterable[Path]) -> Plan:
         RequestError: a preset that cannot be read, is too large or refers to itself, or an invalid
             request.
     """
-    config: dict[str, object] = {}
+    plan = make_plan(merge_presets(presets))
+    if plan.without_sheet:
+        raise RequestError(plan.without_sheet)
+    return plan
+
+
+def merge_presets(presets: Iterable[Path]) -> dict[str, Any]:
+    """Overlay ``config.yaml`` by presets, in order; nothing is checked.
+
+    Raises:
+        RequestError: a preset that cannot be read, is too large or refers to itself.
+    """
+    config: dict[str, Any] = {}
     for path in (find_checkout() / "config.yaml", *presets):
         values = read_small_yaml(path)
         if not isinstance(values, dict):
             raise RequestError(f"config file {path} holds no keys: write `key: value` lines")
         update_config(config, values)
-    return make_plan(config)
+    return config
 
 
 def add_presets(parser: argparse.ArgumentParser) -> None:

@@ -34,6 +34,7 @@ from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.resources import DEFAULT_SECONDS
 from circumplex.pipeline.stages import sample_stages
 from circumplex.pipeline.store import read_index
+from circumplex.report.corpus import SHORT_S
 
 EXAMPLE = "circumplex estimate --configfile config/demo.yaml"
 GB, MB = 1e9, 1e6
@@ -74,6 +75,12 @@ def run(options: argparse.Namespace) -> int:
     print(f"{len(plan.samples)} samples, {_duration(seconds)} of video or sound\n")
     print("\n".join(_table(costs)))
     print("\n" + "\n".join(_words(costs, max(1, options.cores))))
+    if plan.causal and seconds <= SHORT_S * len(plan.samples):
+        print(
+            f"\nSamples last {seconds / len(plan.samples):.1f} s on average, and the encoder of "
+            f"{', '.join(plan.causal)} reads forward alone: where such clips begin in silence, "
+            "bilstm and transformer, which read whole segments, do better (docs/training.md)."
+        )
     return 0
 
 

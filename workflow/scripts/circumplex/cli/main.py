@@ -10,7 +10,9 @@ from circumplex.errors import CircumplexError
 COMMANDS: Mapping[str, str] = {
     "sheet": "write the sample sheet from folders of videos, annotations or features",
     "predict": "predict valence and arousal of new videos, with nothing to train",
+    "backbone": "train a visual network on still images, without any sample",
     "check-submission": "check a submission against the organisers' list",
+    "compare": "set two runs side by side: what they were asked for, and their CCC",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
     "tune": "measure settings of the deep extractors on this machine and recommend some",
     "clean": "remove stored files that no result refers to, and what killed jobs left",
@@ -23,6 +25,7 @@ examples:
   circumplex predict my_videos --output predicted
   circumplex sheet videos --videos my_videos --output my.tsv
   circumplex estimate --configfile config/demo.yaml
+  circumplex compare results/before results/after
   circumplex COMMAND --help
 
 The workflow itself is run by Snakemake: snakemake --cores 8
@@ -103,10 +106,18 @@ def load(name: str) -> Command:
             from circumplex.cli import predict
 
             return predict
+        case "backbone":
+            from circumplex.cli import backbone
+
+            return backbone
         case "check-submission":
             from circumplex.cli import check_submission
 
             return check_submission
+        case "compare":
+            from circumplex.cli import compare
+
+            return compare
         case "estimate":
             from circumplex.cli import estimate
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from circumplex.cli.cache_folder import check_cache_folder
 from circumplex.cli.checkout import find_checkout
@@ -21,7 +22,6 @@ from circumplex.corpora.sheet import write_sheet
 from circumplex.corpora.videos import find_videos
 from circumplex.errors import RequestError
 from circumplex.pipeline.exports import DESCRIPTION
-from circumplex.pipeline.jobs.results import read_failures
 
 EXAMPLE = "circumplex predict my_videos --output predicted"
 SHEET = "samples.tsv"
@@ -37,7 +37,7 @@ WRITTEN = {
     "report": "report.html",
     "logs": "logs",
 }
-"""What to look at, below the results folder, where a run ended early or a sample failed."""
+"""What to look at, below the results folder, where a run ended early."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,19 +123,20 @@ def find_model(model: str) -> tuple[list[Path], dict[str, Path]]:
 
 
 def run_snakemake(
-    places: Mapping[str, Path], cores: int, presets: Sequence[Path], *targets: str
+    values: Mapping[str, Any], cores: int, presets: Sequence[Path], *targets: str
 ) -> int:
-    """Predict the samples of the sheet, or make targets; returns Snakemake's exit status.
+    """Run the workflow, for all or for some targets; returns Snakemake's exit status.
 
     Ctrl-C reaches Snakemake too, which ends its jobs; this process waits for it.
 
     Args:
-        places: files and folders by key of the config.
+        values: of the config, by its top keys, over the presets.
         cores: CPU cores.
         presets: files over ``config.yaml``.
         targets: what to make in place of all.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; Snakemake has said what to do.
         RequestError: Snakemake cannot keep its cache anywhere.
     """
     check_cache_folder()
@@ -146,26 +147,35 @@ def run_snakemake(
         *("--workflow-profile", str(checkout / "profiles" / "default")),
         *("--cores", str(cores)),
         *(["--configfile", *map(str, presets)] if presets else []),
-        *("--config", *(f"{key}={json.dumps(str(path))}" for key, path in places.items())),
+        *("--config", *(f"{key}={json.dumps(v, default=str)}" for key, v in values.items())),
         *(["--", *targets] if targets else []),
     ]
-    handler = signal.signal(signal.SIGINT, lambda *_: None)
+    interrupts: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
         status = subprocess.run(command, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, handler)
+    if interrupts:
+        raise KeyboardInterrupt
     # Shells report a process that a signal ended in the same way.
     return status if status >= 0 else 128 - status
 
 
 def closing_lines(output: Path, status: int, began: float) -> Iterator[str]:
-    """What was written, and the samples that failed, last.
+    """What was written, where the run's last job has not said it.
+
+    That job says it, and which samples failed, whenever it runs: not in a run that has nothing to
+    do, or that ended before.
 
     Args:
         output: the results folder.
         status: Snakemake's exit status.
         began: when Snakemake was started, in seconds since the epoch.
     """
+    closing_log = output / "logs" / "check_failures.log"
+    if closing_log.exists() and closing_log.stat().st_mtime >= began:
+        return
     summary = output / "check_failures.txt"
     if status == 0 and summary.is_file():
         yield from summary.read_text(encoding="utf-8").splitlines()
@@ -173,8 +183,3 @@ def closing_lines(output: Path, status: int, began: float) -> Iterator[str]:
     for what, name in WRITTEN.items():
         if (output / name).exists():
             yield f"{f'{what}:':<12} {output / name}"
-    closing_log = output / "logs" / "check_failures.log"
-    if status and closing_log.exists() and closing_log.stat().st_mtime >= began:
-        failures = read_failures(output / "list_failures.tsv")
-        yield f"{len({row['sample'] for row in failures})} of the samples failed:"
-        yield from (f"  {row['sample']}: {row['stage']}: {row['reason']}" for row in failures)

@@ -17,7 +17,7 @@ from circumplex.config.experiments import (
     PretrainedModel,
     Strategy,
 )
-from circumplex.config.preparation import Folds, Timeline
+from circumplex.config.preparation import Folds, Rate, Timeline
 from circumplex.config.section import Lax, Name, Section, defaults_of
 from circumplex.config.smoothing import FixedSmoothing
 from circumplex.errors import RequestError
@@ -59,9 +59,15 @@ class ExportedEnsemble(Section):
     pretrained: dict[Name, PretrainedModel] = Field({}, description="by name")
     folds: Folds = Field(description="of strategy kfold")
     timeline: Timeline = defaults_of(Timeline)
+    trained_rate: Rate | None = Field(
+        None, description="median frames per second of the samples, where the timeline is native"
+    )
     smoothing: FixedSmoothing = Field(description="of predictions")
     features: dict[FeatureName, Annotated[dict[StageName, ExportedStage], Field(min_length=1)]] = (
         Field(description="how each feature is computed, stage by stage")
+    )
+    scaled_by_group: Lax[tuple[Name, ...]] = Field(
+        (), description="experiments whose models scale features by the sample's own group"
     )
     models: dict[RunPath, Digest] = Field(description="SHA-256 of each model")
     windows: dict[RunPath, FixedSmoothing] = Field({}, description="chosen for each model")

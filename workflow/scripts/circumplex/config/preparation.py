@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from circumplex.config.samples import Coordinate
 from circumplex.config.section import Lax, Section, Seed, Text, defaults_of
 
 
@@ -42,12 +43,15 @@ class Media(Section):
 
 
 NATIVE: Literal["native"] = "native"
+LEAST_RATE, MOST_RATE = 1.0, 240.0
+Rate = Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)]
+"""Frames per second of a timeline."""
 
 
 class Timeline(Section):
     """Options of the frames that features, encoders and smoothing count."""
 
-    rate: Literal["native"] | Annotated[float, Field(ge=1, le=240)] = Field(
+    rate: Literal["native"] | Rate = Field(
         NATIVE,
         description="native: the video's own frames, as in the paper; or frames per second, each "
         "taken from the nearest of the video's frames, so that one model and one smoothing window "
@@ -75,6 +79,19 @@ class Fill(Section):
     )
 
 
+EMOTIONS = {
+    "happy": (0.81, 0.51),
+    "sad": (-0.63, -0.27),
+    "angry": (-0.51, 0.59),
+    "fear": (-0.64, 0.60),
+    "disgust": (-0.60, 0.35),
+    "surprise": (0.40, 0.67),
+    "neutral": (0.0, 0.0),
+}
+"""Places of emotions on the circumplex, valence and arousal: Russell and Mehrabian, Journal of
+Research in Personality 1977; neutral at 0, 0 is our choice."""
+
+
 class Labels(Section):
     """Options of reading annotations."""
 
@@ -90,6 +107,11 @@ class Labels(Section):
         le=1_000_000,
         description="the same of annotation and imported features, where no video says how many "
         "frames there are",
+    )
+    emotions: dict[Text, Lax[tuple[Coordinate, Coordinate]]] = Field(
+        EMOTIONS,
+        description="valence and arousal by emotion, for the column emotion of the sample sheet; "
+        "those given come beside these seven (Russell and Mehrabian 1977; neutral: our choice)",
     )
 
 

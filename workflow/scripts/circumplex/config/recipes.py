@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from circumplex.config.augmentation import DenseNetAugmentation, IResNetAugmentation, Share
 from circumplex.config.densenet_blocks import BLOCKS, check_blocks
 from circumplex.config.feature_options import WeightChoice
 from circumplex.config.network_sizes import densenet_size, iresnet_size
 from circumplex.config.precision import Precision
-from circumplex.config.section import Lax, Section, Seed, Text, Unique, Whole, defaults_of
+from circumplex.config.section import Lax, Section, Seed, Text, Unique, Whole, check_part
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Layers = Annotated[int, Field(ge=1, le=1000)]
 Unit = Annotated[int, Field(ge=1, le=99)]
 Phase = Lax[Annotated[tuple[Text, ...], Field(min_length=1)]]
@@ -57,65 +57,11 @@ class Decay(StrEnum):
     COSINE = "cosine"
 
 
-class Augmentation(Section):
-    """Changes to the augmentation of `circumplex.backbones.inputs`; its defaults are our choice."""
-
-    flip: Share | None = Field(None, description="probability of a mirror image")
-    rotation_deg: float | None = Field(
-        None, ge=0, le=180, description="largest rotation either way, in degrees"
-    )
-    pad: int | None = Field(
-        None,
-        ge=0,
-        le=64,
-        description="of a densenet: pixels added on each side before the crop: the largest shift",
-    )
-    mean: float | None = Field(
-        None, ge=0, le=255, description="of a densenet: mean of the grey values"
-    )
-    deviation: float | None = Field(
-        None, ge=0.001, le=255, description="of a densenet: their standard deviation"
-    )
-    scale: float | None = Field(
-        None,
-        ge=0,
-        le=0.9,
-        description="of an iresnet: largest change of size: 0.05 is 0.95 to 1.05",
-    )
-    shift_px: float | None = Field(
-        None, ge=0, le=112, description="of an iresnet: largest shift along either axis, in pixels"
-    )
-    brightness: Share | None = Field(
-        None, description="of an iresnet: largest change: 0.2 is a factor of 0.8 to 1.2"
-    )
-    contrast: Share | None = Field(
-        None, description="of an iresnet: the same, about the image's mean grey"
-    )
-    saturation: Share | None = Field(
-        None, description="of an iresnet: the same, about each pixel's grey"
-    )
-    grey: Share | None = Field(
-        None, description="of an iresnet: probability of an image without colour"
-    )
-    blur: Share | None = Field(None, description="of an iresnet: probability of a Gaussian blur")
-    blur_sigma_px: float | None = Field(
-        None, ge=0.1, le=50, description="of an iresnet: its largest standard deviation, in pixels"
-    )
-    erasing: Share | None = Field(
-        None, description="of an iresnet: probability that a rectangle turns to noise"
-    )
-    erasing_area: Share | None = Field(
-        None, description="of an iresnet: its largest share of the image"
-    )
-
-
-ONLY: Mapping[Architecture, tuple[str, ...]] = {
-    Architecture.DENSENET: ("flip", "rotation_deg", "pad", "mean", "deviation"),
-    Architecture.IRESNET: tuple(
-        key for key in Augmentation.model_fields if key not in ("pad", "mean", "deviation")
-    ),
+AUGMENTATION: Mapping[Architecture, type[DenseNetAugmentation | IResNetAugmentation]] = {
+    Architecture.DENSENET: DenseNetAugmentation,
+    Architecture.IRESNET: IResNetAugmentation,
 }
-"""Augmentation that a network's input knows."""
+"""Changes to the images that the input of a network knows."""
 
 
 class Recipe(Section):
@@ -188,11 +134,23 @@ class Recipe(Section):
         "scored and kept; the weights themselves by default",
     )
     precision: Lax[Precision] = Field(Precision.FLOAT32, description="of the network's arithmetic")
-    augmentation: Augmentation = defaults_of(
-        Augmentation,
-        "changes to the defaults of circumplex.backbones.inputs",
+    augmentation: DenseNetAugmentation | IResNetAugmentation = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="changes at random to the images, by the keys that its network knows",
     )
     seed: Seed = Field(0, description="of initial weights, draws and augmentation")
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _read_augmentation(cls, values: Any, info: ValidationInfo) -> Any:
+        if isinstance(values, Section):
+            return values
+        if not isinstance(values, Mapping):
+            raise ValueError(f"is {values!r}: must be a mapping")
+        if "network" not in info.data:  # which is refused
+            return DenseNetAugmentation.read({})
+        return check_part(AUGMENTATION[info.data["network"]], values)
 
     @field_validator("blocks")
     @classmethod
@@ -211,12 +169,6 @@ class Recipe(Section):
             )
         if (self.task is Task.ACTION_UNITS) != bool(self.units):
             raise ValueError("units are named where, and only where, the task is action_units")
-        foreign = [key for key in self.augmentation.plain() if key not in ONLY[self.network]]
-        if foreign:
-            raise ValueError(
-                f"augmentation: {', '.join(foreign)} is not for network: {self.network}; known: "
-                f"{', '.join(ONLY[self.network])}"
-            )
         return self
 
     @classmethod

@@ -6,19 +6,30 @@ Imported while the workflow is parsed: standard library and pydantic only.
 import csv
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
 from circumplex.config.section import Lax, Section, Text
+from circumplex.config.validation import suggestion
 from circumplex.errors import RequestError
 
 MAX_NAME = 120
 """Characters of a sample's name."""
 MAX_NAME_BYTES = 200
 """Of a sample's name: file systems take 255, and suffixes and temporary names come on top."""
+
+
+Coordinate = Annotated[float, Field(ge=-1, le=1)]
+"""A value of valence or arousal."""
+
+
+class MissingSheet(RequestError):
+    """There is no sample sheet where the config names one."""
 
 
 class Split(StrEnum):
@@ -65,6 +76,17 @@ class SheetRow(Section):
     annotation_format: str = Field(
         "affwild2", description="layout of the annotation, by name (docs/samples.md)"
     )
+    valence: Lax[Coordinate] | None = Field(
+        None,
+        description="label of the whole clip from -1 to 1, with arousal and without annotation: "
+        "the same for all frames",
+    )
+    arousal: Lax[Coordinate] | None = Field(None, description="likewise, with valence")
+    emotion: Text | None = Field(
+        None,
+        description="in place of valence and arousal: an emotion whose place on the circumplex "
+        "labels.emotions of the config declares",
+    )
     video_stream: Lax[int] | None = Field(
         None,
         ge=0,
@@ -95,6 +117,9 @@ class Sample:
         annotation_format: layout of the annotation.
         video_stream: place among the file's video streams, or none: then the file's default.
         audio_stream: likewise, of the sound.
+        valence: label of the whole clip in [-1, 1], or none.
+        arousal: likewise; both or neither.
+        emotion: emotion of the whole clip, whose place is its label (`place_emotions`), or none.
     """
 
     sample: str
@@ -108,17 +133,27 @@ class Sample:
     annotation_format: str = "affwild2"
     video_stream: int | None = None
     audio_stream: int | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    emotion: str | None = None
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is an annotation, or a label of the whole clip."""
+        given = (self.annotation, self.valence, self.emotion)
+        return any(value is not None for value in given)
 
 
 def read_samples(sheet: Path) -> list[Sample]:
     """Read and validate the sample sheet.
 
     Raises:
-        RequestError: no such file, a row that breaks the schema, two samples with one name, a
+        MissingSheet: no such file.
+        RequestError: a row that breaks the schema, two samples with one name, a
             training or validation sample without annotation.
     """
     if not sheet.is_file():
-        raise RequestError(
+        raise MissingSheet(
             f"sample sheet {sheet} is missing: write it (columns in docs/samples.md), "
             "or let `circumplex sheet` write it"
         )
@@ -155,16 +190,11 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
             f"{where}: sample {cells.sample!r} is too long to name files; "
             f"use at most {MAX_NAME_BYTES} bytes of UTF-8"
         )
-    if cells.split in (Split.TRAIN, Split.VAL) and cells.annotation is None:
-        raise RequestError(
-            f"{where}: sample {cells.sample!r} is in split {cells.split} but has no annotation; "
-            "give one, or put the sample into split predict"
-        )
 
     def path(cell: str | None) -> Path | None:
         return None if cell is None else folder / cell
 
-    return Sample(
+    sample = Sample(
         sample=cells.sample,
         video=path(cells.video),
         subject=cells.subject,
@@ -176,7 +206,67 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         annotation_format=cells.annotation_format,
         video_stream=cells.video_stream,
         audio_stream=cells.audio_stream,
+        valence=cells.valence,
+        arousal=cells.arousal,
+        emotion=cells.emotion,
     )
+    _check_labels(sample, where)
+    return sample
+
+
+def _check_labels(sample: Sample, where: str) -> None:
+    """Refuse a row with two labels, half a label, or none where one is needed."""
+    given = {
+        "annotation": sample.annotation,
+        "valence and arousal": sample.valence if sample.arousal is None else sample.arousal,
+        "emotion": sample.emotion,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise RequestError(
+            f"{where}: sample {sample.sample!r} has {' and also '.join(named)}: keep one of them"
+        )
+    if (sample.valence is None) != (sample.arousal is None):
+        missing = "valence" if sample.valence is None else "arousal"
+        raise RequestError(
+            f"{where}: sample {sample.sample!r} lacks {missing}: the label of a clip is a value of "
+            "both columns, valence and arousal"
+        )
+    if sample.split in (Split.TRAIN, Split.VAL) and not named:
+        raise RequestError(
+            f"{where}: sample {sample.sample!r} is in split {sample.split} but has no annotation; "
+            "give one, or valence and arousal of the whole clip, or put the sample into split "
+            "predict"
+        )
+
+
+def place_emotions(
+    samples: Sequence[Sample], places: Mapping[str, Sequence[float]]
+) -> list[Sample]:
+    """Give samples with an emotion its valence and arousal.
+
+    Args:
+        samples: rows of the sheet.
+        places: valence and arousal by emotion, as the config's ``labels.emotions`` declares them.
+
+    Raises:
+        RequestError: an emotion without a place.
+    """
+    placed = []
+    for sample in samples:
+        if sample.emotion is None:
+            placed.append(sample)
+            continue
+        if sample.emotion not in places:
+            raise RequestError(
+                f"sample {sample.sample}: emotion {sample.emotion!r} has no place on the "
+                f"circumplex{suggestion(sample.emotion, [*places])}; declare it in the config, "
+                f"such as labels: {{emotions: {{{sample.emotion!r}: [0.5, 0.3]}}}} for valence 0.5 "
+                "and arousal 0.3"
+            )
+        valence, arousal = places[sample.emotion]
+        placed.append(replace(sample, valence=valence, arousal=arousal))
+    return placed
 
 
 def shard_of(sample: str, shards: int) -> str:

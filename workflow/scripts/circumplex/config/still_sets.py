@@ -4,7 +4,7 @@ Imported while the workflow is parsed: standard library and pydantic only.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -148,6 +148,10 @@ class ImageTable(StillSet):
     folds: PeopleFolds = defaults_of(PeopleFolds)
 
 
-AnyStillSet = Annotated[
-    FerPlus | RafDb | AffectNet | Bp4d | Disfa | ImageTable, Field(discriminator="kind")
-]
+Kinds = FerPlus | RafDb | AffectNet | Bp4d | Disfa | ImageTable
+AnyStillSet = Annotated[Kinds, Field(discriminator="kind")]
+
+
+def kinds() -> list[str]:
+    """Names of the layouts that are known."""
+    return [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(Kinds)]

@@ -41,10 +41,15 @@ class Selection(StrEnum):
 
 
 class Normalisation(StrEnum):
-    """How a feature is scaled before it enters a model."""
+    """How a feature is scaled before it enters a model.
+
+    `ZSCORE`: to mean 0 and deviation 1 over the training part of the fold; `ZSCORE_BY_GROUP`: over
+    the frames of the sample's own group (the sheet's column ``group``), also at prediction.
+    """
 
     NONE = "none"
     ZSCORE = "zscore"
+    ZSCORE_BY_GROUP = "zscore_by_group"
 
 
 class Reduction(StrEnum):
@@ -108,7 +113,9 @@ class TrainingOptions(Section):
         Reduction.SUM, description="of the loss over valence and arousal"
     )
     normalisation: Lax[Normalisation] = Field(
-        Normalisation.ZSCORE, description="of every feature, by the training part of the fold"
+        Normalisation.ZSCORE,
+        description="of every feature: zscore, by the training part of the fold; zscore_by_group, "
+        "by the frames of the sample's own group, such as a speaker, without labels (our choice)",
     )
     missing_modality: Lax[MissingModality] = Field(
         MissingModality.ZEROS_WITH_MASK,
@@ -181,6 +188,11 @@ class TrainingSpec(TrainingOptions):
     def features(self) -> tuple[str, ...]:
         """Chosen features in the order of concatenation."""
         return (*self.visual, *self.audio)
+
+    @property
+    def scales_by_group(self) -> bool:
+        """Whether a feature is scaled by the frames of the sample's own group."""
+        return Normalisation.ZSCORE_BY_GROUP in self.normalisation.values()
 
     def epoch_range(self, target: Target) -> tuple[int, int]:
         """First and last epoch that are kept for a target under `Selection.EPOCHS`."""

@@ -14,7 +14,7 @@ from circumplex.corpora.videos import (
     walk_files,
 )
 from circumplex.errors import RequestError
-from circumplex.io.sample_lists import listed_samples
+from circumplex.io.sample_lists import read_sample_list
 from circumplex.targets import HEADER
 
 SPLIT_FOLDERS = {"trainset": Split.TRAIN, "validationset": Split.VAL}
@@ -147,7 +147,7 @@ def _read_names(test_list: Path | None) -> list[str]:
     if test_list is None:
         return []
     try:
-        names = list(listed_samples(test_list, VIDEO_SUFFIXES | {".txt"}))
+        names = list(read_sample_list(test_list, VIDEO_SUFFIXES | {".txt"}))
     except OSError as error:
         raise RequestError(f"list {test_list} cannot be read: {error}") from error
     for name in names:

@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from circumplex.config.samples import Sample, Split, read_samples
@@ -12,6 +12,8 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import replacing
 
 COLUMNS = ("sample", "video", "subject", "faces", "audio", "annotation", "split", "group")
+FURTHER_COLUMNS = ("annotation_format", "valence", "arousal", "emotion")
+"""Columns that a sheet has only where a sample of it does not have their default."""
 WHOLE_VIDEO = "largest"
 """Subject of a sample that is not one side of its video."""
 
@@ -63,7 +65,9 @@ def write_sheet(samples: Iterable[Sample], sheet: Path, *, force: bool = False) 
         raise RequestError(f"{sheet} exists: name another file, or replace it with --force")
     with replacing(sheet) as temporary:
         folder = absolute_path(sheet.parent)
-        rows = [COLUMNS, *(_cells(sample, folder) for sample in samples)]
+        listed = list(samples)
+        further = [column for column in FURTHER_COLUMNS if any(_has(s, column) for s in listed)]
+        rows = [(*COLUMNS, *further), *(_cells(sample, folder, further) for sample in listed)]
         temporary.write_bytes(b"".join(map(_line, rows)))
         try:
             read_samples(temporary)
@@ -76,7 +80,13 @@ def absolute_path(path: Path) -> Path:
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
-def _cells(sample: Sample, folder: Path) -> tuple[str, ...]:
+def _has(sample: Sample, column: str) -> bool:
+    """Whether a sample has another value than the default in a column."""
+    default = next(field.default for field in fields(Sample) if field.name == column)
+    return bool(getattr(sample, column) != default)
+
+
+def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, ...]:
     def cell(path: Path | None) -> str:
         if path is None:
             return ""
@@ -96,6 +106,7 @@ def _cells(sample: Sample, folder: Path) -> tuple[str, ...]:
         cell(sample.annotation),
         sample.split,
         sample.group,
+        *(str(getattr(sample, column)) if _has(sample, column) else "" for column in further),
     )
 
 

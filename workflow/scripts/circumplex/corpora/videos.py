@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -71,8 +71,7 @@ def find_videos(
         if reason is not None:
             skip(path, reason)
     if not found:
-        seen = "; ".join(f"{reason}: {join_paths(p[:MOST_NAMED])}" for reason, p in skipped.items())
-        raise RequestError(f"{join_paths(folders)}: no video{f' ({seen})' if seen else ''}")
+        raise RequestError(_describe_nothing(folders, skipped))
     names = name_samples(list(found.values()))
     return Corpus(
         tuple(
@@ -82,6 +81,16 @@ def find_videos(
         renamed={name: path for name, path in names.items() if name != path.stem},
         skipped={reason: tuple(paths) for reason, paths in skipped.items()},
     )
+
+
+def _describe_nothing(folders: Sequence[Path], skipped: Mapping[str, Sequence[Path]]) -> str:
+    """Say that there is no video, what there is, and what takes sound."""
+    said = f"{join_paths(folders)}: no video"
+    if sounds := skipped.get(SOUND):
+        count = f"{len(sounds)} sound file{'' if len(sounds) == 1 else 's'}"
+        return f"{said}, but {count} without picture, such as {sounds[0]}: add --sound to take them"
+    seen = "; ".join(f"{reason}: {join_paths(p[:MOST_NAMED])}" for reason, p in skipped.items())
+    return f"{said} ({seen})" if seen else said
 
 
 def _reason_against(path: Path, sound: bool) -> str | None:

@@ -1,5 +1,6 @@
 """The table of CCC: one row per model or ensemble, split and target."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
 from circumplex.io.markdown import markdown_table
 from circumplex.io.parquet import describe
+from circumplex.targets import TARGETS
 
 SCHEMA = pa.schema(
     [
@@ -27,8 +29,18 @@ SCHEMA = pa.schema(
             ("ccc", pa.float64(), "concordance correlation coefficient over all frames"),
             ("frames", pa.int64(), "number of annotated frames"),
             ("samples", pa.int32(), "number of samples"),
+            (
+                "clip_ccc",
+                pa.float64(),
+                "CCC over samples: mean prediction of each against its mean annotation; NaN of one",
+            ),
         )
     ]
+)
+
+NOTE = (
+    "CCC over the concatenation of all annotated frames of the split, smoothed. By clip: over "
+    "samples, the mean prediction of each against its mean annotation or its label."
 )
 
 
@@ -69,6 +81,7 @@ class CccTable:
                     "ccc": row.ccc,
                     "frames": row.frames,
                     "samples": row.samples,
+                    "clip_ccc": row.clip_ccc,
                 }
             )
 
@@ -83,6 +96,7 @@ class CccTable:
 
     def _markdown(self) -> str:
         head = ["model", "split", "valence", "arousal", "mean", "samples", "frames"]
+        head += [f"{target} by clip" for target in TARGETS]
         cells = []
         by_model: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         for row in self._rows:
@@ -91,6 +105,11 @@ class CccTable:
             valence, arousal = targets["valence"], targets["arousal"]
             mean = (valence["ccc"] + arousal["ccc"]) / 2
             numbers = [f"{ccc:.3f}" for ccc in (valence["ccc"], arousal["ccc"], mean)]
-            cells.append([model, split, *numbers, valence["samples"], valence["frames"]])
-        note = "CCC over the concatenation of all annotated frames of the split, smoothed."
-        return "\n".join([*markdown_table(head, cells), "", note, ""])
+            by_clip = [_number(targets[target]["clip_ccc"]) for target in TARGETS]
+            counts = [valence["samples"], valence["frames"]]
+            cells.append([model, split, *numbers, *counts, *by_clip])
+        return "\n".join([*markdown_table(head, cells), "", NOTE, ""])
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

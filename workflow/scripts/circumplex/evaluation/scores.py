@@ -1,5 +1,6 @@
-"""Score models and ensembles on a split by CCC."""
+"""Score models and ensembles on a split by CCC, frame by frame and clip by clip."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ class CccRow:
         ccc: CCC over the concatenation of the split's annotated frames, in [-1, 1].
         frames: number of annotated frames.
         samples: number of samples with annotated frames.
+        clip_ccc: CCC over these samples, each counted once: the mean prediction of its annotated
+            frames against their mean annotation, which is its label where the clip has one; NaN
+            of a single sample.
     """
 
     model: str
@@ -32,6 +36,7 @@ class CccRow:
     ccc: float
     frames: int
     samples: int
+    clip_ccc: float
 
 
 def evaluate(
@@ -53,17 +58,30 @@ def evaluate(
     Raises:
         ValueError: unequal lengths, a prediction that is not finite, or no annotated frame.
     """
-    moments = {target: CccAccumulator() for target in Target}
-    counted = 0
+    frames = {target: CccAccumulator() for target in Target}
+    clips = {target: CccAccumulator() for target in Target}
     for predictions, annotation in samples:
         if predictions.shape != annotation.shape:
             raise ValueError(f"predictions {predictions.shape}, annotation {annotation.shape}")
         valid = find_annotated(annotation)
-        counted += bool(valid.any())
+        if not valid.any():
+            continue
         for column, target in enumerate(Target):
-            moments[target].update(predictions[:, column], annotation[:, column], valid)
+            predicted, annotated = predictions[valid, column], annotation[valid, column]
+            frames[target].update(predicted, annotated)
+            means = [float(np.mean(v, dtype=np.float64)) for v in (predicted, annotated)]
+            clips[target].update(means[:1], means[1:])
     return [
-        CccRow(model, split, target, of.ccc(), of.count, counted) for target, of in moments.items()
+        CccRow(
+            model=model,
+            split=split,
+            target=target,
+            ccc=frames[target].ccc(),
+            frames=frames[target].count,
+            samples=clips[target].count,
+            clip_ccc=clips[target].ccc() if clips[target].count > 1 else math.nan,
+        )
+        for target in Target
     ]
 
 

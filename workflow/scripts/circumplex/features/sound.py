@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class AudioExtractor(Protocol):
         ...
 
 
+@runtime_checkable
 class ExampleExtractor(AudioExtractor, BatchExtractor, Protocol):
     """Extractor that embeds examples of sound of one length, in batches that samples share."""
 

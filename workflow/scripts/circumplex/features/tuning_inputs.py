@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.features.visual import CROP_SIZE, decode_crop
+from circumplex.features.sound import ExampleExtractor
+from circumplex.features.visual import CROP_SIZE, FrameExtractor, decode_crop
 from circumplex.io.parquet import iter_batches
 from circumplex.media.wave import SAMPLE_RATE, WaveFile
 
@@ -61,11 +62,11 @@ def read_sound(results: Path, samples: int) -> NDArray[np.float32]:
 
 def inputs_of(extractor: Any, results: Path) -> NDArray[Any]:
     """One full batch for a deep extractor of any kind."""
-    if hasattr(extractor, "prepare"):
+    if isinstance(extractor, FrameExtractor):
         crops = read_crops(results, extractor.batch_size)
         return np.stack([extractor.prepare(crop) for crop in crops])
     samples = extractor.samples
-    if hasattr(extractor, "batch_size"):
+    if isinstance(extractor, ExampleExtractor):
         sound = read_sound(results, extractor.batch_size * samples)
         return sound.reshape(extractor.batch_size, samples)
     sound = read_sound(results, samples)

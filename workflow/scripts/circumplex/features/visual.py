@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ FRAMES_AT_ONCE = 128
 Prepare = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
+@runtime_checkable
 class FrameExtractor(BatchExtractor, Protocol):
     """Extractor that embeds face crops."""
 

@@ -52,7 +52,7 @@ def use_process_gpu(number: int) -> str:
     return f"cuda:{number}"
 
 
-def imitates_bfloat16(device: torch.device | str) -> bool:
+def emulates_bfloat16(device: torch.device | str) -> bool:
     """Whether bfloat16 is emulated: correct, but many times slower than float32.
 
     Processors of the x86 family have it where they have AVX-512 BF16 or AMX; with AVX-512 alone
@@ -67,9 +67,9 @@ def imitates_bfloat16(device: torch.device | str) -> bool:
     return not found
 
 
-def warn_of_imitated_bfloat16(device: torch.device | str) -> None:
+def warn_of_emulated_bfloat16(device: torch.device | str) -> None:
     """Log a warning if bfloat16 is emulated on the device."""
-    if imitates_bfloat16(device):
+    if emulates_bfloat16(device):
         logger.warning(
             "precision: bfloat16 is emulated by this processor, which takes many times as long as "
             "float32; set precision: float32, or use a GPU or another machine"

@@ -76,7 +76,7 @@ def _without_suffix(name: str, suffixes: Collection[str]) -> str:
     return stem if stem and f"{dot}{suffix}".lower() in suffixes else name
 
 
-def listed_samples(path: Path, suffixes: Collection[str] = (".txt",)) -> dict[str, int | None]:
+def read_sample_list(path: Path, suffixes: Collection[str] = (".txt",)) -> dict[str, int | None]:
     """Samples of a list in its order, with the highest image number, or none where it lists names.
 
     The arguments are those of `read_list`.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from circumplex.errors import RequestError
 from circumplex.io.atomic import replacing
-from circumplex.model.normalisation import Scaling
+from circumplex.model.normalisation import AnyScaling, GroupScaling, Scaling
 from circumplex.targets import Target
 
 FORMAT = 2
@@ -26,7 +26,8 @@ class TrainedModel:
     Attributes:
         spec: plain values of its `TrainingSpec`.
         dimensions: values per frame of each feature, in the order of concatenation.
-        scalings: by feature; none where a feature is not scaled.
+        scalings: by feature; none where a feature is not scaled. One by group is fitted anew on
+            the frames of each group that is predicted.
         checkpoints: for each target the kept epochs and their weights; predictions are averaged.
         seed: seed of the training.
         fold: number of the fold that was left out, or none.
@@ -35,7 +36,7 @@ class TrainedModel:
 
     spec: Mapping[str, Any]
     dimensions: Mapping[str, int]
-    scalings: Mapping[str, Scaling | None]
+    scalings: Mapping[str, AnyScaling]
     checkpoints: Mapping[Target, list[tuple[int, Weights]]]
     seed: int
     fold: int | None
@@ -47,24 +48,27 @@ class TrainedModel:
         return dict(sorted(kept.items()))
 
 
-def pack_scalings(scalings: Mapping[str, Scaling | None]) -> dict[str, dict[str, Tensor] | None]:
+def pack_scalings(scalings: Mapping[str, AnyScaling]) -> dict[str, dict[str, Tensor] | None]:
     """Turn scalings into tensors, for a file."""
     return {
         feature: None
         if scaling is None
-        else {"mean": torch.from_numpy(scaling.mean), "scale": torch.from_numpy(scaling.scale)}
+        else {name: torch.from_numpy(part) for name, part in vars(scaling).items()}
         for feature, scaling in scalings.items()
     }
 
 
-def unpack_scalings(
-    packed: Mapping[str, Mapping[str, Tensor] | None],
-) -> dict[str, Scaling | None]:
+def unpack_scalings(packed: Mapping[str, Mapping[str, Tensor] | None]) -> dict[str, AnyScaling]:
     """Turn tensors of `pack_scalings` into scalings again."""
-    return {
-        feature: None if of is None else Scaling(of["mean"].numpy(), of["scale"].numpy())
-        for feature, of in packed.items()
-    }
+    return {feature: _unpack_scaling(parts) for feature, parts in packed.items()}
+
+
+def _unpack_scaling(parts: Mapping[str, Tensor] | None) -> AnyScaling:
+    if parts is None:
+        return None
+    if "varies" in parts:
+        return GroupScaling(parts["varies"].numpy())
+    return Scaling(parts["mean"].numpy(), parts["scale"].numpy())
 
 
 def save_tensors(value: Mapping[str, Any], path: Path) -> None:
@@ -162,10 +166,11 @@ def check_model(model: TrainedModel) -> None:
         _ = model.spec[key]
     for feature, dimension in model.dimensions.items():
         scaling = model.scalings[feature]
-        if scaling is not None:
-            for part in (scaling.mean, scaling.scale):
-                if part.shape != (dimension,) or not np.isfinite(part).all():
-                    raise ValueError(f"the scaling of {feature} is not {dimension} finite numbers")
+        for part in () if scaling is None else vars(scaling).values():
+            if part.shape != (dimension,) or not np.isfinite(part).all():
+                raise ValueError(f"the scaling of {feature} is not {dimension} finite numbers")
+        if isinstance(scaling, GroupScaling) and scaling.varies.dtype != np.bool_:
+            raise ValueError(f"the scaling of {feature} by group is not {dimension} truth values")
     for target in Target:
         if not model.checkpoints[target]:
             raise ValueError(f"no checkpoint for {target}")

@@ -1,4 +1,4 @@
-"""Scaling of features to mean 0 and deviation 1 over the training part of a fold."""
+"""Scaling of features to mean 0 and deviation 1, over the training part of a fold or by group."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +27,49 @@ class Scaling:
         """Write scaled rows (frames, dimension) to ``out`` of the same shape."""
         np.subtract(rows, self.mean, out=out)
         out *= self.scale
+
+
+@dataclass(frozen=True)
+class GroupScaling:
+    """Mean 0 and deviation 1 over the frames of each group, such as a speaker, without labels.
+
+    Attributes:
+        varies: (dimension,) bool, columns that vary within some group of the training part. All
+            others give 0 in every group: the model has learnt nothing of them.
+    """
+
+    varies: NDArray[np.bool_]
+
+    def fit(self, blocks: Iterable[NDArray[np.floating]]) -> Scaling:
+        """Fit the scaling of one group.
+
+        A column that is constant over the group gives 0, and so does a group of one frame. Of n
+        frames no value is further from 0 than the root of n - 1, so that short groups are bounded.
+
+        Args:
+            blocks: (frames, dimension) of the group's samples that have the modality.
+        """
+        scaling = fit_scaling(blocks, len(self.varies))
+        return Scaling(scaling.mean, scaling.scale * self.varies)
+
+
+AnyScaling = Scaling | GroupScaling | None
+"""How a feature is scaled: alike in all samples, by group, or not at all."""
+
+
+def fit_group_scaling(
+    groups: Iterable[Iterable[NDArray[np.floating]]], dimension: int
+) -> GroupScaling:
+    """Find the columns that vary within a group.
+
+    Args:
+        groups: for each group of the training part, blocks as for `fit_scaling`.
+        dimension: number of columns.
+    """
+    varies = np.zeros(dimension, dtype=bool)
+    for blocks in groups:
+        varies |= fit_scaling(blocks, dimension).scale > 0
+    return GroupScaling(varies)
 
 
 def fit_scaling(blocks: Iterable[NDArray[np.floating]], dimension: int) -> Scaling:

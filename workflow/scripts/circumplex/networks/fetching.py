@@ -9,6 +9,7 @@ enforced from then on.
 import errno
 import hashlib
 import logging
+import math
 import shutil
 import time
 import zipfile
@@ -20,7 +21,6 @@ from typing import BinaryIO
 
 import requests
 from filelock import BaseFileLock, FileLock, SoftFileLock
-from tqdm import tqdm
 
 from circumplex.config.catalogue import (
     LOCK_NAME,
@@ -32,6 +32,7 @@ from circumplex.config.catalogue import (
 )
 from circumplex.errors import RequestError
 from circumplex.io.atomic import write_json
+from circumplex.progress import report_progress
 
 logger = logging.getLogger(__name__)
 BLOCK = 1 << 16  # bytes; a block that is incomplete when the connection breaks is lost
@@ -39,6 +40,8 @@ PARTIAL = ".partial"
 SPARE = 64 << 20  # bytes of disk left free
 WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 MOST_BYTES = 64 << 30  # of a file whose size nobody states
+MEGABYTE = 1_000_000
+REPORT_S = 1.0  # between two reports of a download
 
 
 @dataclass(frozen=True)
@@ -307,17 +310,19 @@ def _first_byte(answer: requests.Response) -> int | None:
 def _copy(
     answer: requests.Response, file: BinaryIO, partial: Path, start: int, total: int | None
 ) -> int:
-    """Write the body of an answer, with a progress bar; return its size in bytes.
+    """Write the body of an answer, and report it each second; return its size in bytes.
 
     Raises:
         _Refused: it is longer than ``total``, or than the disk holds.
     """
     written = 0
     most = total if total is not None else start + _most_bytes(None, None, partial)
-    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=partial.name) as bar:
-        for block in answer.iter_content(BLOCK):
-            written += len(block)
-            _check_growth(start + written, most, partial)
-            file.write(block)
-            bar.update(len(block))
+    reported = -math.inf
+    for block in answer.iter_content(BLOCK):
+        written += len(block)
+        _check_growth(start + written, most, partial)
+        file.write(block)
+        if total is not None and time.monotonic() - reported >= REPORT_S:
+            reported = time.monotonic()
+            report_progress((start + written) // MEGABYTE, -(-total // MEGABYTE), "MB")
     return written

@@ -16,7 +16,7 @@ from circumplex.io.devices import (
     explaining_lack_of_memory,
     is_cpu,
     send,
-    warn_of_imitated_bfloat16,
+    warn_of_emulated_bfloat16,
 )
 from circumplex.networks.arithmetic import Arithmetic
 
@@ -103,7 +103,7 @@ class Inference:
         self._half = arithmetic.precision is Precision.BFLOAT16
         self._layout = torch.channels_last if arithmetic.channels_last else torch.contiguous_format
         if self._half:
-            warn_of_imitated_bfloat16(self._device)
+            warn_of_emulated_bfloat16(self._device)
             use_bfloat16(network)
         self._network: Any = network.to(memory_format=self._layout)
         if arithmetic.compile:

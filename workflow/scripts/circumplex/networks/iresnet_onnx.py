@@ -41,7 +41,7 @@ def read_iresnet(path: Path, network: nn.Module) -> dict[str, torch.Tensor]:
             names the module of the network and what the graph has in its place.
     """
     if not isinstance(network, IResNet):
-        raise TypeError(f"{type(network).__name__} is no IResNet")
+        raise TypeError(f"{type(network).__name__} is not an IResNet")
     try:
         # External data would be read from wherever the file says.
         model = onnx.load(str(path), load_external_data=False)
@@ -203,7 +203,7 @@ class _Walk:
     def _array(self, name: str, place: str) -> Array:
         tensor = self._constants.get(self._resolve(name))
         if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise self._misfit(place, f"{name or 'it'} is no constant in the file")
+            raise self._misfit(place, f"{name or 'it'} is not a constant in the file")
         return np.asarray(numpy_helper.to_array(tensor), np.float32)
 
     def _keep(self, key: str, name: str, like: torch.Tensor | None) -> None:

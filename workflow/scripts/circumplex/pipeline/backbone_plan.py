@@ -44,6 +44,50 @@ class BackbonePlan:
         parsed = {name: Recipe.parse(name, self.values(name)) for name in self._named}
         return {n: recipe for n, recipe in parsed.items() if set(recipe.sets) <= set(declared)}
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all recipes."""
+        return list(self._named)
+
+    def require(self, recipe: str) -> Recipe:
+        """A recipe that can be trained.
+
+        Raises:
+            RequestError: a set of it is not declared; naming the phases that can be trained.
+        """
+        if recipe not in self.recipes:
+            raise RequestError(f"backbones.recipes.{recipe}: {self._describe_lack(recipe)}")
+        return self.recipes[recipe]
+
+    def require_any(self) -> list[str]:
+        """Names of the recipes that can be trained.
+
+        Raises:
+            RequestError: there is none; naming for each what it lacks.
+        """
+        if not self.recipes:
+            raise RequestError(
+                "no backbone can be trained:\n  "
+                + "\n  ".join(f"{name}: {self._describe_lack(name)}" for name in self._named)
+            )
+        return list(self.recipes)
+
+    def _describe_lack(self, recipe: str) -> str:
+        """Say which sets of a recipe are not declared, and what to write."""
+        declared = self._of_config.get("still_sets", {})
+        phases = Recipe.parse(recipe, self.values(recipe)).phases
+        sets = dict.fromkeys(name for phase in phases for name in phase)
+        missing = [name for name in sets if name not in declared]
+        said = (
+            f"it trains on {', '.join(missing)}, which backbones.still_sets does not declare"
+            f"{suggestion(missing[0], [*declared]) if declared else ''}"
+        )
+        rest = [[name for name in phase if name in declared] for phase in phases]
+        if kept := [phase for phase in rest if phase]:
+            written = ", ".join(f"[{', '.join(phase)}]" for phase in kept)
+            return f"{said}. Declare it, or train without it: phases: [{written}]"
+        return f"{said}. Declare it (docs/backbones.md)"
+
     @cached_property
     def trained(self) -> dict[str, str]:
         """Recipe by feature, of all features of the config that ask for one."""
@@ -113,12 +157,8 @@ class BackbonePlan:
                     raise RequestError(
                         f"{where} trains {key}: {trained}, the feature has {extracted}"
                     )
-            for still_set in recipe.sets:
-                if still_set not in declared:
-                    raise RequestError(
-                        f"{where} trains on {still_set}, which backbones.still_sets does not "
-                        f"declare{suggestion(still_set, [*declared])}"
-                    )
+            if not set(recipe.sets) <= set(declared):
+                raise RequestError(f"{where}: {self._describe_lack(name)}")
 
     @property
     def _named(self) -> Mapping[str, Mapping[str, Any]]:

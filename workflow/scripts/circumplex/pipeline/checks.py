@@ -19,16 +19,18 @@ from circumplex.config.experiments import (
 from circumplex.config.features import FEATURES
 from circumplex.config.names import look_alikes, spell_out
 from circumplex.config.root import read_config
-from circumplex.config.samples import Split, read_samples
+from circumplex.config.samples import MissingSheet, Split, place_emotions, read_samples
 from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.pipeline.contents import UNUSABLE
-from circumplex.pipeline.plan import MEAN, Plan
+from circumplex.pipeline.plan import MEAN, Plan, scales_by_group
 from circumplex.targets import TARGETS
 
 logger = logging.getLogger(__name__)
+NEEDING_SAMPLES = ("experiments", "ensembles", "submissions", "tables")
+"""Sections whose results come from samples."""
 UNQUOTED = ',"'
 """What ends a cell for the organisers' readers; no name in a sheet has a line break."""
 
@@ -41,7 +43,12 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
             an experiment without training samples, an export whose extractors differ.
     """
     values = read_config(config)
-    rows = read_samples(Path(values["samples"]))
+    try:
+        rows = place_emotions(read_samples(Path(values["samples"])), values["labels"]["emotions"])
+    except MissingSheet as error:
+        if not values["backbones"]["still_sets"]:
+            raise
+        return _plan_backbones(values, str(error))
     excluded = set(values["exclude"])
     for name in excluded - {row.sample for row in rows}:
         known = [row.sample for row in rows]
@@ -60,6 +67,22 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     _check_strategies(plan)
     _check_training(plan)
     _check_search(plan)
+    _check_groups(plan)
+    return plan
+
+
+def _plan_backbones(config: Mapping[str, Any], problem: str) -> Plan:
+    """The plan of a run that trains backbones alone, without a sample sheet.
+
+    Args:
+        config: the checked config.
+        problem: what is wrong with the sheet, for whoever asks for more.
+    """
+    values = {key: value for key, value in config.items() if key not in ("search", "export")}
+    values |= {"exclude": [], **{section: {} for section in NEEDING_SAMPLES}}
+    plan = Plan(values, (), without_sheet=problem)
+    _check_paths(plan)
+    plan.backbones.check()
     return plan
 
 
@@ -298,6 +321,23 @@ def _check_training(plan: Plan) -> None:
         return
     for name in (name for name in plan.experiments if not plan.is_pretrained(name)):
         TrainingSpec.read(plan.training_values(name), f"experiments.{name}")
+
+
+def _check_groups(plan: Plan) -> None:
+    """Refuse to take files of one name for one speaker where features are scaled by group."""
+    if not plan.scaled_by_group and not any(map(scales_by_group, plan.search_choices)):
+        return
+    videos: dict[str, Path] = {}
+    for sample in plan.samples:
+        if sample.video is None or sample.group != sample.video.name:
+            continue  # its group is given
+        other = videos.setdefault(sample.group, sample.video)
+        if other != sample.video:
+            raise RequestError(
+                f"features are scaled by group, and {other} and {sample.video} fall into one "
+                "group by their file name alone: write the sheet's column group, such as the "
+                "speaker's name"
+            )
 
 
 def _check_search(plan: Plan) -> None:

@@ -39,7 +39,7 @@ NUMERIC_PACKAGES: Mapping[str, str] = {
 }
 """Packages whose version may change a number, by import name; a progress bar's may not."""
 PLUMBING = (
-    *("errors", "config", "pipeline", "cli"),
+    *("errors", "progress", "config", "pipeline", "cli"),
     *("io.atomic", "io.digests", "io.files", "io.markdown", "io.memory"),
 )
 """Modules and packages of ours that change no number; a walk of imports does not enter them."""

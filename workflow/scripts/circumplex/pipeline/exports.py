@@ -1,8 +1,8 @@
 """An ensemble as one folder that predicts new videos with no training sample in the sheet.
 
 The folder holds ``ensemble.json`` and the models it names. The description says which features the
-models read and how those are computed, by
-options, weights and stage versions; what differs is refused by name.
+models read and how those are computed, by options, weights and stage versions; what differs is
+refused by name.
 
 Imported while the workflow is parsed: standard library only.
 """
@@ -24,6 +24,7 @@ from circumplex.pipeline.backbone_plan import FOLDER as WEIGHTS
 logger = logging.getLogger(__name__)
 DESCRIPTION = "ensemble.json"
 EXTRACTION = "extraction of features"
+TIMELINE = "resample_timeline"
 MAY_CHANGE: Mapping[str, tuple[str, ...]] = {
     "align_faces": (
         *("min_face_size", "min_probability", "thresholds", "factor", "detect_every"),
@@ -120,6 +121,8 @@ def check_features(
     Options in `MAY_CHANGE` may differ. Where the version of a stage differs, the export was written
     by another release whose results differ in it: a warning says so.
 
+    The timeline is not compared: the export brings its rate.
+
     Args:
         exported: by feature and stage, options and version, as the export has them.
         here: the same of this run.
@@ -129,13 +132,13 @@ def check_features(
     """
     problems = []
     for feature, stages in exported.items():
-        found = here.get(feature, {})
+        found = _without_timeline(here.get(feature, {}))
         problems += [
             f"{feature}: this run has {stage}, the export has not"
             for stage in found
             if stage not in stages
         ]
-        for stage, described in stages.items():
+        for stage, described in _without_timeline(stages).items():
             ours = found.get(stage)
             if ours is None:
                 problems.append(f"{feature}: the export has {stage}, this run has not")
@@ -157,6 +160,10 @@ def check_features(
             + "\n  ".join(dict.fromkeys(problems))
             + f"\nSet these options as the export has them. Those that may be changed: {free}"
         )
+
+
+def _without_timeline(stages: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stages.items() if name != TIMELINE}
 
 
 def _differences(stage: str, exported: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -4,13 +4,14 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from circumplex.config.catalogue import Published, published_weights, weights_folder
+from circumplex.config.encoders.registry import ENCODERS
 from circumplex.config.experiments import PRETRAINED, Strategy
 from circumplex.config.features import FEATURES, Feature
 from circumplex.config.modalities import Modality
@@ -18,10 +19,11 @@ from circumplex.config.outputs import MANY_VIDEOS, ProxyChoice
 from circumplex.config.preparation import NATIVE
 from circumplex.config.samples import Sample, Split, shard_of
 from circumplex.config.search import rounds
+from circumplex.config.training import Normalisation
 from circumplex.config.weights import PUBLISHED, RANDOM, WEIGHT_KEYS
 from circumplex.errors import RequestError
 from circumplex.io.atomic import read_json
-from circumplex.io.sample_lists import listed_samples
+from circumplex.io.sample_lists import read_sample_list
 from circumplex.pipeline.backbone_plan import BackbonePlan, recipe_of
 from circumplex.pipeline.exports import read_export
 from circumplex.targets import TARGETS
@@ -51,10 +53,13 @@ class Plan:
     Attributes:
         config: the merged config, as `circumplex.config.root.read_config` gives it.
         samples: rows of the sheet that are not excluded.
+        without_sheet: where there is no sample sheet, so that backbones alone can be trained, the
+            message for who asks for more; else empty.
     """
 
     config: Mapping[str, Any]
     samples: tuple[Sample, ...]
+    without_sheet: str = ""
 
     @cached_property
     def results(self) -> Path:
@@ -180,7 +185,7 @@ class Plan:
     def lists(self) -> dict[str, dict[str, int | None]]:
         """What the organisers' lists ask for, by submission."""
         named = {n: s["list"] for n, s in self.submissions.items() if "list" in s}
-        read = {path: listed_samples(Path(path)) for path in set(named.values())}
+        read = {path: read_sample_list(Path(path)) for path in set(named.values())}
         return {name: read[path] for name, path in named.items()}
 
     def submitted(self, name: str) -> list[str]:
@@ -296,10 +301,13 @@ class Plan:
     def rate(self) -> float | None:
         """Frames per second of the timeline; None for the videos' own frames.
 
-        An exported ensemble brings the rate that it was trained at.
+        An exported ensemble brings the rate that it was trained at. Folders of crops are numbered
+        by the videos' own frames, and keep an ensemble of a native timeline to these.
         """
         source = self.config if self.export is None else self.export
         rate = source["timeline"]["rate"]
+        if rate == NATIVE and not any(sample.faces is not None for sample in self.samples):
+            rate = source.get("trained_rate", NATIVE)
         return None if rate == NATIVE else float(rate)
 
     @property
@@ -374,6 +382,10 @@ class Plan:
             for fold in self.folds(name)
             for seed in experiment["seeds"]
         ]
+
+    def run(self, path: str) -> Run:
+        """The model of a path."""
+        return next(run for run in self.runs if run.path == path)
 
     def members(self, ensemble: str, target: str) -> list[Run]:
         """Models whose predictions are averaged for a target."""
@@ -491,6 +503,30 @@ class Plan:
             case Strategy.KFOLD:
                 return {s.sample: "pool" for s in known}
 
+    @property
+    def causal(self) -> list[str]:
+        """Experiments whose encoder reads no frame after the one that it predicts."""
+        return [
+            name
+            for name, experiment in self.experiments.items()
+            if not self.is_pretrained(name) and ENCODERS[experiment["encoder"]].causal
+        ]
+
+    @cached_property
+    def scaled_by_group(self) -> list[str]:
+        """Experiments whose models scale features by the frames of each sample's own group."""
+        if self.export is not None:
+            return list(self.export.get("scaled_by_group", ()))
+        return [
+            name
+            for name in self.experiments
+            if not self.is_pretrained(name) and scales_by_group(self.training_values(name))
+        ]
+
+    def groups(self, samples: Iterable[Sample]) -> dict[str, str]:
+        """Group by sample, of some rows of the sheet."""
+        return {sample.sample: sample.group for sample in samples}
+
     def in_split(self, *splits: Split) -> list[Sample]:
         """Samples of the given splits, in the sheet's order."""
         return [sample for sample in self.samples if sample.split in splits]
@@ -498,3 +534,8 @@ class Plan:
     def extracts(self, modality: Modality) -> bool:
         """Whether any feature of the modality is extracted."""
         return any(f.modality is modality and not f.imported for f in self.features)
+
+
+def scales_by_group(values: Mapping[str, Any]) -> bool:
+    """Whether a model of these values for `TrainingSpec.read` scales features by group."""
+    return Normalisation.ZSCORE_BY_GROUP in values["normalisation"].values()

@@ -92,12 +92,14 @@ class TrainingRequest(Request):
         roles: ``train``, ``val`` or ``pool`` by sample.
         fold: name of the fold.
         seed: seed of the training.
+        groups: group by labelled sample, where features are scaled by group.
     """
 
     options: Mapping[str, Any]
     roles: Mapping[str, str]
     fold: str
     seed: int
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class TrialRequest(Request):
         roles: ``train`` or ``val`` by sample.
         fold: name of the fold.
         seed: seed of the training.
+        groups: as of `TrainingRequest`.
     """
 
     choices: Sequence[Mapping[str, Any]]
@@ -117,6 +120,7 @@ class TrialRequest(Request):
     roles: Mapping[str, str]
     fold: str
     seed: int
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,7 @@ class PredictionRequest(Request):
         columns: names of the feature's values, for a pretrained model.
         readout: by target, the coefficients of a pretrained model; empty for a trained one.
         card: what a pretrained model is; see `circumplex.pipeline.model_cards`.
+        groups: group by sample, where the model scales features by group.
     """
 
     run: str
@@ -166,6 +171,7 @@ class PredictionRequest(Request):
     columns: Sequence[str] = ()
     readout: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -339,24 +345,30 @@ class ReportRequest(Request):
     """`make_report`.
 
     Attributes:
-        templates: digests of the page's templates.
+        sources: digests of the pages' templates, style and scripts.
         stages: stages of per-sample files in the run.
-        ensembles: names of the ensembles.
+        ensembles: by ensemble and target, the runs of its models.
         runs: paths of the runs that were trained.
+        tables: names of the paper's tables.
+        players: samples that have a player page if they are predicted.
         random_weights: features whose weights are random, with the seed.
         models: cards of the pretrained models.
         features: by feature, what its card says of this run.
         excluded: samples that the config leaves out.
+        causal: experiments whose encoder reads no frame after the one that it predicts.
     """
 
-    templates: Sequence[str]
+    sources: Sequence[str]
     stages: Sequence[str]
-    ensembles: Sequence[str]
+    ensembles: Mapping[str, Mapping[str, Sequence[str]]]
     runs: Sequence[str]
+    tables: Sequence[str]
+    players: Sequence[str]
     random_weights: Mapping[str, str]
     models: Sequence[Mapping[str, str]]
     features: Mapping[str, Mapping[str, Any]]
     excluded: Sequence[str]
+    causal: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -430,9 +442,11 @@ class BackboneRequest(Request):
         start: identity of the weights that it starts from.
         sets: request of each set of still images; its digest is missing where the set is.
         paper: published accuracy by set, for the card.
+        set_options: options of each set but its place, for the card.
     """
 
     options: Mapping[str, Any]
     start: str
     sets: Mapping[str, Any]
     paper: Mapping[str, float]
+    set_options: Mapping[str, Mapping[str, Any]]

@@ -18,6 +18,7 @@ BASE_MINUTES = 10.0  # imports, weights, a busy file system
 MARGIN = 3.0  # jobs that share a node are slower, and a limit that is too tight costs the work
 BYTES_PER_SECOND = 60_000.0  # of a video of modest quality: a better one only asks for more time
 SCRATCH_MB = 100.0  # whatever libraries leave there
+START_S = 3.0  # of Python and the imports of a job
 BASE_SAMPLE_S = 300.0  # half of what its job has at least
 DEFAULT_SECONDS = 160.0  # of a sample whose video cannot be sized; Aff-Wild2's mean
 
@@ -44,6 +45,18 @@ def minutes(stage: str, seconds: float, threads: int, attempt: int) -> int:
     """Minutes to ask for, for so many seconds of video; more after a job ran out of time."""
     work = needs()[stage].cpu_s * seconds / threads / 60
     return round((BASE_MINUTES + MARGIN * work) * attempt)
+
+
+def expected_seconds(video_s: float, shards: int, whole: Iterable[str]) -> dict[str, float]:
+    """Seconds that a job of each stage is expected to take on one core.
+
+    Args:
+        video_s: seconds of video, all samples together.
+        shards: number of shards.
+        whole: stages whose jobs go through all samples, not through a shard.
+    """
+    through = dict.fromkeys(needs(), video_s / max(shards, 1)) | dict.fromkeys(whole, video_s)
+    return {stage: START_S + need.cpu_s * through[stage] for stage, need in needs().items()}
 
 
 def guessed_seconds(samples: Iterable[Sample]) -> float:

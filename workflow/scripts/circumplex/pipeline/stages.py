@@ -84,8 +84,8 @@ SAMPLE_STAGES = _by_name(
     ),
     Stage(
         "read_labels",
-        ("annotations.labels",),
-        columns=("annotation", "annotation_format"),
+        ("annotations.labels", "annotations.clip_labels"),
+        columns=("annotation", "annotation_format", "valence", "arousal"),
         section="labels",
         follows=("extract_frames",),
     ),

@@ -26,6 +26,7 @@ from circumplex.errors import ModalityAbsent, PassingError, SampleError
 from circumplex.io.atomic import is_link, link, read_json, write_json
 from circumplex.io.digests import file_digest, fingerprint, is_digest, value_digest
 from circumplex.pipeline.boundary import one_sample, time_limit
+from circumplex.progress import report_progress
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,8 @@ class Task:
     metadata: Mapping[str, Any]
 
 
+PROBLEM = "%s: %s in %s: %s"
+"""Line of the log: sample, status, stage, reason."""
 Problem = SampleError | ModalityAbsent
 """Why a sample has no file."""
 Make = Callable[[SampleRequest, Path, Mapping[str, Any]], None]
@@ -222,28 +225,39 @@ def run_shard_together(
             else:
                 stale[task.metadata["key"]].append(request)
     made = 0
+    _report(entries, stale)
     for task, problem in make_all(tasks):
         made += problem is None
         sha256 = "" if problem else write_record(task.output)
         for request in stale.pop(task.metadata["key"]):
             if isinstance(problem, PassingError):
                 passing.append(request.sample)
-            entries[request.sample] = (
-                _problem_entry(stage, problem)
-                if problem
-                else _link(stage, request, task.output, sha256)
-            )
+            if problem:
+                entry = _problem_entry(stage, problem)
+                say = logger.warning if entry.status is Status.FAILED else logger.info
+                say(PROBLEM, request.sample, entry.status, stage.name, problem)
+            else:
+                entry = _link(stage, request, task.output, sha256)
+            entries[request.sample] = entry
+        _report(entries, stale)
     if stale:
         raise ValueError(f"{stage.name}: nothing was said of files {sorted(stale)}")
     finished = {sample: entry for sample, entry in entries.items() if entry is not None}
     for sample, entry in finished.items():
         if entry.status is not Status.OK:
             stage.link_path(sample).unlink(missing_ok=True)
-            logger.warning("%s: %s in %s: %s", sample, entry.status, entry.stage, entry.reason)
+            if entry.stage != stage.name:  # whose job has warned of it
+                logger.info(PROBLEM, sample, entry.status, entry.stage, entry.reason)
     taken = sum(entry.status is Status.OK for entry in finished.values()) - made
     logger.info("%s: %d made, %d taken from the store", stage.name, made, taken)
     write_index(index, finished)
     return passing
+
+
+def _report(entries: Mapping[str, Any], stale: Mapping[str, Sequence[SampleRequest]]) -> None:
+    """Report how many samples are done, where there is more than one."""
+    if len(entries) > 1:
+        report_progress(len(entries) - sum(map(len, stale.values())), len(entries), "samples")
 
 
 def _upstream_problem(stage: Stage, request: SampleRequest) -> Entry | None:

@@ -77,7 +77,8 @@ class RunWeights:
         """Entries of the catalogue that the run needs and that are fetched."""
         plan = self._plan
         choices = {c for f in plan.features for c in plan.weight_choices(f).values()}
-        choices |= {plan.backbones.start(recipe) for recipe in plan.trained_recipes}
+        if not plan.backbones.from_export:
+            choices |= {plan.backbones.start(recipe) for recipe in plan.backbones.recipes}
         entries = [entry for choice in sorted(choices) if (entry := plan.published(choice))]
         return [entry for entry in entries if entry.package is None]
 
@@ -99,7 +100,7 @@ class RunWeights:
     def recipe_problems(self, recipe: str) -> list[str]:
         """What keeps a recipe from being trained: its sets of stills, or what it starts from."""
         problems = []
-        for name in self._plan.backbones.recipes[recipe].sets:
+        for name in self._plan.backbones.require(recipe).sets:
             try:
                 self._contents.still_set(name)
             except RequestError as error:

@@ -54,6 +54,8 @@ class Quality:
         sound_s: seconds from time 0 to the end of the sound.
         level_dbfs: root mean square in dB relative to full scale; -inf for digital silence.
         silent_share: share of the 0.1 s windows below -60 dBFS.
+        onset_s: seconds before the first window that is not silent.
+        inner_silent_share: share of the silent windows between the first and the last that are not.
         video_stream: place of the picture among the file's video streams, from 0.
         video_streams: number of the file's video streams.
         sound_stream: place of the sound among its file's audio streams, from 0.
@@ -75,6 +77,8 @@ class Quality:
     sound_s: float | None = None
     level_dbfs: float | None = None
     silent_share: float | None = None
+    onset_s: float | None = None
+    inner_silent_share: float | None = None
     video_stream: int | None = None
     video_streams: int | None = None
     sound_stream: int | None = None
@@ -99,6 +103,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "sound_s": "seconds from time 0 to the end of the sound",
     "level_dbfs": "root mean square of the sound in dB relative to full scale",
     "silent_share": "share of the 0.1 s windows of sound below -60 dBFS",
+    "onset_s": "seconds of sound before the first such window that is louder",
+    "inner_silent_share": "share of the silent windows between the first and last louder ones",
     "video_stream": "place of the picture among the file's video streams, from 0",
     "video_streams": "number of the file's video streams",
     "sound_stream": "place of the sound among its file's audio streams, from 0",
@@ -249,7 +255,8 @@ def _measure_faces(
 
 
 def _measure_sound(sound: Path) -> dict[str, Any]:
-    total, count, windows, silent = 0.0, 0, 0, 0
+    total, count = 0.0, 0
+    blocks: list[NDArray[np.bool_]] = []
     for block in read_blocks(sound, 100 * WINDOW):
         padded = np.pad(block.astype(np.float64), (0, -len(block) % WINDOW)).reshape(-1, WINDOW)
         energy = (padded**2).sum(axis=1)
@@ -257,14 +264,24 @@ def _measure_sound(sound: Path) -> dict[str, Any]:
         lengths[-1] = len(block) - WINDOW * (len(energy) - 1)
         total += float(energy.sum())
         count += len(block)
-        windows += len(energy)
-        silent += int((energy < lengths * 10 ** (SILENT_DBFS / 10)).sum())
+        blocks.append(energy < lengths * 10 ** (SILENT_DBFS / 10))
     if count == 0:
         return {"sound_s": 0.0}
     taken = _measure_stream(read_facts(sound).get("sound"))
     level = 10 * math.log10(total / count) if total > 0 else -math.inf
-    share = silent / windows
-    return {"sound_s": count / SAMPLE_RATE, "level_dbfs": level, "silent_share": share, **taken}
+    numbers = {"sound_s": count / SAMPLE_RATE, "level_dbfs": level, **taken}
+    return numbers | _measure_silence(np.concatenate(blocks))
+
+
+def _measure_silence(silent: NDArray[np.bool_]) -> dict[str, Any]:
+    """Shares of silent windows, over all and inside; where all are silent, nothing is inside."""
+    shares: dict[str, Any] = {"silent_share": float(silent.mean())}
+    loud = np.flatnonzero(~silent)
+    if len(loud):
+        inner = silent[loud[0] : loud[-1] + 1]
+        shares["inner_silent_share"] = float(inner.mean())
+        shares["onset_s"] = int(loud[0]) * WINDOW / SAMPLE_RATE
+    return shares
 
 
 def _measure_file(timeline: Path, numbers: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from circumplex.io.sample_lists import ListedRow, listed_samples, read_list
+from circumplex.io.sample_lists import ListedRow, read_list, read_sample_list
 from circumplex.predictions.table import PredictionTable
 from circumplex.submissions.files import (
     SubmissionError,
@@ -69,7 +69,7 @@ class Submission:
 
     @cached_property
     def _listed_rows(self) -> dict[str, int]:
-        found = listed_samples(self.listed) if self.listed else {}
+        found = read_sample_list(self.listed) if self.listed else {}
         return {sample: rows for sample, rows in found.items() if rows is not None}
 
     def values(self, sample: str) -> NDArray[np.floating]:

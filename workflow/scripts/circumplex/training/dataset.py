@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from circumplex.annotations.labels import read_labels_table
 from circumplex.features.pack_reader import PackReader
-from circumplex.model.normalisation import Scaling
+from circumplex.model.normalisation import AnyScaling
+from circumplex.training.scalings import SampleScalings
 from circumplex.training.segments import Segment
 
 
@@ -93,6 +94,7 @@ class SegmentLoader:
         scalings: chosen features in the order of concatenation, and how each is scaled (none: as
             it is). An absent modality stays zero: it must not look like an extreme value.
         labels: annotation, where batches carry targets.
+        groups: by sample, where a feature is scaled by group; see `SampleScalings`.
         flagged: whether batches say which features are absent.
 
     Attributes:
@@ -103,13 +105,14 @@ class SegmentLoader:
     def __init__(
         self,
         reader: PackReader,
-        scalings: Mapping[str, Scaling | None],
+        scalings: Mapping[str, AnyScaling],
         labels: LabelReader | None = None,
         *,
+        groups: Mapping[str, str] | None = None,
         flagged: bool = False,
     ) -> None:
         self._reader = reader
-        self._scalings = dict(scalings)
+        self._scalings = SampleScalings(reader, scalings, groups or {})
         self._labels = labels
         self._columns: dict[str, slice] = {}
         end = 0
@@ -136,7 +139,7 @@ class SegmentLoader:
                 else:
                     raw = self._reader.features(sample, feature, start, stop)
                     out = features[row, : stop - start, columns]
-                    scaling = self._scalings[feature]
+                    scaling = self._scalings.of(sample, feature)
                     if scaling is None:
                         out[:] = raw
                     else:

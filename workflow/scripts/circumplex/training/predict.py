@@ -118,6 +118,8 @@ class Predictor:
         model: from `checkpoints.load_model`.
         reader: packs of its features.
         device: where to predict; the CPU by default.
+        groups: by sample, where the model scales features by group: each group by the frames of
+            all samples named here. A sample that is not named is a group of its own.
 
     Raises:
         RequestError: packs of another dimension than the model was trained on, or weights that do
@@ -125,7 +127,11 @@ class Predictor:
     """
 
     def __init__(
-        self, model: TrainedModel, reader: PackReader, device: torch.device | None = None
+        self,
+        model: TrainedModel,
+        reader: PackReader,
+        device: torch.device | None = None,
+        groups: Mapping[str, str] | None = None,
     ) -> None:
         for feature, dimension in model.dimensions.items():
             if reader.dimension(feature) != dimension:
@@ -139,7 +145,7 @@ class Predictor:
         scalings = {feature: model.scalings[feature] for feature in model.dimensions}
         self._missing = MissingModality(model.spec["missing_modality"])
         flagged = self._missing is MissingModality.ZEROS_WITH_MASK
-        self._loader = SegmentLoader(reader, scalings, flagged=flagged)
+        self._loader = SegmentLoader(reader, scalings, groups=groups, flagged=flagged)
         kept = model.epochs()
         visual = model.spec["visual"]
         first = (sum(model.dimensions[feature] for feature in visual), len(visual))

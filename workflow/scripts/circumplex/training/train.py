@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from circumplex.ccc import CccAccumulator, find_annotated
 from circumplex.config.modalities import MissingModality
 from circumplex.config.precision import Precision
-from circumplex.config.training import Normalisation, Order, Selection, TrainingSpec
+from circumplex.config.training import Order, Selection, TrainingSpec
 from circumplex.errors import RequestError
 from circumplex.features.pack_reader import PackReader
 from circumplex.io.devices import (
     bfloat16_products,
     explaining_lack_of_memory,
     send,
-    warn_of_imitated_bfloat16,
+    warn_of_emulated_bfloat16,
 )
 from circumplex.io.digests import value_digest
 from circumplex.model.checkpoints import TrainedModel, pack_scalings, unpack_scalings
 from circumplex.model.encoders.base import State
 from circumplex.model.losses import training_loss
 from circumplex.model.network import Network, carry
-from circumplex.model.normalisation import Scaling, fit_scaling
 from circumplex.networks.reproducible import NonFinite, reproducible, seed_epoch
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader, SegmentLoader
 from circumplex.training.predict import padding_mask, predict_samples
+from circumplex.training.scalings import fit_scalings
 from circumplex.training.segments import (
     Step,
     cut_segments,
@@ -56,12 +56,15 @@ class TrainingData:
         train_samples: names of the training samples, in any order.
         val_samples: names of the validation samples, to choose epochs by; may be empty unless
             ``selection`` of the spec is best.
+        groups: by sample, where features are scaled by group. A group's frames are those of its
+            training and validation samples; a sample that is not named is a group of its own.
     """
 
     reader: PackReader
     labels: LabelReader
     train_samples: Sequence[str]
     val_samples: Sequence[str]
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,14 @@ class Training:
         self._seed, self._fold, self._metadata = seed, fold, metadata
         self._device = device or torch.device("cpu")
         if spec.precision is Precision.BFLOAT16:
-            warn_of_imitated_bfloat16(self._device)
+            warn_of_emulated_bfloat16(self._device)
         self._frames = _check_samples(spec, data)
         # Sorted: what is trained must not depend on the order in which samples are named.
         self._train_samples = sorted(data.train_samples)
         self._val_samples = sorted(data.val_samples)
+        known = (*self._train_samples, *self._val_samples)
+        by_group = data.groups if spec.scales_by_group else {}
+        self._groups = {sample: by_group[sample] for sample in known if sample in by_group}
         self._folder = WorkFolder(work)
         self._log: list[EpochLog] = []
 
@@ -169,11 +175,16 @@ class Training:
         self._scalings = (
             unpack_scalings(saved["scalings"])
             if saved
-            else fit_scalings(reader, spec.features, spec.normalisation, self._train_samples)
+            else fit_scalings(
+                reader, spec.features, spec.normalisation, self._train_samples, self._groups
+            )
         )
         flagged = spec.missing_modality is MissingModality.ZEROS_WITH_MASK
-        self._loader = SegmentLoader(reader, self._scalings, self._data.labels, flagged=flagged)
-        self._val_loader = SegmentLoader(reader, self._scalings, flagged=flagged)
+        scalings, groups = self._scalings, self._groups
+        self._loader = SegmentLoader(
+            reader, scalings, self._data.labels, groups=groups, flagged=flagged
+        )
+        self._val_loader = SegmentLoader(reader, scalings, groups=groups, flagged=flagged)
         seed_epoch(self._seed, self._fold, 0)
         visual = (sum(map(reader.dimension, spec.visual)), len(spec.visual))
         network = Network(spec.encoder, self._loader.dimension, self._loader.flags, visual)
@@ -194,7 +205,7 @@ class Training:
             [[s, labels.digest(s), [reader.digest(s, f) for f in features]] for s in samples]
             for samples in (self._train_samples, self._val_samples)
         ]
-        rest = [self._seed, self._fold, str(self._device), self._metadata]
+        rest = [self._seed, self._fold, str(self._device), self._metadata, self._groups]
         return value_digest([self._spec.plain(), contents, torch.__version__, rest])
 
     def _run_epoch(self, epoch: int) -> EpochLog:
@@ -318,34 +329,6 @@ def compute_rate(spec: TrainingSpec, epoch: int) -> float:
         return spec.learning_rate
     past, span = epoch - spec.decay_after, spec.epochs - spec.decay_after
     return spec.learning_rate * (1 - past / (span + 1))
-
-
-def fit_scalings(
-    reader: PackReader,
-    features: Sequence[str],
-    normalisation: Mapping[str, Normalisation],
-    train_samples: Sequence[str],
-) -> dict[str, Scaling | None]:
-    """Fit the scaling of each feature on the training samples that have its modality.
-
-    Args:
-        reader: packs of the features.
-        features: names.
-        normalisation: by feature; a feature that is not named is not scaled.
-        train_samples: names.
-
-    Returns:
-        by feature, the scaling; none where the feature is not scaled.
-    """
-    scalings: dict[str, Scaling | None] = {}
-    for feature in features:
-        if normalisation.get(feature, Normalisation.NONE) is Normalisation.NONE:
-            scalings[feature] = None
-            continue
-        present = [sample for sample in train_samples if reader.present(sample, feature)]
-        blocks = (block for sample in present for block in reader.blocks(sample, feature))
-        scalings[feature] = fit_scaling(blocks, reader.dimension(feature))
-    return scalings
 
 
 def _describe_cause(epoch: int, step: Step, loader: SegmentLoader, predictions: Tensor) -> str:

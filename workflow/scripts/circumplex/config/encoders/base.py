@@ -48,9 +48,11 @@ class EncoderOptions(Section):
     Attributes:
         carries: whether a state is carried from segment to segment, so that the segments of a
             video are read in order.
+        causal: whether it reads the frames before a frame and the frame itself alone.
     """
 
     carries: ClassVar[bool]
+    causal: ClassVar[bool] = False
 
     segment_length: Frames = Field(100, description="frames per segment")
     stride: Frames = Field(100, description="frames between the starts of segments")

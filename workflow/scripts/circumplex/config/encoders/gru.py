@@ -9,6 +9,7 @@ class Options(EncoderOptions):
     """A GRU whose state goes on through the video."""
 
     carries: ClassVar[bool] = True
+    causal: ClassVar[bool] = True
 
     @property
     def layer_weights(self) -> int:

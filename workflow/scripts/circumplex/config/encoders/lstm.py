@@ -9,3 +9,4 @@ class Options(EncoderOptions):
     """An LSTM whose state goes on through the video."""
 
     carries: ClassVar[bool] = True
+    causal: ClassVar[bool] = True

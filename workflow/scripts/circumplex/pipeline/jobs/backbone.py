@@ -20,12 +20,15 @@ import circumplex
 from circumplex.backbones import worker as backbone_worker
 from circumplex.backbones.card import card_text
 from circumplex.backbones.stills import StillSplit, read_stills
-from circumplex.backbones.worker import Description, read_record
+from circumplex.backbones.worker import Description, event_row, read_record
+from circumplex.config.recipes import Recipe
 from circumplex.io.atomic import write_json, write_text
 from circumplex.io.digests import file_digest, value_digest
 from circumplex.io.tensors import write_safetensors
+from circumplex.networks.tensorboard import EventLog
 from circumplex.pipeline.jobs.gpus import take_device, visible_gpus
 from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import BackboneRequest
 from circumplex.pipeline.store import SampleRequest, Stage, run_shard
 
@@ -45,6 +48,7 @@ class BackboneJob:
         tables: of stills, by set.
         start: checkpoint to start from, if any.
         paper: published accuracy by set, for the card.
+        set_options: options of each set, for the card.
         index: to write; its one entry names the training's file in the store.
         weights: checkpoint to write.
         card: card to write as JSON; the same as Markdown goes beside it.
@@ -57,6 +61,7 @@ class BackboneJob:
     tables: Mapping[str, Path]
     start: Path | None
     paper: Mapping[str, float]
+    set_options: Mapping[str, Mapping[str, Any]]
     index: Path
     weights: Path
     card: Path
@@ -75,6 +80,7 @@ class BackboneJob:
             tables={path.stem: path for path in running.inputs["stills"]},
             start=start[0] if start else None,
             paper=request.paper,
+            set_options=request.set_options,
             index=running.output("index"),
             weights=running.output("weights"),
             card=running.output("card"),
@@ -88,7 +94,7 @@ class BackboneJob:
         request = SampleRequest(self.name, {"stills": contents})
 
         def make(_: SampleRequest, output: Path, __: Mapping[str, Any]) -> None:
-            self._train(output)
+            train_once(output, lambda work: self._train(output, work))
 
         run_shard(self.stage, self.index, [request], make)
         stored = self.stage.link_path(self.name)
@@ -97,9 +103,18 @@ class BackboneJob:
         card = self._card(stored, contents)
         write_json(self.card, card)
         write_text(self.card.with_suffix(".md"), card_text(card))
+        # Anew: a training that was killed and resumed has logged only a part of its epochs.
+        epochs = Recipe.parse(self.name, self.stage.options["recipe"]).epochs
+        with EventLog(self.events) as events:
+            for row in card["log"]:
+                events.add(event_row(row, epochs))
 
-    def _train(self, output: Path) -> None:
-        work = output.with_suffix(".work")
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's event files, beside the link to the training's file."""
+        return self.stage.link_path(self.name).with_suffix(".tensorboard")
+
+    def _train(self, output: Path, work: Path) -> None:
         work.mkdir(parents=True, exist_ok=True)
         description = Description(
             name=self.name,
@@ -108,6 +123,7 @@ class BackboneJob:
             start=str(self.start) if self.start else None,
             work=str(work),
             output=str(output),
+            events=str(self.events),
             device=take_device(visible_gpus(os.environ)) if self.gpus == 1 else "cpu",
             threads=self.threads,
         )
@@ -153,6 +169,7 @@ class BackboneJob:
             "kind": description.kind,
             "licence": description.licence,
             "digest": digest,
+            "options": dict(self.set_options[name]),
             "images": {s.value: len(read_stills(self.tables[name], s)) for s in StillSplit},
         }
 

@@ -1,7 +1,7 @@
 """The jobs that extract features: one process loads its extractor once for a shard."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +12,7 @@ from circumplex.pipeline.boundary import one_sample, whole_job
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import Problem, Task
 
+Extraction = Callable[[ShardJob, Sequence[Task], Any], Iterator[tuple[Task, Problem | None]]]
 PACKAGE = "circumplex.features.extractors"
 
 
@@ -20,19 +21,22 @@ def extract_feature(job: ShardJob) -> None:
 
     The extractor, and with it PyTorch, is loaded only if a sample is stale.
     """
-    visual = FEATURES[job.request.feature].modality is Modality.VISUAL
 
     def make_all(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
         if tasks:
             extractor = load_extractor(job)
-            if visual:
-                yield from extract_faces(job, tasks, extractor)
-            elif hasattr(extractor, "batch_size"):
-                yield from extract_examples(job, tasks, extractor)
-            else:
-                yield from extract_rows(job, tasks, extractor)
+            yield from choose_extraction(job, extractor)(job, tasks, extractor)
 
     job.run_together(make_all)
+
+
+def choose_extraction(job: ShardJob, extractor: Any) -> Extraction:
+    """How an extractor works: on face crops, on examples of sound in batches, or on whole files."""
+    if FEATURES[job.request.feature].modality is Modality.VISUAL:
+        return extract_faces
+    from circumplex.features.sound import ExampleExtractor
+
+    return extract_examples if isinstance(extractor, ExampleExtractor) else extract_rows
 
 
 def load_extractor(job: ShardJob) -> Any:

@@ -4,13 +4,20 @@ time limit, so that a job that hangs ends.
 
 import faulthandler
 import logging
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from circumplex.errors import CircumplexError
 from circumplex.pipeline.boundary import SAMPLE
+from circumplex.progress import CLOSING
 
+LOG_ONLY = "CIRCUMPLEX_LOG_ONLY"
+"""Environment variable that the logger plugin sets, which shows what is in the logs: then nothing
+that a job or a library prints reaches the terminal."""
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LENIENCE = 4.0
 """Times its ``runtime`` that a job may take: a cluster stops it at once; a machine of one's own may
 be some times slower than the one that ``pipeline/resources.yaml`` was measured on."""
@@ -20,7 +27,8 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
     """Send log records, warnings and the traceback of an uncaught error to ``log``.
 
     Warnings and errors also go to standard error, one line each; a traceback goes there as its
-    last line alone, since Snakemake names the log of a failed job.
+    last line alone, since Snakemake names the log of a failed job. With `LOG_ONLY` in the
+    environment nothing goes there, and all that is printed goes to the log.
 
     Args:
         log: of the job.
@@ -31,15 +39,20 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setLevel(logging.WARNING)
-    to_terminal.setFormatter(logging.Formatter(f"{stage}: %(message)s"))
-    for handler in (to_file, to_terminal):
-        handler.addFilter(name_sample)
-    logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
-    logging.captureWarnings(True)
+    to_file.setFormatter(logging.Formatter(FORMAT))
     stream = to_file.stream or sys.stderr
+    handlers: list[logging.Handler] = [to_file]
+    log_only = bool(os.environ.get(LOG_ONLY))
+    if log_only:
+        for descriptor in (1, 2):  # of libraries in C, too
+            os.dup2(stream.fileno(), descriptor)
+    else:
+        handlers.append(_to_terminal(f"{stage}: %(message)s", logging.WARNING))
+        logging.getLogger(CLOSING).handlers = [_to_terminal("\n%(message)s\n", logging.INFO)]
+    for handler in handlers:
+        handler.addFilter(name_sample)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.captureWarnings(True)
     faulthandler.enable(file=stream)  # a library that crashes leaves a traceback
     runtime = None if resources is None else resources.get("runtime")
     if runtime:
@@ -53,11 +66,25 @@ def set_up(log: str | Path, stage: str, resources: Any = None) -> None:
     def report(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        to_terminal.setLevel(logging.CRITICAL)
-        logging.getLogger(stage).error("failed", exc_info=(kind, error, trace))
-        print(f"{stage}: {kind.__name__}: {error} (log: {path})", file=sys.stderr)
+        if issubclass(kind, KeyboardInterrupt):
+            logging.getLogger(stage).info("stopped")
+            return
+        text = str(error) if isinstance(error, CircumplexError) else f"{kind.__name__}: {error}"
+        for handler in handlers[1:]:
+            handler.setLevel(logging.CRITICAL)
+        logging.getLogger(stage).error("%s", text, exc_info=(kind, error, trace))
+        if not log_only:
+            print(f"{stage}: {text} (log: {path})", file=sys.stderr)
 
     sys.excepthook = report
+
+
+def _to_terminal(form: str, level: int) -> logging.Handler:
+    """A handler that prints records of a level and above."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter(form))
+    return handler
 
 
 def name_sample(record: logging.LogRecord) -> bool:

@@ -22,6 +22,7 @@ from circumplex.pipeline.store import ok_files, read_index
 from circumplex.predictions.ensembles import Member, TargetEnsemble
 from circumplex.predictions.smoothing import SmoothingSpec, search_windows, smooth
 from circumplex.predictions.table import PredictionTable, PredictionWriter
+from circumplex.progress import report_progress
 from circumplex.targets import Target
 
 
@@ -60,7 +61,6 @@ def read_out_frames(job: RunningJob) -> None:
 def run_model(job: RunningJob) -> None:
     """Write a trained model's predictions of every sample that it was not trained on."""
     import torch
-    from tqdm import tqdm
 
     from circumplex.features.pack_reader import PackReader
     from circumplex.features.packs import index_paths
@@ -72,7 +72,7 @@ def run_model(job: RunningJob) -> None:
     timelines = ok_files(job.inputs["extract_frames"], job.results)
     model = load_model(model_file(job))
     reader = PackReader(index_paths(list(map(str, job.inputs["packs"]))))
-    predictor = Predictor(model, reader, torch.device(job.take_device()))
+    predictor = Predictor(model, reader, torch.device(job.take_device()), request.groups)
     trained = set(model.metadata["train_samples"])
     samples = [
         sample
@@ -81,7 +81,8 @@ def run_model(job: RunningJob) -> None:
     ]
     metadata = {"stage": request.stage, "run": request.run, "seed": model.seed}
     with PredictionWriter(job.output("predictions"), metadata) as table:
-        for sample in tqdm(samples, desc=request.run, unit="sample", disable=None):
+        for number, sample in enumerate(samples):
+            report_progress(number, len(samples), "samples")
             (time_s,) = read_columns(timelines[sample], ["time_s"])
             table.write(sample, time_s, predictor.predict(sample))
 

@@ -1,12 +1,13 @@
 """The jobs that write what people read and hand on."""
 
 import csv
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import pyarrow.parquet as pq
 
+from circumplex.config.preparation import LEAST_RATE, MOST_RATE
 from circumplex.evaluation.ccc_table import CccTable
 from circumplex.evaluation.paper_tables import (
     Unit,
@@ -19,7 +20,7 @@ from circumplex.evaluation.paper_tables import (
 from circumplex.evaluation.scores import CccRow, score
 from circumplex.io.atomic import read_json, replacing, write_json, write_text
 from circumplex.io.digests import file_digest
-from circumplex.io.parquet import read_metadata
+from circumplex.io.parquet import read_columns, read_metadata
 from circumplex.io.spreadsheet import escape_cell, restore_cell
 from circumplex.pipeline.exports import write_export
 from circumplex.pipeline.jobs.job import RunningJob
@@ -33,8 +34,12 @@ from circumplex.pipeline.requests import (
 )
 from circumplex.pipeline.store import Status, ok_files, read_index
 from circumplex.predictions.table import PredictionTable
+from circumplex.progress import report_closing
 from circumplex.submissions.files import replacing_folder
 from circumplex.submissions.submission import Submission
+
+HEADER_ROWS = 2
+"""Lines of a Markdown table before its first row."""
 
 
 def evaluate(job: RunningJob) -> None:
@@ -144,8 +149,24 @@ def export_ensemble(job: RunningJob) -> None:
         description["windows"] = dict(zip(request.runs, chosen, strict=True))
     if job.inputs["fitted"]:
         description["combination"] = read_metadata(job.input("fitted"))["combination"]
+    if timelines := ok_files(job.inputs["timeline"], job.results):
+        description |= measure_rate(timelines.values())
     weights = dict(zip(request.trained, job.inputs["weights"], strict=True))
     write_export(job.output("description").parent, description, models, weights)
+
+
+def measure_rate(timelines: Iterable[Path]) -> dict[str, float]:
+    """The median frames per second of samples, as ``trained_rate``.
+
+    Nothing where no sample has two frames, or the rate is not one that a timeline can have.
+    """
+    rates = []
+    for timeline in timelines:
+        (time_s,) = read_columns(timeline, ["time_s"])
+        if len(time_s) > 1:
+            rates.append((len(time_s) - 1) / (time_s[-1] - time_s[0]))
+    rate = round(float(median(rates)), 4) if rates else 0.0
+    return {"trained_rate": rate} if LEAST_RATE <= rate <= MOST_RATE else {}
 
 
 def list_failures(job: RunningJob) -> None:
@@ -167,23 +188,33 @@ def list_failures(job: RunningJob) -> None:
 
 
 def check_failures(job: RunningJob) -> bool:
-    """Print where the results are, and the table of failed samples if any failed.
+    """Report where the results are, and the table of failed samples if any failed.
 
     Returns:
         Whether no sample failed that is not excluded.
     """
-    text = "".join(f"{line}\n" for line in summary_lines(job))
-    print(f"\n{text}", file=sys.stderr)
+    lines = list(summary_lines(job))
     failures = read_failures(job.input("failures"))
     if failures:
-        samples = {row["sample"] for row in failures}
-        print(f"{len(samples)} of the samples failed; all others were finished:", file=sys.stderr)
-        for row in failures:
-            print(f"  {row['sample']}: {row['stage']}: {row['reason']}", file=sys.stderr)
-        print("Fix them, or name them under exclude: in the config.\n", file=sys.stderr)
+        report_closing([*lines, "", *failure_lines(failures)])
         return False
-    write_text(job.output("summary"), text)
+    report_closing(lines)
+    write_text(job.output("summary"), "".join(f"{line}\n" for line in lines))
     return True
+
+
+def failure_lines(failures: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """The table of failed samples, as the last lines of a run.
+
+    Args:
+        failures: rows of ``list_failures.tsv``.
+    """
+    samples = {row["sample"] for row in failures}
+    yield (
+        f"{len(samples)} of the samples failed; all others were finished. Fix them, or name them "
+        "under exclude: in the config."
+    )
+    yield from (f"  {row['sample']}: {row['stage']}: {row['reason']}" for row in failures)
 
 
 def summary_lines(job: RunningJob) -> Iterator[str]:
@@ -200,11 +231,18 @@ def summary_lines(job: RunningJob) -> Iterator[str]:
         yield f"submission:  {folder} ({len(submission['files'])} files)"
     for table in job.inputs["predictions"]:
         yield f"predictions: {table}"
-    yield f"CCC table:   {job.input('ccc')}"
+    if has_scores(job.input("ccc")):
+        yield f"CCC table:   {job.input('ccc')}"
     yield f"report:      {job.input('report')}"
     for summary, player in zip(job.inputs["summary"], job.inputs["player"], strict=True):
         yield f"CSV files:   {summary}, and a file per video in {summary.parent / 'predictions'}"
         yield f"player:      {player}"
+
+
+def has_scores(table: Path) -> bool:
+    """Whether the CCC table has a row: a run that only predicts has no annotation to score by."""
+    lines = table.read_text(encoding="utf-8").splitlines()
+    return sum(line.startswith("|") for line in lines) > HEADER_ROWS
 
 
 def read_failures(path: Path) -> list[dict[str, str]]:

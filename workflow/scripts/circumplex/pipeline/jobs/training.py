@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from tqdm import tqdm
 
 from circumplex.config.modalities import MissingModality
 from circumplex.config.search import trial_training
@@ -20,13 +19,15 @@ from circumplex.io.atomic import read_json, replacing
 from circumplex.io.parquet import describe_all
 from circumplex.model.checkpoints import load_model, save_model
 from circumplex.networks.reproducible import NonFinite
+from circumplex.networks.tensorboard import EventLog
 from circumplex.pipeline.jobs.job import RunningJob
+from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import TrainingRequest, TrialRequest
 from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
+from circumplex.progress import report_progress
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
 from circumplex.training.state import EpochLog, WorkFolder
-from circumplex.training.tensorboard import EventLog
 from circumplex.training.train import Training, TrainingData, TrainingResult
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class TrainingJob:
         reader: packs of the features.
         labels: labels tables by sample.
         device: where to train.
+        groups: by sample, where features are scaled by group.
     """
 
     stage: Stage
@@ -70,6 +72,7 @@ class TrainingJob:
     reader: PackReader
     labels: Mapping[str, Path]
     device: torch.device
+    groups: Mapping[str, str]
 
     @classmethod
     def of(
@@ -103,6 +106,7 @@ class TrainingJob:
             reader=reader,
             labels={sample: labels[sample] for sample in usable},
             device=torch.device(running.take_device()),
+            groups={s: request.groups[s] for s in usable} if request.groups else {},
         )
 
     def run_job(self) -> None:
@@ -110,7 +114,7 @@ class TrainingJob:
         labels = LabelReader(self.labels)
 
         def make(_: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
-            self._train(labels, output, metadata)
+            train_once(output, lambda work: self._train(labels, output, work, metadata))
 
         run_shard(self.stage, self.index, [SampleRequest(self.run, self._key(labels))], make)
         log = load_model(self.stage.link_path(self.run)).metadata["log"]
@@ -141,7 +145,8 @@ class TrainingJob:
             ]
             for sample, role in self.roles.items()
         }
-        return {"data": data, "seed": self.seed, "fold": self.fold}
+        key = {"data": data, "seed": self.seed, "fold": self.fold}
+        return {**key, "groups": dict(self.groups)} if self.groups else key
 
     def _write_epochs(self, table: pa.Table) -> None:
         with replacing(self.epochs) as temporary:
@@ -152,14 +157,15 @@ class TrainingJob:
         """Folder of TensorBoard's event files, beside the table of epochs."""
         return self.epochs.with_name(self.epochs.name.replace(".epochs.parquet", ".tensorboard"))
 
-    def _train(self, labels: LabelReader, output: Path, metadata: Mapping[str, Any]) -> None:
-        """Train the model and write its file; the resumable state lies beside it until then."""
-        work = output.with_suffix(".work")
+    def _train(
+        self, labels: LabelReader, output: Path, work: Path, metadata: Mapping[str, Any]
+    ) -> None:
+        """Train the model and write its file; the resumable state lies in `work` until then."""
         train_samples, val_samples = self._samples_of("train"), self._samples_of("val")
         record = {"train_samples": train_samples, "val_samples": val_samples, **metadata}
         training = Training(
             TrainingSpec.read(self.stage.options),
-            TrainingData(self.reader, labels, train_samples, val_samples),
+            TrainingData(self.reader, labels, train_samples, val_samples, self.groups),
             seed=self.seed,
             fold=self.fold,
             work=work,
@@ -175,14 +181,11 @@ class TrainingJob:
         return sorted(sample for sample, given in self.roles.items() if given == role)
 
     def _run(self, training: Training) -> TrainingResult:
-        """Run a training, with a progress bar, curves for TensorBoard and a log."""
-        with (
-            tqdm(total=training.epochs, desc=self.run, unit="epoch", disable=None) as bar,
-            EventLog(self.events) as events,
-        ):
+        """Run a training, with curves for TensorBoard and a log."""
+        with EventLog(self.events) as events:
 
             def on_epoch(log: EpochLog) -> None:
-                bar.update(log.epoch - bar.n)
+                report_progress(log.epoch, training.epochs, "epochs")
                 events.add(curve_row(log))
                 logger.info("%s", asdict(log))
 

@@ -1,0 +1,1 @@
+"""Functions that build the requests of jobs, by subject."""
