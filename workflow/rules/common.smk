@@ -32,6 +32,7 @@ from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.graph import Graph, output_paths
 from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
+from circumplex.pipeline.stages import ANNOTATION_COLUMNS
 from circumplex.pipeline.resources import (
     SCRATCH_MB,
     expected_seconds,
