@@ -11,6 +11,7 @@ from circumplex.config.samples import Sample, Split
 from circumplex.corpora.sheet import Corpus
 from circumplex.corpora.videos import existing_folder, find_videos, join_paths, walk_files
 from circumplex.errors import RequestError
+from circumplex.targets import TARGETS
 
 SPLITS = (Split.TRAIN, Split.VAL, Split.TEST)
 UNANNOTATED = "video without annotation"
@@ -189,7 +190,10 @@ def _annotate(
     folders: Sequence[Path],
     skipped: dict[str, list[Path]],
 ) -> list[Sample]:
-    """The samples that have one annotation, with it; the others are skipped."""
+    """The samples that have one annotation, or one of each target; the others are skipped.
+
+    A target's annotations lie in a folder of its name.
+    """
     found: dict[str, list[Path]] = {}
     by_place: dict[str, list[str]] = {}
     for sample in samples:
@@ -206,14 +210,20 @@ def _annotate(
         else:
             reason = SEVERAL_VIDEOS if owners else UNUSED
             skipped.setdefault(reason, []).append(path)
-    several = [s for s in samples if len(found.get(s.sample, ())) > 1]
-    _skip(skipped, UNANNOTATED, [s for s in samples if s.sample not in found])
-    _skip(skipped, SEVERAL_ANNOTATIONS, several)
-    return [
-        replace(sample, annotation=found[sample.sample][0])
-        for sample in samples
-        if len(found.get(sample.sample, ())) == 1
-    ]
+    annotated = []
+    for sample in samples:
+        paths = found.get(sample.sample, [])
+        by_target = {path.parent.name.lower(): path for path in paths}
+        if len(by_target) == len(paths) and paths and set(by_target) <= set(TARGETS):
+            valence, arousal = (by_target.get(target) for target in TARGETS)
+            annotated.append(
+                replace(sample, annotation_valence=valence, annotation_arousal=arousal)
+            )
+        elif len(paths) == 1:
+            annotated.append(replace(sample, annotation=paths[0]))
+        else:
+            _skip(skipped, SEVERAL_ANNOTATIONS if paths else UNANNOTATED, [sample])
+    return annotated
 
 
 def _walk_annotations(

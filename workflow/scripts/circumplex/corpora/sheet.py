@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from circumplex.config.samples import Sample, Split, read_samples
 from circumplex.errors import RequestError
 from circumplex.io.atomic import replacing
 
 COLUMNS = ("sample", "video", "subject", "faces", "audio", "annotation", "split", "group")
-FURTHER_COLUMNS = ("annotation_format", "valence", "arousal", "emotion")
+FURTHER_COLUMNS = (
+    *("annotation_valence", "annotation_arousal", "annotation_format"),
+    *("valence", "arousal", "emotion"),
+)
 """Columns that a sheet has only where a sample of it does not have their default."""
 WHOLE_VIDEO = "largest"
 """Subject of a sample that is not one side of its video."""
@@ -87,9 +91,9 @@ def _has(sample: Sample, column: str) -> bool:
 
 
 def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, ...]:
-    def cell(path: Path | None) -> str:
-        if path is None:
-            return ""
+    def cell(path: Any) -> str:
+        if not isinstance(path, Path):
+            return "" if path is None else str(path)
         if path.is_relative_to(folder):
             return str(path.relative_to(folder))
         # Relative to the resolved folder: the system resolves links before it applies `..`.
@@ -106,7 +110,7 @@ def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, .
         cell(sample.annotation),
         sample.split,
         sample.group,
-        *(str(getattr(sample, column)) if _has(sample, column) else "" for column in further),
+        *(cell(getattr(sample, column)) if _has(sample, column) else "" for column in further),
     )
 
 
