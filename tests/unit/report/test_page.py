@@ -460,6 +460,10 @@ def test_faces_over_time_stand_below_the_trace(
     assert middles == pytest.approx(greys, abs=3)
 
 
+def test_the_band_is_explained_where_there_are_several_models(page: Page) -> None:
+    assert "± standard deviation of the models" in page.sections["samples"]
+
+
 def test_players_are_linked(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     corpus.add("a")
@@ -487,6 +491,7 @@ def test_a_run_that_only_predicts_has_no_empty_sections(tmp_path: Path) -> None:
     )
     page = write(tmp_path / "r.html", inputs)
     assert list(page.sections) == ["", "overview", "samples", "index", "quality"]
+    assert "deviation of the models" not in page.text, "there is one model"
     for words_of_scores in ("CCC", "annotation hardly", "Training", "Submissions", "Models"):
         assert words_of_scores not in page.text
     text = " ".join(page.sections["overview"].split())
