@@ -19,6 +19,7 @@ from circumplex.io.kept_folder import KeptFolder
 from circumplex.io.parquet import read_columns
 from circumplex.predictions.table import PredictionTable
 from circumplex.report import figures
+from circumplex.report.agreement import describe_agreement
 from circumplex.report.corpus import (
     LOW_FACE_SHARE,
     SILENT_DBFS,
@@ -184,6 +185,7 @@ def write_report(output: Path, inputs: ReportInputs, folder: KeptFolder, place: 
         script=SHARED / "list.js",
         remarks=remarks,
         summary=_summarise(corpus),
+        agreement=describe_agreement(s.labels for s in inputs.samples if s.labels is not None),
         corpus=corpus,
         listed=listed,
         by_error=scored and not any(result.ccc for result in results),
