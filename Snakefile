@@ -9,6 +9,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/sources.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/media.smk"
 include: "workflow/rules/faces.smk"

@@ -273,11 +273,13 @@ def main(device: str, small: bool) -> int:
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "the CPU"
     print(f"{name}, PyTorch {torch.__version__}, Python {sys.version.split()[0]}")
     outcomes = Outcomes()
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "float32": {},
         "bfloat16": {"precision": "bfloat16"},
         "compiled": {"compile": True},
     }
+    if small:
+        del settings["compiled"]  # takes a minute each
     for extractor in EXTRACTORS:
         for label, options in settings.items():
             if label == "compiled" and extractor in ("wav2vec2", "speech"):

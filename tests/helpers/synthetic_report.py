@@ -13,26 +13,31 @@ import numpy as np
 import pyarrow as pa
 
 from circumplex.config.features import FEATURES
+from circumplex.io.kept_folder import KeptFolder
 from circumplex.io.parquet import TableWriter, frame_schema
 from circumplex.predictions.table import PredictionWriter
 from circumplex.report.corpus import ReportSample
 from circumplex.report.feature_cards import make_card
-from circumplex.report.page import ReportInputs
+from circumplex.report.page import ReportInputs, write_report
 from circumplex.report.quality import Quality, write_quality
+from circumplex.targets import Target
 
 HOSTILE = "<script>alert(1)</script>"
 SHEET = b"\xff\xd8 a picture \xff\xd9"
 VOID = {"meta", "img", "link", "br", "hr", "input", "line", "rect"}
+PLACE = "report"
+"""Folder of the further pages, beside the report."""
 
 
 class Page(HTMLParser):
-    """Elements, and text by section; raises on tags that do not nest."""
+    """Elements, text by section, style and script; raises on tags that do not nest."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.sections: dict[str, str] = {"": ""}
         self.rows: list[list[str]] = []
+        self.code: dict[str, str] = {}
         self._open: list[str] = []
         self._section = ""
         self.feed(html)
@@ -58,7 +63,8 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" in self._open:
+        if {"style", "script"} & set(self._open):
+            self.code[self._open[-1]] = self.code.get(self._open[-1], "") + data
             return
         self.sections[self._section] += data
         if {"td", "th"} & set(self._open):
@@ -156,12 +162,18 @@ class Corpus:
         with TableWriter(path, frame_schema(*fields), {}) as table:
             table.write(**keys, **columns)
 
-    def ensemble(self, name: str, samples: Sequence[str]) -> Path:
+    def ensemble(self, name: str, samples: Sequence[str], shift: float = 0.0) -> Path:
         path = self.folder / f"{name}.parquet"
         with PredictionWriter(path, {}) as table:
             for sample in samples:
-                table.write(sample, *self.predicted[sample])
+                time_s, values = self.predicted[sample]
+                table.write(sample, time_s, values + shift)
         return path
+
+    def members(self, name: str, samples: Sequence[str]) -> dict[Target, list[Path]]:
+        """Two models, as far above the ensemble as below it."""
+        paths = [self.ensemble(f"{name}{k}", samples, shift) for k, shift in ((0, 0.1), (1, -0.1))]
+        return {target: paths for target in Target}
 
     def metrics(self, rows: Sequence[tuple[Any, ...]]) -> Path:
         path = self.folder / "ccc.parquet"
@@ -171,6 +183,8 @@ class Corpus:
             | {"seed": number, "split": text, "target": text, "ccc": pa.float64()}
             | {"frames": pa.int64(), "samples": number}
         )
+        if rows and len(rows[0]) > len(schema):
+            schema = schema.append(pa.field("clip_ccc", pa.float64()))
         with TableWriter(path, schema, {}) as table:
             if rows:
                 table.write(**dict(zip(schema.names, zip(*rows, strict=True), strict=True)))
@@ -204,6 +218,19 @@ def scores(
     return [(*key, t, c, 1800, 6) for t, c in zip(("valence", "arousal"), ccc, strict=True)]
 
 
+def write(output: Path, inputs: ReportInputs) -> Page:
+    """Write the report and its further pages; returns the report as it is read back."""
+    with KeptFolder(output.parent / PLACE) as folder:
+        write_report(output, inputs, folder, PLACE)
+    return Page(output.read_text(encoding="utf-8"))
+
+
+def further(output: Path, kind: str) -> list[Page]:
+    """The further pages of a report: ``traces`` or ``faces``."""
+    paths = sorted((output.parent / PLACE).glob(f"{kind}-*.html"))
+    return [Page(path.read_text(encoding="utf-8")) for path in paths]
+
+
 MODELS = {  # (fold, seed): CCC of valence and arousal
     ("0", 0): (0.40, 0.30),
     ("0", 1): (0.44, 0.31),
@@ -235,6 +262,8 @@ def make_inputs(folder: Path) -> ReportInputs:
             "final": corpus.ensemble("final", list(corpus.predicted)),
             "visual": corpus.ensemble("visual", ["calm"]),
         },
+        members={"final": corpus.members("final", list(corpus.predicted))},
+        run={"Run": "1 May 2024; config demo.yaml", "Weights": f"vggish {HOSTILE}"},
         training_logs={
             **{f"tr/{f}/seed{s}": corpus.log(f"tr/{f}/seed{s}") for f, s in MODELS},
             "mix/all/seed0": corpus.log("mix/all/seed0", validated=False),
@@ -248,7 +277,7 @@ def make_inputs(folder: Path) -> ReportInputs:
                 "missing": ["broken & bent"],
             }
         },
-        facts={"Circumplex": "0.1.0", "Date": "2024-05-01", "Configuration": "demo.yaml"},
+        facts={"Machine": "a computer", HOSTILE: "none"},
         cards=(
             make_card(
                 FEATURES["vggish"],

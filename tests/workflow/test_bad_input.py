@@ -67,7 +67,7 @@ def test_spoilt_samples_fail_by_name_and_the_others_go_to_the_end(project: Proje
     assert (project.results / "submissions/main/clip07.txt").is_file()
     assert not (project.results / "submissions/main/clip06.txt").exists()
     page = (project.results / "report.html").read_text()
-    assert "clip05" in page[page.index("Failed samples</h2>") : page.index("Corpus</h2>")]
+    assert "clip05" in page[page.index("Failed samples</h3>") : page.index('id="corpus"')]
     excluded = yaml.safe_dump({**ONE_MODEL, "exclude": ["clip01", "clip05", "clip06"]})
     assert project.snakemake(configs=overlay(project, excluded)).code == 0
 

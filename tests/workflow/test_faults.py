@@ -256,7 +256,7 @@ def test_five_of_twenty_fail_and_fifteen_go_to_the_end(fresh: Project) -> None:
         sample: stage for sample, (_, stage) in BROKEN.items()
     }
     page = (fresh.results / "report.html").read_text()
-    failures = page[page.index("Failed samples</h2>") : page.index("Corpus</h2>")]
+    failures = page[page.index("Failed samples</h3>") : page.index('id="corpus"')]
     for line in table:
         sample, stage, reason = line.split("\t")
         assert reason

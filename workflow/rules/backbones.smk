@@ -30,15 +30,6 @@ rule list_stills:
         "../scripts/list_stills.py"
 
 
-def start_of(wildcards):
-    """Checkpoint that a recipe starts from; what is missing for it stops the run here."""
-    problems = REQUESTS.weights.recipe_problems(wildcards.recipe)
-    if problems:
-        raise RequestError("\n".join(problems))
-    path = PLAN.weights_path(PLAN.backbones.start(wildcards.recipe))
-    return [] if path is None else ancient([str(path)])
-
-
 rule train_backbone:
     input:
         unpack(inputs("train_backbone", "{recipe}", start=start_of)),
@@ -71,16 +62,7 @@ rule train_backbone:
         "../scripts/train_backbone.py"
 
 
-def cards(wildcards):
-    """Cards of all recipes whose sets are declared; where there is none, why stops the run."""
-    try:
-        recipes = PLAN.backbones.require_any()
-    except RequestError as error:
-        raise WorkflowError(str(error))
-    return [output("train_backbone", "card", name) for name in recipes]
-
-
 rule backbones:
     input:
-        cards,
+        backbone_cards,
     localrule: True

@@ -1,4 +1,4 @@
-# What every rule file uses: the plan, paths, and the requests that decide what runs.
+# What all rules use, the plan, paths, and the requests that decide what runs.
 import gc
 import os
 import sys
@@ -7,8 +7,10 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 sys.path.insert(0, str(SCRIPTS))
 # Jobs compute with the package beside their scripts, whatever the environment has installed.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(
+        [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 )
 
 # HDF5 files are read alone, and some shares have no locks. Read when a job's process starts.
@@ -30,6 +32,7 @@ from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.graph import Graph, output_paths
 from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
+from circumplex.pipeline.stages import ANNOTATION_COLUMNS
 from circumplex.pipeline.resources import (
     SCRATCH_MB,
     expected_seconds,
@@ -134,14 +137,17 @@ def job(stage, unit=""):
 
 def log_of(stage, wildcard=None):
     """Log of a job of a stage."""
-    place = f"/{{{wildcard}}}" if wildcard else ""
-    return f"{RESULTS}/logs/{stage}{place}.log"
+    return f"{RESULTS}/logs/{_place(stage, wildcard)}.log"
 
 
 def benchmark_of(stage, wildcard=None):
     """Benchmark of a job of a stage."""
-    place = f"/{{{wildcard}}}" if wildcard else ""
-    return f"{RESULTS}/benchmarks/{stage}{place}.tsv"
+    return f"{RESULTS}/benchmarks/{_place(stage, wildcard)}.tsv"
+
+
+def _place(stage, wildcard):
+    """Place of a job of a stage among logs or benchmarks, without a suffix."""
+    return f"{stage}/{{{wildcard}}}" if wildcard else stage
 
 
 def sheet(wildcards):
@@ -150,13 +156,24 @@ def sheet(wildcards):
 
 
 def raw_inputs(*columns):
-    """Large files of the sheet that a shard reads, where they exist, never compared by date.
+    """Large files of the sheet that a shard reads, where Snakemake copies them to a node.
 
-    Their content digests are in the request; a missing one fails its sample in the job.
+    Elsewhere they are no inputs: their content digests are in the request, the job reads them where
+    they lie, and a missing one fails its sample. Snakemake would ask for the size of each input of
+    each job that is ready whenever a job ends, which for a thousand clips costs more than all else.
     """
+    if workflow.storage_settings.default_storage_provider is None:
+        return lambda wildcards: []
     return lambda wildcards: ancient(
         REQUESTS.contents.raw_files(wildcards.shard, columns)
     )
+
+
+onstart:
+    # Snakemake looks at all ready jobs again a second after each look, for the limit on jobs that are
+    # started per second, and each such look brings about one more. Here no scheduler is to be spared.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 THREADS = PLAN.config["compute"]["threads"]

@@ -1,18 +1,6 @@
 # Features that the user has on disk; with them no extractor runs, and no video is needed.
 
 
-def counted_files(wildcards):
-    """Files whose rows are the frames of samples without video."""
-    name = PLAN.counted_feature.name
-    return ancient(REQUESTS.contents.import_files(wildcards.shard, name))
-
-
-def imported_files(wildcards):
-    """Files that hold a feature."""
-    shard, feature = wildcards.shard, wildcards.feature
-    return ancient(REQUESTS.contents.import_files(shard, feature))
-
-
 rule import_frames:
     input:
         unpack(inputs("import_frames", "{shard}", raw=counted_files)),

@@ -1,13 +1,6 @@
 # From models to smoothed, ensembled predictions of every sample that a model did not train on.
 
 
-def exported_model(wildcards):
-    """The run's model where an exported ensemble brings it."""
-    if PLAN.export is None or PLAN.is_pretrained(wildcards.run.split("/")[0]):
-        return []
-    return ancient(f"{PLAN.config['export']}/{wildcards.run}.pt")
-
-
 rule predict_frames:
     input:
         unpack(inputs("predict_frames", "{run}", model=exported_model)),

@@ -1,11 +1,6 @@
 # What a person reads: submissions, the CCC table, the report, and the list of what failed.
 
 
-def organisers_list(wildcards):
-    """The organisers' list that a submission follows, if it names one."""
-    return ancient(REQUESTS.contents.list_files(wildcards.submission))
-
-
 rule write_submission:
     input:
         unpack(inputs("write_submission", "{submission}", rows=organisers_list)),
@@ -79,13 +74,14 @@ rule make_report:
     input:
         unpack(inputs("make_report", sheet=sheet)),
     output:
+        # Lists the pages of all samples, which no rule declares.
+        manifest=output("make_report", "manifest"),
         page=report(
             output("make_report", "page"),
             caption="../report/report.rst",
             category="Results",
             labels={"page": "report"},
         ),
-        sheets=[f"{RESULTS}/{path}" for path in GRAPH.contact_sheets()],
     log:
         log_of("make_report"),
     benchmark:
@@ -98,6 +94,7 @@ rule make_report:
         runtime=30,
     params:
         job=job("make_report"),
+        configs=[Path(file).name for file in workflow.configfiles],
     message:
         "make_report"
     script:

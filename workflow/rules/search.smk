@@ -72,16 +72,6 @@ rule summarise_search:
         "../scripts/summarise_search.py"
 
 
-def search_files(wildcards):
-    """Results of the search; a clear message where no preset declares one."""
-    if PLAN.search is None:
-        raise WorkflowError(
-            "there is no search in the config: add its preset, as in\n"
-            "  snakemake --cores 8 --configfile config/search.yaml -- search"
-        )
-    return outputs("summarise_search").values()
-
-
 rule search:
     input:
         search_files,

@@ -2,25 +2,6 @@
 PAPER_TABLES = [f"table{number}" for number in range(1, 7)]
 
 
-def table_files(name):
-    """A table and the submissions it scores; a clear message where no preset declares it."""
-    if name not in PLAN.tables:
-        raise WorkflowError(
-            f"{name} is not in the config: add its preset, as in\n  snakemake --cores 8 "
-            f"--configfile config/paper/{name}.yaml -- {name}\n(after --configfile "
-            "config/demo.yaml for the demo corpus)"
-        )
-    rows = PLAN.tables[name]["rows"]
-    submitted = [row["submission"] for row in rows if "submission" in row]
-    return [
-        *outputs("make_table", name).values(),
-        *(
-            output("write_submission", "manifest", submission)
-            for submission in submitted
-        ),
-    ]
-
-
 rule make_table:
     input:
         unpack(inputs("make_table", "{table}")),

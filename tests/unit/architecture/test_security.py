@@ -13,9 +13,8 @@ import pytest
 
 from circumplex.io.atomic import write_text
 from circumplex.pipeline.store import SampleRequest, Stage, run_shard
-from circumplex.report.page import write_report
 from places import ROOT
-from synthetic_report import Corpus, empty_inputs
+from synthetic_report import PLACE, Corpus, empty_inputs, write
 
 SOURCES = sorted(
     path for folder in ("workflow", "demo", "tools") for path in (ROOT / folder).rglob("*.py")
@@ -183,9 +182,12 @@ def test_markup_in_names_and_reasons_does_not_run_in_a_browser(tmp_path):
         samples=tuple(corpus.samples),
         ensembles={"e": corpus.ensemble("e", list(PAYLOADS))},
         facts=dict.fromkeys(PAYLOADS, PAYLOADS[0]),
+        run=dict.fromkeys(PAYLOADS, PAYLOADS[0]),
+        players={name: f"player/{name}.html" for name in PAYLOADS},
     )
-    pages = [tmp_path / "r.html", tmp_path / "sheets/page001.html"]
-    write_report(pages[0], replace(inputs, title=PAYLOADS[0]), pages[1:])
+    write(tmp_path / "r.html", replace(inputs, title=PAYLOADS[0]))
+    pages = [tmp_path / "r.html", *sorted((tmp_path / PLACE).glob("*.html"))]
+    assert len(pages) == 3
     for number, page in enumerate(pages):
         html = page.read_text()
         assert MARK in html.replace("&#39;", "'")

@@ -11,12 +11,13 @@ from circumplex.backbones.model import build_model, compute_loss, make_answers, 
 from circumplex.backbones.schedule import compute_rate
 from circumplex.backbones.stills import StillSplit, read_stills
 from circumplex.backbones.train import STATE, train_backbone
-from circumplex.backbones.worker import Description, read_record, run
+from circumplex.backbones.worker import Description, event_row, read_record, run
 from circumplex.config.recipes import Recipe
 from circumplex.config.still_sets import Target
 from circumplex.errors import RequestError
 from circumplex.features.extractors import densenet, iresnet
 from circumplex.networks.reproducible import NonFinite
+from event_files import read_events
 from small_still_sets import make_set
 
 EXPRESSION = {"task": "expression", "network": "densenet", "batch_size": 8, "epochs": 2}
@@ -97,10 +98,15 @@ def test_the_extractors_load_what_is_trained(tables, tmp_path):
                 None,
                 str(tmp_path / f"{of}.work"),
                 str(output),
+                str(tmp_path / f"{of}.tensorboard"),
                 "cpu",
                 1,
             )
         )
+        curves = read_events(tmp_path / f"{of}.tensorboard")
+        (row,) = read_record(output)["log"]
+        assert curves["loss"] == [(1, pytest.approx(row["loss"]))]
+        assert curves["score"] == [(1, pytest.approx(row["score"]))]
         depth = {"depth": values["depth"]} if "depth" in values else {}
         extractor = build({"weights": str(output), "batch_size": 2, **depth})
         batch = np.stack([extractor.prepare(crop)] * 2)
@@ -250,3 +256,8 @@ def test_no_tables_label_is_an_error(tables, tmp_path):
     values = {**EXPRESSION, "phases": [["units"]]}
     with pytest.raises(RequestError, match="no training image with a label"):
         train_backbone(Recipe.parse("r", values), chosen(tables, "units"), tmp_path)
+
+
+def test_epochs_count_on_through_the_phases_in_tensorboard():
+    row = {"phase": 2, "epoch": 3, "learning_rate": 0.1, "loss": 1.5, "score": None, "a": 0.5}
+    assert event_row(row, 10) == {"epoch": 13, "learning_rate": 0.1, "loss": 1.5, "a": 0.5}

@@ -156,6 +156,22 @@ def test_shards_are_stable_and_even():
     assert shards[0] == "024-of-032", "a sample never moves"
 
 
+def test_annotations_of_one_target_each(read, tmp_path):
+    header = "sample\tvideo\tsplit\tannotation_valence\tannotation_arousal\timage_rate\n"
+    rows = "a\tframes/a\ttrain\tv/a.csv\ta/a.csv\t25\nb\tb.mp4\tval\tb.csv\t\t\n"
+    first, second = read(header + rows)
+    assert first.annotation_valence == tmp_path / "v/a.csv"
+    assert first.annotation_arousal == tmp_path / "a/a.csv"
+    assert (first.image_rate, second.image_rate) == (25.0, None)
+    assert first.is_labelled
+    assert second.is_labelled
+    assert first.annotation_format == "auto"
+    with pytest.raises(RequestError, match="annotation and also annotation_valence"):
+        read("sample\tsplit\tannotation\tannotation_valence\na\ttrain\ta.txt\tb.txt\n")
+    with pytest.raises(RequestError, match="no annotation"):
+        read("sample\tsplit\tannotation_valence\na\ttrain\t\n")
+
+
 CLIPS = "sample\tvideo\tsplit\tvalence\tarousal\temotion\tannotation\n"
 
 

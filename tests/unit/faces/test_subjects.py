@@ -21,15 +21,16 @@ def follow(frames, subject="largest", fps=25.0):
     return [None if k is None else int(np.argmax(people[k][0])) for people, k in chosen]
 
 
-def follow_places(frames, subject="largest", fps=25.0):
+def follow_places(frames, subject="largest", fps=25.0, shots=None):
     """Run a tracker over frames of (person's appearance, box); return the place of the chosen one
-    in each frame's list."""
+    in each frame's list. Shots are numbers of each frame's, if anybody knows."""
     tracker = Tracker(Subject.parse(subject))
     tracks = []
     for number, people in enumerate(frames):
         boxes = np.array([b for _, b in people], float).reshape(-1, 4)
         appearances = np.array([who for who, _ in people], np.float32).reshape(-1, 3)
-        tracks.append(tracker.update(number / fps, WIDTH, boxes, appearances))
+        shot = None if shots is None else shots[number]
+        tracks.append(tracker.update(number / fps, WIDTH, boxes, appearances, shot))
     chosen = tracker.choose()
     seen = []
     for found in tracks:
@@ -211,3 +212,28 @@ def test_shots_of_other_people_stay_theirs():
 def test_a_film_of_a_picture_a_second_has_no_fragments():
     frames = [[(turned(0.7) if k == 5 else ANNA, box(250))] for k in range(10)]
     assert follow_places(frames, fps=1.0) == [None if k == 5 else 0 for k in range(10)]
+
+
+def test_a_sure_face_is_never_dropped_where_there_is_no_second_one():
+    """A person who turns away for a second, is lost, and comes back elsewhere, quite unlike."""
+    frames = [[(ANNA, box(250))] for _ in range(150)]
+    frames[50:75] = [[(turned(0.3), box(260 + k))] for k in range(25)]
+    frames[75:90] = [[]] * 15
+    frames[90:120] = [[(turned(0.45, CARL), box(500))] for _ in range(30)]
+    seen = [0 if people else None for people in frames]
+    assert follow_places(frames, shots=[0] * 150) == seen
+    # After a cut nobody knows that it is the same person.
+    cut = follow_places(frames, shots=[0] * 50 + [1] * 25 + [2] * 75)
+    assert cut[50:75] == [None] * 25
+    # Nor where a second person is in the shot.
+    frames[10] = [*frames[10], (BEN, box(500, side=40))]
+    crowded = follow_places(frames, shots=[0] * 150)
+    assert crowded[50:75] == [None] * 25
+
+
+def test_in_a_shot_without_cut_another_look_after_a_long_absence_must_be_rather_alike():
+    frames = [[(ANNA, box(250))] for _ in range(60)] + [[]] * 50
+    for likeness, place in ((0.6, 0), (0.3, None)):
+        back = [[(turned(likeness), box(250))] for _ in range(30)]
+        found = follow_places(frames + back, shots=[0] * 140)
+        assert found == [0] * 60 + [None] * 50 + [place] * 30

@@ -1,4 +1,5 @@
 import logging
+import platform
 import re
 
 import numpy as np
@@ -30,7 +31,10 @@ IDIOMS = re.compile(
 def test_only_a_cpu_without_the_arithmetic_emulates_it(
     monkeypatch, caplog, device, supported, expected
 ):
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: supported)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     assert emulates_bfloat16(torch.device(device)) == expected
     with caplog.at_level(logging.WARNING):
         warn_of_emulated_bfloat16(torch.device(device))

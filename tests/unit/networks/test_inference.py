@@ -8,6 +8,7 @@ from circumplex.config.feature_options import BatchedOptions, ImageOptions
 from circumplex.config.precision import Precision
 from circumplex.errors import RequestError
 from circumplex.features.extractors import densenet, iresnet, vggish, wav2vec2
+from circumplex.io import devices
 from circumplex.networks.arithmetic import Arithmetic
 from circumplex.networks.inference import Exact, Inference, use_bfloat16
 
@@ -118,7 +119,7 @@ def test_an_exact_part_stays_in_float32():
 @pytest.mark.parametrize("supported", [True, False])
 @pytest.mark.parametrize("precision", list(Precision))
 def test_a_processor_without_bfloat16_causes_a_warning(precision, supported, monkeypatch, caplog):
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    monkeypatch.setattr(devices, "imitates_bfloat16", lambda _device: not supported)
     Inference(small(), Arithmetic(precision), "cpu")
     warned = "precision: bfloat16 is emulated" in caplog.text
     assert warned is (precision is Precision.BFLOAT16 and not supported)

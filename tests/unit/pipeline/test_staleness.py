@@ -31,7 +31,7 @@ def stale(before, after):
 TRACES = {"export_ensemble", "make_manifest"}  # name what the numbers come from
 MODELS = {"train_encoder", "predict_frames", *TRACES}
 ALL_MEMBERS = MODELS | {"ensemble_predictions", "evaluate", "make_report"}
-ENSEMBLES = {"ensemble_predictions", *TRACES}
+ENSEMBLES = {"ensemble_predictions", "make_report", *TRACES}
 BACKBONE = {"train_backbone", "extract_densenet", *TRACES}
 CHANGES = {  # key: another value, and the stages that it makes stale by itself, before what follows
     "compute.gpu": (1, set()),
@@ -49,6 +49,11 @@ CHANGES = {  # key: another value, and the stages that it makes stale by itself,
     "fill.no_valid_face": ("zeros", {"fill_frames", *TRACES}),
     "labels.max_difference": (5, {"read_labels"}),
     "labels.max_difference_without_video": (5, set()),
+    "labels.max_difference_share": (0.1, {"read_labels"}),
+    "labels.longest_gap_s": (1.0, {"read_labels"}),
+    "labels.lag_s": (1.0, {"read_labels"}),
+    "labels.combination": ("ewe", {"read_labels"}),
+    "labels.table": ({"range": [-100, 100]}, {"read_labels"}),
     "features.densenet.weights": (
         "random:9",
         {"extract_densenet", "make_report", "check_failures", *TRACES},

@@ -13,9 +13,9 @@ from circumplex.report.corpus import (
     describe_rates,
     make_row,
     make_rows,
-    plural,
 )
 from circumplex.report.quality import Quality, read_quality, write_quality
+from circumplex.report.rendering import plural
 
 SHEET = b"a contact sheet"
 FINE = {

@@ -102,7 +102,7 @@ def _score(score: Mapping[str, Any], published: float | None) -> list[str]:
             ["unit", "F1", "accuracy", "shown", "annotated"],
             [
                 [f"AU{unit}", number(u["f1"]), number(u["accuracy"]), u["shown"], u["annotated"]]
-                for unit, u in score["units"].items()
+                for unit, u in sorted(score["units"].items(), key=lambda item: int(item[0]))
             ],
         )
     beside = f"; the paper's network {number(published, 4)} on its set" if published else ""

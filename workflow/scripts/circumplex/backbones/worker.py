@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,7 @@ from circumplex.backbones.train import Result, train_backbone
 from circumplex.config.recipes import Recipe
 from circumplex.io.devices import is_gpu, use_process_gpu
 from circumplex.io.tensors import write_safetensors
+from circumplex.networks.tensorboard import EventLog
 from circumplex.networks.weights import Weights
 from circumplex.progress import report_progress
 
@@ -37,7 +39,8 @@ class Description:
         tables: tables of stills, by set.
         start: checkpoint to start from, if any.
         work: folder of the resumable state.
-        output: file to write; see `read_result`.
+        output: file to write; see `read_record`.
+        events: folder of the event files for TensorBoard.
         device: ``cpu``, or ``cuda``, of which each process takes the one of its number.
         threads: threads of each process.
     """
@@ -48,6 +51,7 @@ class Description:
     start: str | None
     work: str
     output: str
+    events: str
     device: str
     threads: int
 
@@ -72,25 +76,39 @@ def run(description: Description) -> None:
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
     done = count(1)
+    events = EventLog(Path(description.events)) if processes.first else None
+    with events or nullcontext():
 
-    def on_epoch(_: Mapping[str, Any]) -> None:
-        if processes.first:
-            report_progress(next(done), epochs, "epochs")
+        def on_epoch(row: Mapping[str, Any]) -> None:
+            if events is not None:
+                report_progress(next(done), epochs, "epochs")
+                events.add(event_row(row, recipe.epochs))
 
-    result = train_backbone(
-        recipe,
-        {name: Path(path) for name, path in description.tables.items()},
-        Path(description.work),
-        start=Weights(file=Path(description.start)) if description.start else None,
-        device=device,
-        # On a CPU images are loaded where they are needed: there is no other device to feed.
-        workers=max(1, description.threads - 1) if on_gpu else 0,
-        processes=processes,
-        on_epoch=on_epoch,
-    )
+        result = train_backbone(
+            recipe,
+            {name: Path(path) for name, path in description.tables.items()},
+            Path(description.work),
+            start=Weights(file=Path(description.start)) if description.start else None,
+            device=device,
+            # On a CPU images are loaded where they are needed: there is no other device to feed.
+            workers=max(1, description.threads - 1) if on_gpu else 0,
+            processes=processes,
+            on_epoch=on_epoch,
+        )
     if processes.first:
         write_result(result, Path(description.output))
     processes.leave()
+
+
+def event_row(row: Mapping[str, Any], epochs: int) -> dict[str, float]:
+    """An epoch of a training for `EventLog`: its number counts on through the phases.
+
+    Args:
+        row: row of the training's log.
+        epochs: epochs of a phase; one that lost patience leaves a gap.
+    """
+    values = {k: v for k, v in row.items() if k not in ("phase", "epoch") and v is not None}
+    return {"epoch": (row["phase"] - 1) * epochs + row["epoch"], **values}
 
 
 def write_result(result: Result, path: Path) -> None:

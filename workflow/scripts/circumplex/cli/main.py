@@ -12,7 +12,9 @@ COMMANDS: Mapping[str, str] = {
     "predict": "predict valence and arousal of new videos, with nothing to train",
     "backbone": "train a visual network on still images, without any sample",
     "check-submission": "check a submission against the organisers' list",
+    "compare": "set two runs side by side: what they were asked for, and their CCC",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
+    "lag": "estimate how late annotators react, from a run's features and labels",
     "tune": "measure settings of the deep extractors on this machine and recommend some",
     "clean": "remove stored files that no result refers to, and what killed jobs left",
     "cards": "write the page of feature cards, docs/features.md",
@@ -24,6 +26,7 @@ examples:
   circumplex predict my_videos --output predicted
   circumplex sheet videos --videos my_videos --output my.tsv
   circumplex estimate --configfile config/demo.yaml
+  circumplex compare results/before results/after
   circumplex COMMAND --help
 
 The workflow itself is run by Snakemake: snakemake --cores 8
@@ -112,10 +115,18 @@ def load(name: str) -> Command:
             from circumplex.cli import check_submission
 
             return check_submission
+        case "compare":
+            from circumplex.cli import compare
+
+            return compare
         case "estimate":
             from circumplex.cli import estimate
 
             return estimate
+        case "lag":
+            from circumplex.cli import lag
+
+            return lag
         case "tune":
             from circumplex.cli import tune
 

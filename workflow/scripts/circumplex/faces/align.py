@@ -23,6 +23,7 @@ from circumplex.config.faces import AUTO, CropFormat, FaceOptions
 from circumplex.faces.appearance import describe_face
 from circumplex.faces.detector import UNTRACKED, FaceDetector, Faces
 from circumplex.faces.following import NO_FACES, follow_faces, key_frames
+from circumplex.faces.shots import ShotCounter
 from circumplex.faces.similarity import crop_face
 from circumplex.faces.subjects import Subject, Tracker
 from circumplex.faces.table import DETECTION, face_schema
@@ -48,6 +49,7 @@ def align_faces(
     detector: FaceDetector,
     timeline: Path | None = None,
     number: int | None = None,
+    image_rate: float | None = None,
 ) -> None:
     """Write the table of faces (`circumplex.faces.table`) of a video.
 
@@ -63,6 +65,7 @@ def align_faces(
         detector: face detector with the same options.
         timeline: the sample's regular timeline; by default all frames are read.
         number: place among the video streams, if the sheet names one.
+        image_rate: frames per second of a folder of images.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
@@ -78,8 +81,9 @@ def align_faces(
             pa.field("tracks", pa.list_(pa.int32())),
             pa.field("crops", pa.list_(pa.binary())),
         ]
+        frames = _read_frames(video, timeline, number, image_rate)
         with TableWriter(spool, frame_schema(*columns), {}) as writer:
-            for row in _detect(_read_frames(video, timeline, number), options, tracker, detector):
+            for row in _detect(frames, options, tracker, detector):
                 writer.write(
                     frame=[row.frame],
                     time_s=[row.time_s],
@@ -92,14 +96,15 @@ def align_faces(
 
 
 def _read_frames(
-    video: Path, timeline: Path | None, number: int | None
+    video: Path, timeline: Path | None, number: int | None, image_rate: float | None
 ) -> Iterator[VideoFrame | FailedFrame]:
     """Frames of the video, or those that its regular timeline takes."""
     source = None if timeline is None else read_sources(timeline)
+    frames = iter_timeline(video, number, image_rate)
     if timeline is None or source is None:
-        return iter_timeline(video, number)
+        return frames
     (time_s,) = read_columns(timeline, ["time_s"])
-    return select_frames(iter_timeline(video, number), source, time_s)
+    return select_frames(frames, source, time_s)
 
 
 def select_frames(
@@ -183,6 +188,7 @@ def _detect(
     detector: FaceDetector,
 ) -> Iterator[_Row]:
     """Yield the rows of all frames in order; the next batch is decoded during detection."""
+    shots = ShotCounter()
     for batch in prefetch(_batches(timeline, options), ahead=1):
         pictures = [item for item in batch if isinstance(item, VideoFrame)]
         images, times = [p.image for p in pictures], [p.time_s for p in pictures]
@@ -194,7 +200,7 @@ def _detect(
         rows: dict[int, _Row] = {}
         for k, picture in enumerate(pictures):
             faces = detected[k] if k in detected else between[k]
-            row = _follow(picture, faces, tracker, options)
+            row = _follow(picture, faces, tracker, options, shots.count(picture.image))
             rows[picture.frame] = replace(row, interpolated=k not in detected)
         for item in batch:
             yield rows.get(item.frame, _Row(item.frame, item.time_s, NO_FACES, [], []))
@@ -243,7 +249,9 @@ def _pictures_at_once(shape: tuple[int, ...]) -> int:
     return max(1, BATCH_PIXELS // (shape[0] * shape[1]))
 
 
-def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions) -> _Row:
+def _follow(
+    picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOptions, shot: int
+) -> _Row:
     """Track and crop the valid faces of a frame."""
     tracks = [UNTRACKED] * len(faces)
     encoded: list[bytes | None] = [None] * len(faces)
@@ -257,7 +265,7 @@ def _follow(picture: VideoFrame, faces: Faces, tracker: Tracker, options: FaceOp
             ]
         )
         width = picture.image.shape[1]
-        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances)
+        assigned = tracker.update(picture.time_s, width, faces.boxes[valid], appearances, shot)
         for i, track, crop in zip(valid, assigned, crops, strict=True):
             tracks[i], encoded[i] = track, _encode(crop, options)
     return _Row(picture.frame, picture.time_s, faces, tracks, encoded)

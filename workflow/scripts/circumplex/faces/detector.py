@@ -24,8 +24,6 @@ SMALLEST_INPUT = 12
 """Side of P-Net's window in pixels: the smallest face it detects at full scale."""
 UNTRACKED = -1
 PIECES_PER_CALL = 512
-GUESS_SCALES = (0.85, 1.0, 1.2)
-"""Sides of the squares that are tried around a place, relative to its box."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,8 @@ class FaceDetector:
         Returns:
             For each place the faces that the two networks find from there; perhaps none.
         """
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)[:, None] / 2
-        parts = [np.concatenate([centres - s * half, centres + s * half], 1) for s in GUESS_SCALES]
-        candidates = torch.from_numpy(np.concatenate(parts).astype(np.float32))
-        owners = torch.arange(len(boxes)).repeat(len(GUESS_SCALES))
-        squares, owners = self._refine(images, candidates, owners)
+        squares = rerec(torch.from_numpy(boxes.astype(np.float32)))
+        squares, owners = self._refine(images, squares, torch.arange(len(boxes)))
         found, owners, landmarks = self._locate(images, squares, owners)
         return [
             _sort_by_probability(found[owners == i].numpy(), landmarks[owners == i].numpy())

@@ -99,6 +99,7 @@ class _Track:
     area: float = 0.0
     centre: float = 0.0
     overlap: float = 0.0
+    shots: set[int] = field(default_factory=set)
 
 
 class Tracker:
@@ -109,6 +110,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._active: list[int] = []
         self._left_of: Counter[tuple[int, int]] = Counter()
+        self._crowded: set[int] = set()
 
     def update(
         self,
@@ -116,6 +118,7 @@ class Tracker:
         width: int,
         boxes: NDArray[np.floating],
         appearances: NDArray[np.float32],
+        shot: int | None = None,
     ) -> list[int]:
         """Assign each detection of the next frame to a track.
 
@@ -124,6 +127,7 @@ class Tracker:
             width: width of the picture in pixels.
             boxes: (faces, 4), x0, y0, x1, y1 in pixels.
             appearances: (faces, d) from `circumplex.faces.appearance.describe_face`.
+            shot: number of the shot, by `circumplex.faces.shots`; none where nobody knows.
 
         Returns:
             Number of each detection's track, from 0.
@@ -138,6 +142,11 @@ class Tracker:
                 self._active.append(tracks[detection])
                 self._tracks.append(_Track(box, time_s, appearance, since_s=time_s))
             self._record(self._tracks[tracks[detection]], time_s, width, box, appearance)
+        if shot is not None:
+            for track in tracks:
+                self._tracks[track].shots.add(shot)
+            if len(tracks) > 1:
+                self._crowded.add(shot)
         centres = (boxes[:, 0] + boxes[:, 2]) / 2
         order = [tracks[i] for i in np.argsort(centres)]
         self._left_of.update((a, b) for i, a in enumerate(order) for b in order[i + 1 :])
@@ -233,7 +242,28 @@ class Tracker:
         while beside := [t for t in waiting if any(self._gap_s(t, s) <= BESIDE_S for s in chosen)]:
             chosen.update(beside)
             waiting = [t for t in waiting if t not in chosen]
-        return frozenset(chosen)
+        return frozenset(chosen | self._in_shots_of(chosen, accompanied))
+
+    def _in_shots_of(self, person: set[int], accompanied: set[int]) -> set[int]:
+        """Further tracks in a person's shots in which never two faces are seen.
+
+        Without a cut and without a second face, a face that looks otherwise is the same one that
+        turned, was blurred or came back; after a long absence it must still be rather alike.
+        """
+        found: set[int] = set()
+        waiting = {t for t in range(len(self._tracks)) if t not in person | accompanied}
+        while more := {t for t in waiting if self._shares_shot(t, person | found)}:
+            found |= more
+            waiting -= more
+        return found
+
+    def _shares_shot(self, track: int, person: set[int]) -> bool:
+        alone = self._tracks[track].shots - self._crowded
+        beside = [t for t in person if alone & self._tracks[t].shots]
+        return bool(beside) and (
+            min(self._gap_s(track, t) for t in beside) <= LONGEST_GAP_S
+            or self._alike(track, beside) >= ALIKE_ALONE
+        )
 
     def _gap_s(self, one: int, other: int) -> float:
         """Seconds between two tracks; negative where they overlap in time."""

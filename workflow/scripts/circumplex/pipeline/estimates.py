@@ -33,10 +33,13 @@ PIXELS = 640 * 360
 FRAMES_PER_S = 30.0
 SMALLEST_FACE = 36.0
 """``faces.min_face_size`` that the table's seconds are of."""
+FACES, FOLLOWED = 0.4, 0.45
+"""Part of the search for faces that goes with frames and not with pixels; what is left of it where
+faces are followed between detections (docs/faces.md)."""
 BYTES = 4
 SNAKEMAKE = "snakemake"
 """Stage of what Snakemake itself takes, which no benchmark counts."""
-SNAKEMAKE_START_S, SNAKEMAKE_JOB_S = 5.0, 1.5
+SNAKEMAKE_START_S, SNAKEMAKE_JOB_S = 5.0, 0.9
 """CPU seconds of the plan, and of each job's process before the job."""
 OTHERS = {
     "make_report": Need(mem_mb=1000, cpu_s=0.0, disk_kb=12, start_s=2.5),
@@ -167,10 +170,12 @@ class Estimator:
         disk = 1000 * need.disk_kb
         if stage == "align_faces":
             faces = self._plan.config["faces"]
-            smaller = (SMALLEST_FACE / faces["min_face_size"]) ** 2
-            work = need.fixed_s * sums.pictures + (need.cpu_s - need.fixed_s) * (
-                sums.pictures_on_timeline * smaller
+            share = (SMALLEST_FACE / faces["min_face_size"]) ** 2
+            share *= FOLLOWED if faces["detect_every"] != 1 else 1.0
+            amount = sums.pictures_on_timeline + FACES * (
+                sums.frame_seconds - sums.pictures_on_timeline
             )
+            work = need.fixed_s * sums.pictures + (need.cpu_s - need.fixed_s) * share * amount
             return work, disk * sums.frame_seconds
         if stage == "extract_frames":
             return need.cpu_s * sums.pictures, disk * sums.seconds

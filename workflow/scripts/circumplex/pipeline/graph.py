@@ -17,8 +17,6 @@ from circumplex.pipeline.request_builder import RequestBuilder
 from circumplex.pipeline.requests import TableRequest
 from circumplex.targets import TARGETS
 
-SHEETS_PER_PAGE = 50
-"""Samples per page of contact sheets."""
 WITHOUT_SAMPLES = ("fetch_weights", "list_stills", "train_backbone")
 """Stages that need no sample sheet."""
 SAMPLE_OUTPUTS = {"index": "index/{stage}/{unit}.json"}
@@ -50,7 +48,7 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     },
     "make_manifest": {"manifest": "manifest.json"},
     "list_failures": {"failures": "list_failures.tsv"},
-    "make_report": {"page": "report.html"},
+    "make_report": {"manifest": "make_report.json", "page": "report.html"},
     "check_failures": {"summary": "check_failures.txt"},
     "fetch_weights": {"fetched": "fetch_weights.json"},
     "list_stills": {"table": "{stage}/{unit}.parquet", "summary": "{stage}/{unit}.json"},
@@ -127,20 +125,10 @@ class Graph:
                 unit=unit,
                 request=self._builder.request(stage, unit),
                 inputs={name: tuple(s.path for s in several) for name, several in named.items()},
-                outputs=tuple(self.outputs(stage, unit)),
+                outputs=tuple(output_paths(stage, unit).values()),
                 upstream=tuple(dict.fromkeys((source.stage, source.unit) for source in sources)),
             )
         return self._jobs[key]
-
-    def outputs(self, stage: str, unit: str) -> list[str]:
-        """All results of a job, below the results folder."""
-        outputs = list(output_paths(stage, unit).values())
-        return [*outputs, *self.contact_sheets()] if stage == "make_report" else outputs
-
-    def contact_sheets(self) -> list[str]:
-        """Pages of contact sheets that the report writes."""
-        starts = range(0, max(len(self._plan.samples), 1), SHEETS_PER_PAGE)
-        return [f"contact_sheets/page{first // SHEETS_PER_PAGE + 1:03d}.html" for first in starts]
 
     def sources(self, stage: str, unit: str) -> Mapping[str, Sequence[Source]]:
         """Results that a job reads, by the name of the rule's input.
@@ -238,6 +226,12 @@ class Graph:
             "extract_frames": self.indexes(self._plan.native_timeline),
         }
 
+    def _members(self) -> list[Source]:
+        """Smoothed predictions of the models of all ensembles, each once."""
+        plan = self._plan
+        runs = dict.fromkeys(run for name in plan.ensembles for run in plan.all_members(name))
+        return self._smoothed(run.path for run in runs)
+
     def _restored(self, ensemble: str) -> Source:
         """Predictions of an ensemble with a row per frame of the video."""
         return Source(self._plan.predictions, ensemble)
@@ -310,6 +304,8 @@ class Graph:
             "failures": [Source("list_failures")],
             "ccc": [Source("evaluate", "", "table")],
             "ensembles": [Source("ensemble_predictions", name) for name in plan.ensembles],
+            "members": self._members(),
+            "tables": [Source("make_table", name) for name in plan.tables],
             "epochs": [Source("train_encoder", run.path, "epochs") for run in plan.trained_runs],
             "submissions": self.submissions(),
             "backbones": [Source("train_backbone", r, "card") for r in plan.trained_recipes],
@@ -331,11 +327,9 @@ class Graph:
         return {"extract_frames": [Source("extract_frames", shard)]}
 
     def _write_predictions(self, _: str) -> Mapping[str, Sequence[Source]]:
-        plan = self._plan
-        runs = dict.fromkeys(run for name in plan.ensembles for run in plan.all_members(name))
         return {
-            "ensembles": [self._restored(name) for name in plan.ensembles],
-            "members": self._smoothed(run.path for run in runs),
+            "ensembles": [self._restored(name) for name in self._plan.ensembles],
+            "members": self._members(),
             "align_faces": self._of_shown("align_faces"),
             "fill_frames": self._of_shown("fill_frames"),
             "failures": [Source("list_failures")],

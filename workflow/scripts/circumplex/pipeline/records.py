@@ -7,6 +7,7 @@ Layout, below the results folder::
 
     records/<stage>/<unit>.json       one per job, written after its outputs
     records/request_changed           input of every stale job; newer than any result
+    requests/<stage>/<unit>.json      the job's whole request, for `circumplex compare` alone
 
 Imported while the workflow is parsed: standard library only.
 """
@@ -15,7 +16,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ from circumplex.pipeline.store import damaged_samples, read_index
 
 logger = logging.getLogger(__name__)
 FOLDER = "records"
+REQUESTS = "requests"
 MARKER = "request_changed"
 FORMAT = 1
 """Raised when records say other things than before: results are compared anew then."""
 INDEX = "index"
-WITH_MANIFEST = ("write_submission", "write_predictions", "make_player")
+WITH_MANIFEST = ("write_submission", "write_predictions", "make_player", "make_report")
 """Stages whose first output lists files that no rule declares."""
 
 
@@ -69,6 +71,11 @@ def record_file(results: Path, stage: str, unit: str) -> Path:
     return results / FOLDER / stage / f"{unit or 'all'}.json"
 
 
+def request_file(results: Path, stage: str, unit: str) -> Path:
+    """Where the request of a job lies."""
+    return results / REQUESTS / stage / f"{unit or 'all'}.json"
+
+
 def write_record(
     results: Path, job: Job, inputs: Mapping[str, Path], outputs: Mapping[str, Path]
 ) -> None:
@@ -89,6 +96,7 @@ def write_record(
             for path, file in outputs.items()
         },
     }
+    write_json(request_file(results, job.stage, job.unit), asdict(job.request))
     write_json(record_file(results, job.stage, job.unit), record)
 
 

@@ -345,10 +345,12 @@ class ReportRequest(Request):
     """`make_report`.
 
     Attributes:
-        templates: digests of the page's templates.
+        sources: digests of the pages' templates, style and scripts.
         stages: stages of per-sample files in the run.
-        ensembles: names of the ensembles.
+        ensembles: by ensemble and target, the runs of its models.
         runs: paths of the runs that were trained.
+        tables: names of the paper's tables.
+        players: samples that have a player page if they are predicted.
         random_weights: features whose weights are random, with the seed.
         models: cards of the pretrained models.
         features: by feature, what its card says of this run.
@@ -356,10 +358,12 @@ class ReportRequest(Request):
         causal: experiments whose encoder reads no frame after the one that it predicts.
     """
 
-    templates: Sequence[str]
+    sources: Sequence[str]
     stages: Sequence[str]
-    ensembles: Sequence[str]
+    ensembles: Mapping[str, Mapping[str, Sequence[str]]]
     runs: Sequence[str]
+    tables: Sequence[str]
+    players: Sequence[str]
     random_weights: Mapping[str, str]
     models: Sequence[Mapping[str, str]]
     features: Mapping[str, Mapping[str, Any]]

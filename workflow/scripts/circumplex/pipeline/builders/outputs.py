@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.config.preparation import NATIVE
-from circumplex.io.digests import file_digest
 from circumplex.pipeline import requests
+from circumplex.pipeline.builders.reports import ensemble_members, page_sources
 from circumplex.pipeline.contents import random_weights
 from circumplex.pipeline.plan import MEAN
-from circumplex.pipeline.stage_context import LIBRARY, StageContext
+from circumplex.pipeline.stage_context import StageContext
 from circumplex.targets import TARGETS
 
-PLAYER_SOURCES = LIBRARY / "report" / "player"
-PAGE_SUFFIXES = (".j2", ".css", ".js")
 PLAYER = "player"
 """Folder of the player pages, below the results folder."""
 MAX_DIFFERENCE = 30
@@ -48,7 +46,6 @@ def write_predictions(context: StageContext) -> requests.PredictionFilesRequest:
 
 def make_player(context: StageContext) -> requests.PlayerRequest:
     """The player pages."""
-    sources = sorted(path for path in PLAYER_SOURCES.iterdir() if path.suffix in PAGE_SUFFIXES)
     return requests.PlayerRequest(
         *context.plain("make_player"),
         **_shown_predictions(context),
@@ -58,7 +55,7 @@ def make_player(context: StageContext) -> requests.PlayerRequest:
             for sample in context.plan.shown
             if sample.video is not None
         },
-        sources=[file_digest(path) for path in sources],
+        sources=page_sources("player"),
     )
 
 
@@ -94,10 +91,7 @@ def _shown_predictions(context: StageContext) -> dict[str, Any]:
     plan = context.plan
     return {
         "samples": [sample.sample for sample in plan.shown],
-        "ensembles": {
-            name: {target: [run.path for run in plan.members(name, target)] for target in TARGETS}
-            for name in plan.ensembles
-        },
+        "ensembles": ensemble_members(context),
         "notes": [_describe_ensemble(context, name) for name in plan.ensembles],
         "random_weights": random_weights(plan),
     }

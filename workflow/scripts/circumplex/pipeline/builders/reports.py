@@ -18,7 +18,8 @@ from circumplex.pipeline.stages import RESULT_STAGES
 from circumplex.targets import TARGETS
 
 TABLE_TEMPLATE = LIBRARY / "evaluation" / "table.html.j2"
-REPORT_TEMPLATES = LIBRARY / "report" / "templates"
+REPORT = LIBRARY / "report"
+PAGE_SUFFIXES = (".j2", ".css", ".js")
 
 
 def evaluate(context: StageContext) -> requests.EvaluationRequest:
@@ -74,10 +75,12 @@ def make_report(context: StageContext) -> requests.ReportRequest:
     plan = context.plan
     return requests.ReportRequest(
         *context.plain("make_report"),
-        templates=[file_digest(path) for path in sorted(REPORT_TEMPLATES.glob("*.j2"))],
+        sources=page_sources("templates"),
         stages=list(context.stages),
-        ensembles=list(plan.ensembles),
+        ensembles=ensemble_members(context),
         runs=[run.path for run in plan.trained_runs],
+        tables=list(plan.tables),
+        players=[sample.sample for sample in plan.shown],
         random_weights=random_weights(plan),
         models=model_cards(plan),
         features={
@@ -94,6 +97,21 @@ def make_report(context: StageContext) -> requests.ReportRequest:
         excluded=plan.config.get("exclude", []),
         causal=plan.causal,
     )
+
+
+def page_sources(folder: str) -> list[str]:
+    """Digests of the templates, styles and scripts of a kind of pages, and of what all share."""
+    paths = [path for name in (folder, "shared") for path in sorted((REPORT / name).iterdir())]
+    return [file_digest(path) for path in paths if path.suffix in PAGE_SUFFIXES]
+
+
+def ensemble_members(context: StageContext) -> dict[str, dict[str, list[str]]]:
+    """By ensemble and target, the runs of its models."""
+    plan = context.plan
+    return {
+        name: {target: [run.path for run in plan.members(name, target)] for target in TARGETS}
+        for name in plan.ensembles
+    }
 
 
 def check_failures(context: StageContext) -> requests.ClosingRequest:
@@ -122,10 +140,7 @@ def _trace(context: StageContext, runs: Sequence[Run], ensembles: Sequence[str])
         elif plan.export is not None:
             sha256 = plan.export["models"][run.path]
             models[run.path]["checkpoint"] = {"file": f"{run.path}.pt", "sha256": sha256}
-    members = {
-        name: {target: [run.path for run in plan.members(name, target)] for target in TARGETS}
-        for name in ensembles
-    }
+    members = {name: of for name, of in ensemble_members(context).items() if name in ensembles}
     features = {name: _provenance(context, name) for name in sorted(used)}
     return {"models": models, "ensembles": members, "features": features}
 

@@ -20,10 +20,12 @@ import circumplex
 from circumplex.backbones import worker as backbone_worker
 from circumplex.backbones.card import card_text
 from circumplex.backbones.stills import StillSplit, read_stills
-from circumplex.backbones.worker import Description, read_record
+from circumplex.backbones.worker import Description, event_row, read_record
+from circumplex.config.recipes import Recipe
 from circumplex.io.atomic import write_json, write_text
 from circumplex.io.digests import file_digest, value_digest
 from circumplex.io.tensors import write_safetensors
+from circumplex.networks.tensorboard import EventLog
 from circumplex.pipeline.jobs.gpus import take_device, visible_gpus
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.jobs.work import train_once
@@ -101,6 +103,16 @@ class BackboneJob:
         card = self._card(stored, contents)
         write_json(self.card, card)
         write_text(self.card.with_suffix(".md"), card_text(card))
+        # Anew: a training that was killed and resumed has logged only a part of its epochs.
+        epochs = Recipe.parse(self.name, self.stage.options["recipe"]).epochs
+        with EventLog(self.events) as events:
+            for row in card["log"]:
+                events.add(event_row(row, epochs))
+
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's event files, beside the link to the training's file."""
+        return self.stage.link_path(self.name).with_suffix(".tensorboard")
 
     def _train(self, output: Path, work: Path) -> None:
         work.mkdir(parents=True, exist_ok=True)
@@ -111,6 +123,7 @@ class BackboneJob:
             start=str(self.start) if self.start else None,
             work=str(work),
             output=str(output),
+            events=str(self.events),
             device=take_device(visible_gpus(os.environ)) if self.gpus == 1 else "cpu",
             threads=self.threads,
         )

@@ -19,6 +19,7 @@ from circumplex.io.atomic import read_json, replacing
 from circumplex.io.parquet import describe_all
 from circumplex.model.checkpoints import load_model, save_model
 from circumplex.networks.reproducible import NonFinite
+from circumplex.networks.tensorboard import EventLog
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import TrainingRequest, TrialRequest
@@ -27,7 +28,6 @@ from circumplex.progress import report_progress
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
 from circumplex.training.state import EpochLog, WorkFolder
-from circumplex.training.tensorboard import EventLog
 from circumplex.training.train import Training, TrainingData, TrainingResult
 
 logger = logging.getLogger(__name__)

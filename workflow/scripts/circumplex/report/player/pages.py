@@ -1,29 +1,25 @@
 """Make the player pages: one for each sample, and one that lists them all.
 
 A page loads nothing but its video. Names, texts and numbers reach its script as JSON in a block
-that browsers do not run, and its markup through Jinja, which escapes them; a content security
-policy admits the script and the style of this package alone, by their digests.
+that browsers do not run, and its markup through templates that escape them.
 """
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from circumplex.report.frame_predictions import Face, Faces, FramePredictions
+from circumplex.report.rendering import SHARED, embed_json, make_environment, page_parts
 from circumplex.report.summaries import Quadrant, Summary
 from circumplex.targets import Target
 
 FOLDER = Path(__file__).parent
+MEDIA = "media-src 'self' file: blob:"
+"""What a page may load: media beside it, and files that a person chooses."""
 DECIMALS = 4
 """Of numbers in a page: a tenth of a millisecond, and less than a pixel of any screen."""
 SPARK_POINTS = 80
@@ -112,20 +108,11 @@ class PlayerPages:
 
     def __init__(self, title: str, notes: Sequence[str], warnings: Sequence[str]) -> None:
         self._title, self._notes, self._warnings = title, notes, warnings
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(FOLDER),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(
-            fixed=_fixed, percent=_percent, clock=_clock, address=quote
-        )
+        self._environment = make_environment(FOLDER)
 
     def list_page(self, rows: Sequence[Listed]) -> str:
         """The page that lists all samples, in the order given."""
-        return self._render("list.html.j2", "list.js", title=self._title, rows=rows)
+        return self._render("list.html.j2", SHARED / "list.js", title=self._title, rows=rows)
 
     def page(self, played: PlayedSample, index: str, before: str, after: str) -> str:
         """A sample's page.
@@ -138,7 +125,7 @@ class PlayerPages:
         """
         return self._render(
             "player.html.j2",
-            "player.js",
+            FOLDER / "player.js",
             title=played.name,
             played=played,
             data=embed_json(describe_for_script(played)),
@@ -148,39 +135,14 @@ class PlayerPages:
             quadrants=tuple(Quadrant),
         )
 
-    def _render(self, template: str, script: str, **values: Any) -> str:
-        style = (FOLDER / "player.css").read_text(encoding="utf-8")
-        code = (FOLDER / script).read_text(encoding="utf-8")
+    def _render(self, template: str, script: Path, **values: Any) -> str:
         return self._environment.get_template(template).render(
-            style=Markup(style),
-            script=Markup(code),
-            policy=content_policy(style, code),
+            **page_parts(FOLDER / "player.css", script, MEDIA),
             notes=self._notes,
             warnings=self._warnings,
             targets=tuple(Target),
             **values,
         )
-
-
-def content_policy(style: str, script: str) -> str:
-    """Content security policy that admits one style, one script, and media beside the page."""
-    return (
-        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
-        "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _source(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-    return f"'sha256-{digest}'"
-
-
-def embed_json(value: Any) -> Markup:
-    """JSON for a script element that browsers do not run: nothing in it ends the element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
 
 
 def describe_for_script(played: PlayedSample) -> dict[str, Any]:
@@ -227,18 +189,3 @@ def small_traces(predictions: FramePredictions) -> Mapping[Target, str]:
         pairs = zip(across.tolist(), down.tolist(), strict=True)
         traces[target] = " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
     return traces
-
-
-def _fixed(value: float | None, decimals: int = 2) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
-
-
-def _clock(seconds: float) -> str:
-    """Time as ``m:ss.s``."""
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
-    return f"{minutes}:{rest // 10:02d}.{rest % 10}"

@@ -1,4 +1,8 @@
-"""Training curves as TensorBoard reads them: `tensorboard --logdir <results>/train_encoder`."""
+"""Training curves as TensorBoard reads them.
+
+`tensorboard --logdir <results>/train_encoder` shows those of the models, and
+`tensorboard --logdir <results>/train_backbone` those of the networks trained on still images.
+"""
 
 import math
 import shutil
