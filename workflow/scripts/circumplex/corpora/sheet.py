@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from circumplex.config.samples import Sample, Split, read_samples
 from circumplex.errors import RequestError
@@ -15,7 +14,7 @@ from circumplex.io.atomic import replacing
 COLUMNS = ("sample", "video", "subject", "faces", "audio", "annotation", "split", "group")
 FURTHER_COLUMNS = (
     *("annotation_valence", "annotation_arousal", "annotation_format"),
-    *("valence", "arousal", "emotion"),
+    *("valence", "arousal", "emotion", "image_rate"),
 )
 """Columns that a sheet has only where a sample of it does not have their default."""
 WHOLE_VIDEO = "largest"
@@ -91,15 +90,21 @@ def _has(sample: Sample, column: str) -> bool:
 
 
 def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, ...]:
-    def cell(path: Any) -> str:
-        if not isinstance(path, Path):
-            return "" if path is None else str(path)
+    def cell(path: Path | None) -> str:
+        if path is None:
+            return ""
         if path.is_relative_to(folder):
             return str(path.relative_to(folder))
         # Relative to the resolved folder: the system resolves links before it applies `..`.
         relative = Path(os.path.relpath(path, folder.resolve()))
         reaches_root = relative.parts.count("..") >= len(folder.resolve().parts) - 1
         return str(path if reaches_root else relative)
+
+    def further_cell(column: str) -> str:
+        value = getattr(sample, column)
+        if isinstance(value, Path):
+            return cell(value)
+        return str(value) if _has(sample, column) else ""
 
     return (
         sample.sample,
@@ -110,7 +115,7 @@ def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, .
         cell(sample.annotation),
         sample.split,
         sample.group,
-        *(cell(getattr(sample, column)) if _has(sample, column) else "" for column in further),
+        *(further_cell(column) for column in further),
     )
 
 
