@@ -176,6 +176,9 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
 
 
+# In the order in which they count: Snakemake has the Snakefile's own at the end.
+CONFIGS = [Path(file).name for file in workflow.configfiles]
+CONFIGS = [*CONFIGS[-1:], *CONFIGS[:-1]]
 THREADS = PLAN.config["compute"]["threads"]
 GPU = PLAN.config["compute"]["gpu"]
 SECONDS = {shard: guessed_seconds(members) for shard, members in PLAN.shards.items()}

@@ -24,7 +24,7 @@ def main(job: ShardJob) -> None:
         options = job.stage.options
         timeline = job.path(request.upstream["extract_frames"])
         if not sample.annotations:
-            label = [float(request.key[target]) for target in TARGETS]
+            label = [float(request.key.get(target, "nan")) for target in TARGETS]
             write_clip_label(label, timeline, output, metadata)
             return
         read_labels(

@@ -54,6 +54,20 @@ def test_names_alone_match_where_they_are_unique(tmp_path):
     assert sample.annotation == tmp_path / "annotations/a.txt"
 
 
+def test_a_folder_of_annotations_for_each_target(tmp_path, capsys):
+    put(tmp_path / "videos/a.mp4")
+    put(tmp_path / "videos/b.mp4")
+    for path in ("valence/a", "Arousal/a", "arousal/b"):
+        put(tmp_path / f"annotations/{path}.csv")
+    words = ["--annotations", str(tmp_path / "annotations"), "--split", "1,0,0"]
+    assert command(tmp_path, *words) == 0, capsys.readouterr().err
+    first, second = read_samples(tmp_path / "own.tsv")
+    assert first.annotation is second.annotation is second.annotation_valence is None
+    assert first.annotation_valence == tmp_path / "annotations/valence/a.csv"
+    assert first.annotation_arousal == tmp_path / "annotations/Arousal/a.csv"
+    assert second.annotation_arousal == tmp_path / "annotations/arousal/b.csv"
+
+
 def test_videos_and_annotations_of_one_folder(tmp_path):
     put(tmp_path / "a.mp4")
     put(tmp_path / "a.csv")

@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import json
 import re
 import statistics
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import synthetic_report
 from circumplex.annotations.labels import read_labels_table
 from circumplex.evaluation.scores import evaluate, read_pairs
 from circumplex.io.kept_folder import KeptFolder
+from circumplex.io.parquet import METADATA_KEY
 from circumplex.predictions.table import PredictionTable
 from circumplex.report import page as report
 from circumplex.report.page import ReportInputs, write_report
@@ -460,6 +463,10 @@ def test_faces_over_time_stand_below_the_trace(
     assert middles == pytest.approx(greys, abs=3)
 
 
+def test_the_band_is_explained_where_there_are_several_models(page: Page) -> None:
+    assert "± standard deviation of the models" in page.sections["samples"]
+
+
 def test_players_are_linked(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     corpus.add("a")
@@ -476,6 +483,28 @@ def test_players_are_linked(tmp_path: Path) -> None:
     assert "../player/a%20%231.html" in [a["href"] for tag, a in traces.tags if tag == "a"]
 
 
+def test_the_agreement_of_annotators_stands_below_the_scores(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a")
+    path = corpus.samples[0].labels
+    assert path is not None
+    schema = pq.read_schema(path)
+    agreement = {"valence": {"annotators": 3, "ccc": 0.61, "alpha": 0.8}}
+    table = pq.read_table(path).replace_schema_metadata(
+        {**(schema.metadata or {}), METADATA_KEY: json.dumps({"agreement": agreement}).encode()}
+    )
+    pq.write_table(table, path)
+    rows = scores("ensemble", "e", "", "", -1, "val", 0.6, 0.5)
+    inputs = empty_inputs(
+        tmp_path,
+        samples=tuple(corpus.samples),
+        metrics=Corpus(tmp_path / "scored").metrics(rows),
+    )
+    page = write(tmp_path / "r.html", inputs)
+    assert "Agreement of annotators, mean over 1 sample" in page.sections["overview"]
+    assert "Agreement of annotators" not in page.sections[""]
+
+
 def test_a_run_that_only_predicts_has_no_empty_sections(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     for name in ("a", "b"):
@@ -487,6 +516,7 @@ def test_a_run_that_only_predicts_has_no_empty_sections(tmp_path: Path) -> None:
     )
     page = write(tmp_path / "r.html", inputs)
     assert list(page.sections) == ["", "overview", "samples", "index", "quality"]
+    assert "deviation of the models" not in page.text, "there is one model"
     for words_of_scores in ("CCC", "annotation hardly", "Training", "Submissions", "Models"):
         assert words_of_scores not in page.text
     text = " ".join(page.sections["overview"].split())

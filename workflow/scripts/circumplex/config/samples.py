@@ -95,10 +95,10 @@ class SheetRow(Section):
     )
     valence: Lax[Coordinate] | None = Field(
         None,
-        description="label of the whole clip from -1 to 1, with arousal and without annotation: "
-        "the same for all frames",
+        description="label of the whole clip from -1 to 1, in place of an annotation: the same for "
+        "all frames",
     )
-    arousal: Lax[Coordinate] | None = Field(None, description="likewise, with valence")
+    arousal: Lax[Coordinate] | None = Field(None, description="likewise; one of the two will do")
     emotion: Text | None = Field(
         None,
         description="in place of valence and arousal: an emotion whose place on the circumplex "
@@ -138,7 +138,7 @@ class Sample:
         annotation_arousal: likewise, of arousal.
         image_rate: frames per second where the video is a folder of images, or none.
         valence: label of the whole clip in [-1, 1], or none.
-        arousal: likewise; both or neither.
+        arousal: likewise.
         emotion: emotion of the whole clip, whose place is its label (`place_emotions`), or none.
     """
 
@@ -169,7 +169,8 @@ class Sample:
     @property
     def is_labelled(self) -> bool:
         """Whether there is an annotation, or a label of the whole clip."""
-        return bool(self.annotations) or self.valence is not None or self.emotion is not None
+        labels = (self.valence, self.arousal, self.emotion)
+        return bool(self.annotations) or any(label is not None for label in labels)
 
 
 def read_samples(sheet: Path) -> list[Sample]:
@@ -246,24 +247,18 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
 
 
 def _check_labels(sample: Sample, where: str) -> None:
-    """Refuse a row with two labels, half a label, or none where one is needed."""
+    """Refuse a row with labels of two kinds, or none where one is needed."""
     given = {
         "annotation": sample.annotation,
         "annotation_valence or annotation_arousal": sample.annotation_valence
         or sample.annotation_arousal,
-        "valence and arousal": sample.valence if sample.arousal is None else sample.arousal,
+        "valence or arousal": sample.valence if sample.arousal is None else sample.arousal,
         "emotion": sample.emotion,
     }
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise RequestError(
             f"{where}: sample {sample.sample!r} has {' and also '.join(named)}: keep one of them"
-        )
-    if (sample.valence is None) != (sample.arousal is None):
-        missing = "valence" if sample.valence is None else "arousal"
-        raise RequestError(
-            f"{where}: sample {sample.sample!r} lacks {missing}: the label of a clip is a value of "
-            "both columns, valence and arousal"
         )
     if sample.split in (Split.TRAIN, Split.VAL) and not named:
         raise RequestError(

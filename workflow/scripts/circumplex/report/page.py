@@ -231,6 +231,9 @@ class _Pages:
             silent_dbfs=SILENT_DBFS,
             targets=tuple(Target),
             points=figures.POINTS,
+            has_bands=any(
+                len(models) > 1 for of in inputs.members.values() for models in of.values()
+            ),
             scored=self._scored,
             **values,
         )
