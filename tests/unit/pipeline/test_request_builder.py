@@ -8,6 +8,7 @@ from circumplex.config import catalogue
 from circumplex.config.catalogue import missing_weights, published_weights
 from circumplex.config.features import FEATURES
 from circumplex.errors import RequestError
+from circumplex.pipeline.checks import make_plan
 from circumplex.pipeline.contents import random_weights
 from circumplex.pipeline.exports import check_features, write_export
 from example_requests import ROWS, builder_of, config_of, overlay, request_config, write_sheet
@@ -401,6 +402,39 @@ def test_an_export_predicts_with_what_was_chosen_and_fitted(builder, tmp_path):
     assert ensemble.method == "ccc_weighted"
     assert ensemble.combination == fitted
     assert ensemble.fitted_on == []
+
+
+def test_an_export_scales_by_the_groups_of_the_new_sheet(builder, tmp_path):
+    changes = {"training": {"normalisation": "zscore_by_group"}}
+    made = builder(**changes)
+    run = "lstm_D_W/official/seed0"
+    labelled = {row["sample"]: row["video"] for row in ROWS if row["split"] != "test"}
+    assert made.request("train_encoder", run).groups == labelled
+    assert made.request("predict_frames", run).groups == {
+        row["sample"]: row["video"] for row in ROWS
+    }
+    export = made.request("export_ensemble", "main")
+    assert export.description["scaled_by_group"] == list(export.description["experiments"])
+    models = {path: tmp_path / "model.pt" for path in export.runs}
+    (tmp_path / "model.pt").write_text("weights")
+    write_export(tmp_path / "export", export.description, models)
+    # The export decides, whatever the config of the prediction says.
+    there = builder(export=str(tmp_path / "export"))
+    assert there.request("predict_frames", run).groups == made.request("predict_frames", run).groups
+    plain = builder()
+    assert plain.request("predict_frames", run).groups == {}
+    assert "scaled_by_group" not in plain.request("export_ensemble", "main").description
+
+
+def test_files_of_one_name_are_no_group_unless_the_sheet_says_so(tmp_path):
+    changes = {"training": {"normalisation": "zscore_by_group"}}
+    rows = [{**row, "video": f"{row['sample']}/clip.mp4"} for row in ROWS]
+    config = request_config(tmp_path, changes)
+    write_sheet(tmp_path / "samples.tsv", rows)
+    with pytest.raises(RequestError, match=r"val0/clip\.mp4|train1/clip\.mp4 fall into one group"):
+        make_plan(config)
+    write_sheet(tmp_path / "samples.tsv", [{**row, "group": row["sample"]} for row in rows])
+    assert make_plan(config).scaled_by_group
 
 
 ADDED = ["timm", "vit", "speech", "mfcc"]
