@@ -212,7 +212,7 @@ def write_labels(annotations: Mapping[str, Values], folder: Path) -> Iterator[tu
                 time_s=np.arange(len(values), dtype=float),
                 valence=values[:, 0],
                 arousal=values[:, 1],
-                annotated=~np.isnan(values).any(axis=1),
+                annotated=~np.isnan(values).all(axis=1),
             )
         yield sample, path
 

@@ -152,7 +152,9 @@ def stage_options(stage: str) -> Mapping[str, Any]:
     """Options of a stage of per-sample files, as a run of the shipped config has them."""
     with tempfile.TemporaryDirectory() as folder:
         builder = builder_of(request_config(Path(folder)), Path(folder))
-        return builder.options(builder.stages[stage])
+        request = builder.request(stage, next(iter(builder.plan.shards)))
+    assert isinstance(request, ShardRequest)
+    return request.options
 
 
 @cache

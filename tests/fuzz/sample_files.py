@@ -3,6 +3,7 @@
 The bad file may fail its own sample only.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from clips import Sound, write_video
+from example_requests import write_sheet
 from fuzz.kind import (
     FRAMES,
     SampleKind,
@@ -315,26 +317,86 @@ class Hdf5(Imports):
         return faults if whole else [fault for fault in faults if not fault.startswith("lost")]
 
 
+ONE_TARGET = ".valence"
+"""In the name of a file that holds one target: the sheet has a column for it."""
+NOVA = """<?xml version="1.0" ?>
+<annotation ssi-v="3">
+    <info ftype="ASCII" size="40" />
+    <meta annotator="a"/>
+    <scheme name="valence" type="CONTINUOUS" sr="25" min="-1" max="1" />
+</annotation>
+"""
+
+
 class Annotations(SampleKind):
-    """Annotation texts."""
+    """Annotations of every layout."""
 
     name = "annotations"
 
     def make_seeds(self) -> Sequence[Path]:
         """See `Kind.make_seeds`."""
-        values = np.random.default_rng(0).uniform(-1, 1, (FRAMES, 2))
-        path = self.folder / "a.txt"
-        lines = [f"{valence:.3f},{arousal:.3f}" for valence, arousal in values]
-        path.write_text("\n".join(["valence,arousal", *lines]) + "\n")
-        return [path]
+        values = np.random.default_rng(0).uniform(-1, 1, (FRAMES, 2)).round(3)
+        rows = [(k / 25, valence, arousal) for k, (valence, arousal) in enumerate(values)]
+        frames = {
+            f"{k:05d}": {"valence": 10 * v, "arousal": 10 * a} for k, (_, v, a) in enumerate(rows)
+        }
+        texts = {
+            "a.txt": ("valence,arousal", [f"{v},{a}" for _, v, a in rows]),
+            "csv.csv": ("time;valence;arousal", [f"{t:g};{v};{a}" for t, v, a in rows]),
+            f"carma{ONE_TARGET}.csv": (
+                "Lower Label,a\nMinimum Value,-1\nMaximum Value,1\nSecond,Rating\n%%%%%%,%%%%%%",
+                [f"{t:g},{v}" for t, v, _ in rows],
+            ),
+            "darma.csv": (
+                "Multimedia File,a,2,\nMagnitude,1,,\nSecond,Valence,Arousal,Button\n%%%%%%,,,",
+                [f"{t:g},{v},{a},0" for t, v, a in rows],
+            ),
+            f"muse{ONE_TARGET}.csv": (
+                "timestamp,segment_id,value",
+                [f"{1000 * t:.0f},1,{v}" for t, v, _ in rows],
+            ),
+            f"recola{ONE_TARGET}.csv": (
+                "time;FM1;FF1",
+                [f"{t:g};{v};{a}" for t, v, a in rows],
+            ),
+            "sewa.csv": (
+                "name;timestamp;arousal;valence;liking",
+                [f"'a';{t:g};{a};{v};0" for t, v, a in rows],
+            ),
+            f"pagan{ONE_TARGET}.csv": (
+                "OriginalName,DatabaseName,Participant,SessionID,Timestamp,VideoTime,Value",
+                [f"a,b,p{k % 2},s,{k},{t:g},{v}" for k, (t, v, _) in enumerate(rows)],
+            ),
+            "elan.txt": (
+                "Begin Time - ss.msec\tEnd Time - ss.msec\tvalence",
+                [f"{t:.3f}\t{t + 0.04:.3f}\t{v}" for t, v, _ in rows],
+            ),
+            "afewva.json": (json.dumps({"frames": frames}), []),
+            "nova.annotation": (NOVA, []),
+        }
+        seeds = []
+        for name, (header, lines) in texts.items():
+            path = self.folder / name
+            path.write_text("\n".join([header, *lines]) + "\n")
+            seeds.append(path)
+        data = "".join(f"{v};1\n" for _, v, _ in rows)
+        (self.folder / "nova.annotation~").write_text(data)
+        return seeds
 
     def write_bad(self, rng: Random, work: Path) -> Path:
         """See `Kind.write_bad`."""
-        bad = work / "bad.txt"
-        text = self.seeds[0].read_text()
+        seed = rng.choice(self.seeds)
+        bad = work / f"bad-{seed.name}"
+        self._damage(rng, seed, bad)
+        data = seed.with_name(f"{seed.name}~")
+        if data.exists():
+            self._damage(rng, data, work / f"bad-{data.name}")
+        return bad
+
+    def _damage(self, rng: Random, seed: Path, bad: Path) -> None:
+        text = seed.read_text()
         damaged = damage_text(rng, text) if rng.random() < 0.7 else damage_bytes(rng, text.encode())
         bad.write_bytes(damaged)
-        return bad
 
     def good_file(self) -> Path:
         """See `SampleKind.good_file`."""
@@ -343,7 +405,10 @@ class Annotations(SampleKind):
     def run_stages(self, bad: Path, results: Path) -> None:
         """See `SampleKind.run_stages`."""
         write_timelines(results)
-        sheet = write_rows(results.parent, "annotation", bad, self.good_file())
+        column = "annotation_valence" if ONE_TARGET in bad.name else "annotation"
+        files = {"bad": {column: str(bad)}, "good": {"annotation": str(self.good_file())}}
+        rows = [{"sample": n, "video": "a", "split": "predict", **of} for n, of in files.items()]
+        sheet = write_sheet(results.parent / "samples.tsv", rows)
         run_stage(
             results,
             "read_labels",

@@ -38,17 +38,17 @@ def write_pack(folder: Path, feature: str, samples: Features, frames: Mapping[st
     return folder / "shard.json"
 
 
-def write_labels(path: Path, values: NDArray[np.floating]) -> Path:
-    """Write a labels table; a row with a NaN is not annotated."""
+def write_labels(path: Path, values: NDArray[np.floating], rate: float = 30) -> Path:
+    """Write a labels table; a NaN is not annotated."""
     columns = [pa.field("valence", pa.float32()), pa.field("arousal", pa.float32())]
     schema = frame_schema(*columns, pa.field("annotated", pa.bool_()))
     with TableWriter(path, schema, {}) as table:
         table.write(
             frame=np.arange(len(values)),
-            time_s=np.arange(len(values)) / 30,
+            time_s=np.arange(len(values)) / rate,
             valence=values[:, 0],
             arousal=values[:, 1],
-            annotated=~np.isnan(values).any(axis=1),
+            annotated=~np.isnan(values).all(axis=1),
         )
     return path
 

@@ -183,6 +183,8 @@ class Corpus:
             | {"seed": number, "split": text, "target": text, "ccc": pa.float64()}
             | {"frames": pa.int64(), "samples": number}
         )
+        if rows and len(rows[0]) > len(schema):
+            schema = schema.append(pa.field("clip_ccc", pa.float64()))
         with TableWriter(path, schema, {}) as table:
             if rows:
                 table.write(**dict(zip(schema.names, zip(*rows, strict=True), strict=True)))

@@ -83,6 +83,7 @@ def test_ctrl_c_says_how_to_go_on(fresh: Project) -> None:
     shown = show(fresh, interrupt_at="align_faces ")
     assert shown.code != 0
     assert "Traceback" not in shown.raw
+    assert "Warning" not in shown.raw
     assert shown.lines[-1] == STOPPED
     assert [line for line in shown.lines if "failed" in line] == []
     assert not (fresh.results / "report.html").exists()

@@ -32,6 +32,7 @@ from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.graph import Graph, output_paths
 from circumplex.pipeline.records import Records
 from circumplex.pipeline.request_builder import RequestBuilder
+from circumplex.pipeline.stages import ANNOTATION_COLUMNS
 from circumplex.pipeline.resources import (
     SCRATCH_MB,
     expected_seconds,
@@ -155,15 +156,29 @@ def sheet(wildcards):
 
 
 def raw_inputs(*columns):
-    """Large files of the sheet that a shard reads, where they exist, never compared by date.
+    """Large files of the sheet that a shard reads, where Snakemake copies them to a node.
 
-    Their content digests are in the request; a missing one fails its sample in the job.
+    Elsewhere they are no inputs: their content digests are in the request, the job reads them where
+    they lie, and a missing one fails its sample. Snakemake would ask for the size of each input of
+    each job that is ready whenever a job ends, which for a thousand clips costs more than all else.
     """
+    if workflow.storage_settings.default_storage_provider is None:
+        return lambda wildcards: []
     return lambda wildcards: ancient(
         REQUESTS.contents.raw_files(wildcards.shard, columns)
     )
 
 
+onstart:
+    # Snakemake looks at all ready jobs again a second after each look, for the limit on jobs that are
+    # started per second, and each such look brings about one more. Here no scheduler is to be spared.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
+# In the order in which they count: Snakemake has the Snakefile's own at the end.
+CONFIGS = [Path(file).name for file in workflow.configfiles]
+CONFIGS = [*CONFIGS[-1:], *CONFIGS[:-1]]
 THREADS = PLAN.config["compute"]["threads"]
 GPU = PLAN.config["compute"]["gpu"]
 SECONDS = {shard: guessed_seconds(members) for shard, members in PLAN.shards.items()}

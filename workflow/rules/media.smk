@@ -82,7 +82,12 @@ rule extract_audio:
 rule read_labels:
     input:
         unpack(
-            inputs("read_labels", "{shard}", raw=raw_inputs("annotation"), sheet=sheet)
+            inputs(
+                "read_labels",
+                "{shard}",
+                raw=raw_inputs(*ANNOTATION_COLUMNS),
+                sheet=sheet,
+            )
         ),
     output:
         **outputs("read_labels", "{shard}"),

@@ -94,7 +94,7 @@ rule make_report:
         runtime=30,
     params:
         job=job("make_report"),
-        configs=[Path(file).name for file in workflow.configfiles],
+        configs=CONFIGS,
     message:
         "make_report"
     script:

@@ -21,6 +21,7 @@ def main(job: ShardJob) -> None:
             metadata,
             video_stream=row.video_stream,
             audio_stream=None if row.audio else row.audio_stream,
+            image_rate=row.image_rate,
             **job.stage.options,
         )
 

@@ -19,7 +19,11 @@ def main(job: ShardJob) -> None:
             sample.video,
             job.path(request.upstream["extract_frames"]),
             output,
-            streams=Streams(sample.video_stream, None if sample.audio else sample.audio_stream),
+            streams=Streams(
+                sample.video_stream,
+                None if sample.audio else sample.audio_stream,
+                sample.image_rate,
+            ),
             **job.stage.options,
         )
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from circumplex.annotations.clip_labels import write_clip_label
-from circumplex.annotations.labels import read_labels
+from circumplex.annotations.labels import Annotations, read_labels
 from circumplex.errors import ModalityAbsent
+from circumplex.pipeline.annotations import layout_of
 from circumplex.pipeline.jobs.job import running
 from circumplex.pipeline.jobs.shard import ShardJob
 from circumplex.pipeline.store import SampleRequest
@@ -20,18 +21,19 @@ def main(job: ShardJob) -> None:
         sample = job.sheet[request.sample]
         if not sample.is_labelled:
             raise ModalityAbsent("no annotation in the sheet")
+        options = job.stage.options
         timeline = job.path(request.upstream["extract_frames"])
-        if sample.annotation is None:
-            label = [float(request.key[target]) for target in TARGETS]
+        if not sample.annotations:
+            label = [float(request.key.get(target, "nan")) for target in TARGETS]
             write_clip_label(label, timeline, output, metadata)
             return
         read_labels(
-            sample.annotation,
+            Annotations(sample.annotation, sample.annotation_valence, sample.annotation_arousal),
             timeline,
             output,
             metadata=metadata,
-            layout=sample.annotation_format,
-            **job.stage.options,
+            layout=layout_of(sample, has_time="time" in options.get("table", {})),
+            **options,
         )
 
     job.run(make)

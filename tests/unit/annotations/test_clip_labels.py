@@ -17,3 +17,12 @@ def test_every_frame_of_the_clip_has_its_label(tmp_path):
     assert written.column_names == SCHEMA.names
     assert written["time_s"].to_pylist() == [0, 0.04, 0.08, 0.12]
     assert read_metadata(tmp_path / "out.parquet")["clip_label"] == [0.5, -1]
+
+
+def test_one_target_alone(tmp_path):
+    with TableWriter(tmp_path / "timeline.parquet", frame_schema(), {}) as table:
+        table.write(frame=np.arange(3), time_s=np.arange(3) / 25)
+    write_clip_label([np.nan, 0.25], tmp_path / "timeline.parquet", tmp_path / "out.parquet", {})
+    values = read_labels_table(tmp_path / "out.parquet")
+    assert np.isnan(values[:, 0]).all()
+    assert set(values[:, 1]) == {0.25}

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circumplex.annotations.formats.affwild2 import parse_annotation
-from circumplex.annotations.labels import read_labels
+from circumplex.annotations.labels import Annotations, Limits, read_labels, read_labels_table
+from circumplex.config.preparation import Labels
 from circumplex.errors import SampleError
 from circumplex.io.parquet import TableWriter, count_rows, frame_schema, read_columns, read_metadata
 from circumplex.media.resampling import resample_timeline
@@ -169,3 +170,69 @@ def test_labels_on_a_regular_timeline_are_those_of_the_frames_that_it_takes(tmp_
     assert annotated.all()
     with pytest.raises(SampleError, match="8 rows for 9 video frames"):
         read_labels(annotation, regular, output, max_difference=0, metadata={})
+
+
+@pytest.mark.parametrize(
+    ("rows", "frames", "accepted"),
+    [
+        (83, 100, False),  # 25 of 30 frames per second
+        (95, 100, True),
+        (94, 100, False),
+        (105, 100, True),
+        (2997, 3000, True),
+        (2880, 3000, False),  # 24 of 25 frames per second
+        (970, 1000, False),
+        (980, 1000, True),
+        (9970, 10_000, True),
+        (9969, 10_000, False),
+        (5, 10, True),
+        (4, 10, False),
+    ],
+)
+def test_the_accepted_difference_grows_with_the_length(rows, frames, accepted):
+    """By default at most 2% of the frames, 5 rows always, never more than 30."""
+    defaults = Labels.read({})
+    limits = Limits(defaults.max_difference, defaults.max_difference_share)
+    assert (abs(rows - frames) <= limits.accepted(frames)) == accepted
+
+
+def test_a_text_at_another_rate_is_refused(tmp_path):
+    timeline, annotation = tmp_path / "timeline.parquet", tmp_path / "a.txt"
+    write_timeline(100, timeline, fps=30.0, metadata={})
+    annotation.write_text(HEADER + "0,0\n" * 83)
+    defaults = Labels.read({})
+    with pytest.raises(SampleError, match=r"83 rows for 100 .* more than 5.*at the video's rate"):
+        read_labels(
+            annotation,
+            timeline,
+            tmp_path / "labels.parquet",
+            max_difference=defaults.max_difference,
+            max_difference_share=defaults.max_difference_share,
+            metadata={},
+        )
+
+
+def test_a_lag_takes_the_annotation_of_later(tmp_path):
+    timeline, annotation = tmp_path / "timeline.parquet", tmp_path / "a.txt"
+    write_timeline(50, timeline, fps=25.0, metadata={})
+    rows = [(k / 50, -k / 50) for k in range(50)]
+    annotation.write_text(HEADER + "".join(f"{v},{a}\n" for v, a in rows))
+    output = tmp_path / "labels.parquet"
+    read_labels(annotation, timeline, output, max_difference=0, metadata={}, lag_s=0.4)
+    values = read_labels_table(output)
+    np.testing.assert_allclose(values[:40], rows[10:], atol=1e-6)
+    assert np.isnan(values[40:]).all()
+    assert read_metadata(output)["lag_s"] == 0.4
+
+
+def test_one_target_is_annotated_where_the_other_is_not(tmp_path):
+    timeline, annotation = tmp_path / "timeline.parquet", tmp_path / "a.txt"
+    write_timeline(3, timeline, fps=25.0, metadata={})
+    annotation.write_text(HEADER + "0.1,0.2\n0.3,0.4\n-5,-5\n")
+    output = tmp_path / "labels.parquet"
+    read_labels(Annotations(arousal=annotation), timeline, output, max_difference=0, metadata={})
+    values = read_labels_table(output)
+    np.testing.assert_allclose(values[:2, 1], [0.2, 0.4], atol=1e-7)
+    assert np.isnan(values[:, 0]).all()
+    assert np.isnan(values[2, 1])
+    assert read_columns(output, ["annotated"])[0].tolist() == [True, True, False]

@@ -156,6 +156,22 @@ def test_shards_are_stable_and_even():
     assert shards[0] == "024-of-032", "a sample never moves"
 
 
+def test_annotations_of_one_target_each(read, tmp_path):
+    header = "sample\tvideo\tsplit\tannotation_valence\tannotation_arousal\timage_rate\n"
+    rows = "a\tframes/a\ttrain\tv/a.csv\ta/a.csv\t25\nb\tb.mp4\tval\tb.csv\t\t\n"
+    first, second = read(header + rows)
+    assert first.annotation_valence == tmp_path / "v/a.csv"
+    assert first.annotation_arousal == tmp_path / "a/a.csv"
+    assert (first.image_rate, second.image_rate) == (25.0, None)
+    assert first.is_labelled
+    assert second.is_labelled
+    assert first.annotation_format == "auto"
+    with pytest.raises(RequestError, match="annotation and also annotation_valence"):
+        read("sample\tsplit\tannotation\tannotation_valence\na\ttrain\ta.txt\tb.txt\n")
+    with pytest.raises(RequestError, match="no annotation"):
+        read("sample\tsplit\tannotation_valence\na\ttrain\t\n")
+
+
 CLIPS = "sample\tvideo\tsplit\tvalence\tarousal\temotion\tannotation\n"
 
 
@@ -165,6 +181,8 @@ def test_the_label_of_a_clip_takes_the_place_of_an_annotation(read):
     assert first.is_labelled
     assert second.is_labelled
     assert second.valence is None
+    (one,) = read(CLIPS + "a\ta.wav\ttrain\t\t0.5\t\t\n")
+    assert (one.valence, one.arousal, one.is_labelled) == (None, 0.5, True)
     placed = place_emotions([first, second], {"happy": [0.81, 0.51]})
     assert placed[0] == first
     assert (placed[1].valence, placed[1].arousal, placed[1].emotion) == (0.81, 0.51, "happy")
@@ -173,11 +191,9 @@ def test_the_label_of_a_clip_takes_the_place_of_an_annotation(read):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ("0.5\t0.5\t\ta.txt", "has annotation and also valence and arousal: keep one"),
-        ("0.5\t0.5\thappy\t", "has valence and arousal and also emotion: keep one"),
+        ("0.5\t0.5\t\ta.txt", "has annotation and also valence or arousal: keep one"),
+        ("\t0.5\thappy\t", "has valence or arousal and also emotion: keep one"),
         ("\t\thappy\ta.txt", "has annotation and also emotion: keep one"),
-        ("0.5\t\t\t", "lacks arousal"),
-        ("\t0.5\t\t", "lacks valence"),
         ("\t\t\t", "in split train but has no annotation"),
         ("1.01\t0\t\t", r"valence .*from -1 to 1"),
         ("0,5\t0\t\t", "valence"),

@@ -5,6 +5,7 @@ import pytest
 from circumplex.cli.main import main
 from circumplex.config.samples import Split, read_samples
 from circumplex.corpora.folders import Division, divide_groups, find_groups, find_pairs
+from circumplex.corpora.sheet import write_sheet
 from circumplex.errors import RequestError
 
 ALL = Division((1.0, 0.0, 0.0))
@@ -51,6 +52,20 @@ def test_names_alone_match_where_they_are_unique(tmp_path):
     (sample,) = find_pairs([tmp_path / "videos"], [tmp_path / "annotations"], division=ALL).samples
     assert (sample.sample, sample.group) == ("a", "a")
     assert sample.annotation == tmp_path / "annotations/a.txt"
+
+
+def test_a_folder_of_annotations_for_each_target(tmp_path, capsys):
+    put(tmp_path / "videos/a.mp4")
+    put(tmp_path / "videos/b.mp4")
+    for path in ("valence/a", "Arousal/a", "arousal/b"):
+        put(tmp_path / f"annotations/{path}.csv")
+    words = ["--annotations", str(tmp_path / "annotations"), "--split", "1,0,0"]
+    assert command(tmp_path, *words) == 0, capsys.readouterr().err
+    first, second = read_samples(tmp_path / "own.tsv")
+    assert first.annotation is second.annotation is second.annotation_valence is None
+    assert first.annotation_valence == tmp_path / "annotations/valence/a.csv"
+    assert first.annotation_arousal == tmp_path / "annotations/Arousal/a.csv"
+    assert second.annotation_arousal == tmp_path / "annotations/arousal/b.csv"
 
 
 def test_videos_and_annotations_of_one_folder(tmp_path):
@@ -188,3 +203,34 @@ def test_shares_that_are_none(corpus, shares, capsys):
     with pytest.raises(SystemExit):
         command(corpus, "--emotion", "x", "--split", shares)
     assert "--split" in capsys.readouterr().err
+
+
+def test_a_folder_per_target_gives_a_file_per_target(tmp_path):
+    """As MuSe and RECOLA keep them, and NOVA's data beside its headers."""
+    for name in ("s1/a", "s2/a", "s1/b"):
+        put(tmp_path / f"videos/{name}.mp4")
+        put(tmp_path / f"labels/valence/{name}.csv")
+    put(tmp_path / "labels/arousal/s1/a.csv")
+    put(tmp_path / "labels/Arousal/s2/a.annotation")
+    put(tmp_path / "labels/Arousal/s2/a.annotation~")
+    put(tmp_path / "labels/arousal/s1/b.csv")
+    put(tmp_path / "labels/arousal/s1/b.txt")
+    found = find_pairs([tmp_path / "videos"], [tmp_path / "labels"], division=ALL)
+    files = {
+        sample.sample: (sample.annotation, sample.annotation_valence, sample.annotation_arousal)
+        for sample in found.samples
+    }
+    labels = tmp_path / "labels"
+    assert files == {
+        "s1-a": (None, labels / "valence/s1/a.csv", labels / "arousal/s1/a.csv"),
+        "s2-a": (None, labels / "valence/s2/a.csv", labels / "Arousal/s2/a.annotation"),
+    }
+    assert skipped(found) == {"video with several annotations": ["b.mp4"]}
+    sheet = tmp_path / "samples.tsv"
+    write_sheet(found.samples, sheet)
+    read = read_samples(sheet)
+    assert [s.annotation_arousal.resolve() for s in read] == [f[2] for f in files.values()]
+    one = find_pairs([tmp_path / "videos"], [labels / "valence"], division=ALL)
+    assert {s.sample for s in one.samples} == {"s1-a", "s2-a", "b"}
+    assert all(sample.annotation_valence.is_file() for sample in one.samples)
+    assert all(sample.annotation_arousal is None for sample in one.samples)

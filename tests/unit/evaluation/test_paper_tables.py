@@ -276,7 +276,7 @@ def test_submissions_are_scored_by_their_ensembles(tmp_path):
 
 def test_a_table_trains_its_own_rows_alone(tmp_path):
     config = config_with(tmp_path, "demo", "paper/table1")
-    trace = builder_of(config, tmp_path).table("table1").trace
+    trace = builder_of(config, tmp_path).request("make_table", "table1").trace
     assert {m["experiment"] for m in trace["models"].values()} == {
         "lstm_D_W",
         "transformer_D_WC",

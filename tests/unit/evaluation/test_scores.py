@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from circumplex.ccc import ccc
+from circumplex.evaluation.ccc_table import CccTable
 from circumplex.evaluation.scores import evaluate, score
 from circumplex.predictions.table import PredictionTable, PredictionWriter
 from circumplex.targets import Target
@@ -15,16 +16,32 @@ def test_rows_are_over_all_annotated_frames_of_all_samples():
         annotation = draw.uniform(-1, 1, size=(frames, 2))
         pairs.append((annotation + draw.normal(size=(frames, 2)), annotation))
     pairs[0][1][2] = np.nan
-    pairs[2][1][7, 1] = np.nan  # in either value: out for both
+    pairs[2][1][7, 1] = np.nan  # annotated for valence alone
     pairs.append((np.zeros((3, 2)), np.full((3, 2), np.nan)))
     rows = evaluate("m", "val", iter(pairs))
     assert [row.target for row in rows] == [Target.VALENCE, Target.AROUSAL]
-    keep = [~np.isnan(annotation).any(axis=1) for _, annotation in pairs]
     for column, row in enumerate(rows):
+        keep = [~np.isnan(annotation[:, column]) for _, annotation in pairs]
         x = np.concatenate([p[k, column] for (p, _), k in zip(pairs, keep, strict=True)])
         y = np.concatenate([a[k, column] for (_, a), k in zip(pairs, keep, strict=True)])
         assert row.ccc == pytest.approx(ccc(x, y))
-        assert (row.model, row.split, row.frames, row.samples) == ("m", "val", 44, 3)
+        frames = 45 - column
+        assert (row.model, row.split, row.frames, row.samples) == ("m", "val", frames, 3)
+
+
+def test_a_target_that_is_not_annotated_has_no_row(tmp_path):
+    draw = np.random.default_rng(1)
+    annotation = draw.uniform(-1, 1, size=(20, 2))
+    annotation[:, 0] = np.nan
+    predictions = draw.uniform(-1, 1, size=(20, 2))
+    (row,) = evaluate("m", "val", [(predictions, annotation)])
+    assert row.target is Target.AROUSAL
+    assert row.ccc == pytest.approx(ccc(predictions[:, 1], annotation[:, 1]))
+    table = CccTable()
+    table.add([row], kind="ensemble")
+    table.write(*(tmp_path / name for name in ("t.parquet", "t.csv", "t.md")))
+    cells = [cell.strip() for cell in (tmp_path / "t.md").read_text().split("\n")[2].split("|")]
+    assert cells[1:8] == ["m", "val", "–", f"{row.ccc:.3f}", "–", "1", "20"]
 
 
 def test_clips_count_once_whatever_their_length():

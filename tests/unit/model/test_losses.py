@@ -16,15 +16,20 @@ def batch(seed=0):
     predictions = torch.rand(3, 7, 2, generator=draw) * 2 - 1
     targets = torch.rand(3, 7, 2, generator=draw) * 2 - 1
     targets[1, 4:] = torch.nan
-    targets[2, 0, 1] = torch.nan  # in either value: out for both
+    targets[2, 0, 1] = torch.nan  # annotated for valence alone
     return predictions.requires_grad_(), targets
+
+
+def columns(predictions, targets):
+    """Predictions and annotation of each target's annotated frames."""
+    x, y = predictions.detach().numpy(), targets.numpy()
+    known = ~np.isnan(y)
+    return [(x[..., k][known[..., k]], y[..., k][known[..., k]]) for k in range(2)]
 
 
 def test_it_is_one_minus_the_metric_over_all_valid_frames():
     predictions, targets = batch()
-    valid = ~torch.isnan(targets).any(dim=-1)
-    x, y = predictions.detach()[valid].numpy(), targets[valid].numpy()
-    expected = [1 - ccc(x[:, i], y[:, i]) for i in range(2)]
+    expected = [1 - ccc(x, y) for x, y in columns(predictions, targets)]
     assert value_of(ccc_loss(predictions, targets)) == pytest.approx(sum(expected), abs=1e-6)
     mean = value_of(ccc_loss(predictions, targets, Reduction.MEAN))
     assert mean == pytest.approx(sum(expected) / 2, abs=1e-6)
@@ -35,14 +40,12 @@ def test_gradient_against_differences_and_none_from_masked_frames():
     double = predictions.detach().double().requires_grad_()
     loss = ccc_loss(predictions, targets)
     loss.backward()
-    assert torch.all(predictions.grad[torch.isnan(targets).any(dim=-1)] == 0)
+    assert torch.all(predictions.grad[torch.isnan(targets)] == 0)
 
     def value(x):
-        valid = ~torch.isnan(targets).any(dim=-1)
-        a, b = x[valid].numpy(), targets[valid].double().numpy()
-        return sum(1 - ccc(a[:, i], b[:, i]) for i in range(2))
+        return sum(1 - ccc(a, b) for a, b in columns(x, targets.double()))
 
-    for index in [(0, 0, 0), (0, 6, 1), (2, 3, 0)]:
+    for index in [(0, 0, 0), (0, 6, 1), (2, 3, 0), (2, 0, 0)]:
         up, down = double.detach().clone(), double.detach().clone()
         up[index] += 1e-5
         down[index] -= 1e-5
@@ -93,11 +96,10 @@ def test_constant_predictions_equal_to_the_mean_stay_finite():
 @pytest.mark.parametrize("reduction", list(Reduction))
 def test_the_losses_against_numpy(reduction):
     predictions, targets = batch()
-    valid = ~np.isnan(targets.numpy()).any(axis=-1)
-    x, y = predictions.detach().numpy()[valid], targets.numpy()[valid]
     combine = np.sum if reduction is Reduction.SUM else np.mean
-    concordance = [ccc(x[:, i], y[:, i]) for i in range(2)]
-    squared = ((x - y) ** 2).mean(axis=0)
+    pairs = columns(predictions, targets)
+    concordance = [ccc(x, y) for x, y in pairs]
+    squared = [((x - y) ** 2).mean() for x, y in pairs]
     expected = {
         Loss.CCC: combine([1 - c for c in concordance]),
         Loss.BATCH_CCC: combine([1 - c for c in concordance]),
@@ -107,8 +109,40 @@ def test_the_losses_against_numpy(reduction):
         result = training_loss(predictions, targets, loss, reduction, 0.5)
         assert float(result.detach()) == pytest.approx(value, abs=1e-5)
         (gradient,) = torch.autograd.grad(result, predictions)
-        assert not gradient[~torch.from_numpy(valid)].any()
-        assert gradient[valid].any()
+        assert not gradient[torch.isnan(targets)].any()
+        assert gradient[~torch.isnan(targets)].any()
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+@pytest.mark.parametrize("reduction", list(Reduction))
+def test_a_target_that_is_not_annotated_does_not_count(loss, reduction):
+    predictions, targets = batch()
+    targets[..., 1] = torch.nan
+    result = training_loss(predictions, targets, loss, reduction, 0.5)
+    ((x, y), _) = columns(predictions, targets)
+    squared = 0.5 * ((x - y) ** 2).mean() if loss is Loss.CCC_MSE else 0.0
+    assert value_of(result) == pytest.approx(1 - ccc(x, y) + squared, abs=1e-5)
+    (gradient,) = torch.autograd.grad(result, predictions)
+    assert not gradient[..., 1].any()
+    targets[..., 0] = torch.nan
+    assert training_loss(predictions, targets, loss, reduction, 0.5) is None
+
+
+@pytest.mark.parametrize("reduction", list(Reduction))
+def test_both_targets_annotated_give_the_bits_of_one_computation(reduction):
+    """Aff-Wild2 marks frames for both targets at once: its numbers must not move."""
+    predictions, targets = batch()
+    targets[2, 0] = torch.nan
+    valid = ~torch.isnan(targets).any(dim=-1)
+    x, y = predictions[valid], targets[valid]
+    dx, dy = x - x.mean(dim=0), y - y.mean(dim=0)
+    variance, bias = (dy * dy).mean(dim=0), x.mean(dim=0) - y.mean(dim=0)
+    terms = 1 - 2 * (dx * dy).mean(dim=0) / ((dx * dx).mean(dim=0) + variance + bias * bias)
+    expected = terms.sum() if reduction is Reduction.SUM else terms.mean()
+    found = ccc_loss(predictions, targets, reduction)
+    assert torch.equal(found, expected)
+    gradients = [torch.autograd.grad(of, predictions)[0] for of in (found, expected)]
+    assert torch.equal(*gradients)
 
 
 def test_batch_ccc_knows_no_constant_target_and_no_empty_batch():

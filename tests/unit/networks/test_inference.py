@@ -119,7 +119,7 @@ def test_an_exact_part_stays_in_float32():
 @pytest.mark.parametrize("supported", [True, False])
 @pytest.mark.parametrize("precision", list(Precision))
 def test_a_processor_without_bfloat16_causes_a_warning(precision, supported, monkeypatch, caplog):
-    monkeypatch.setattr(devices, "imitates_bfloat16", lambda _device: not supported)
+    monkeypatch.setattr(devices, "emulates_bfloat16", lambda _device: not supported)
     Inference(small(), Arithmetic(precision), "cpu")
     warned = "precision: bfloat16 is emulated" in caplog.text
     assert warned is (precision is Precision.BFLOAT16 and not supported)

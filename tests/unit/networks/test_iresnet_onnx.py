@@ -231,7 +231,7 @@ def scaled_product(graph):
         (one_channel_less, r"at layer1\.0\.bn1\.weight: shape \(63,\) instead of \(64,\)"),
         (unbiased, r"at layer1\.0\.downsample\.0: it has neither a bias nor a BatchNorm"),
         (norm_twice, "at the end: the graph continues with Relu after"),
-        (elsewhere, r"at fc\.weight: fc\.weight is no constant in the file"),
+        (elsewhere, r"at fc\.weight: fc\.weight is not a constant in the file"),
         (scaled_product, "at fc: the product is scaled"),
     ],
 )

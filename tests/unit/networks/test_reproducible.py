@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 import torch
+from torch.utils import deterministic
 
 from circumplex.networks.reproducible import reproducible, seed_epoch
 
@@ -25,6 +26,8 @@ def test_algorithms_are_deterministic_within_alone(device, warn_only):
     with reproducible(torch.device(device)):
         assert torch.are_deterministic_algorithms_enabled()
         assert torch.is_deterministic_algorithms_warn_only_enabled() == warn_only
+        assert not deterministic.fill_uninitialized_memory
+    assert deterministic.fill_uninitialized_memory
     assert not torch.are_deterministic_algorithms_enabled()
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
 

@@ -3,6 +3,7 @@
 import pytest
 
 from circumplex.errors import RequestError
+from circumplex.io.atomic import write_json
 from circumplex.pipeline.comparison import compare_results, find_changes
 from finished_runs import write_run
 
@@ -38,6 +39,15 @@ def test_runs_of_earlier_versions_are_compared_by_their_scores(tmp_path):
     assert "earlier version" in found.notes[0]
     assert "Splits are not on record" in found.notes[2]
     assert found.changes is None
+
+
+def test_jobs_of_a_former_config_are_left_out(tmp_path):
+    first = write_run(tmp_path / "first")
+    second = write_run(tmp_path / "second", window=50)
+    for former in ("smooth_predictions/y/official/seed0", "ensemble_predictions/former"):
+        write_json(second / f"requests/{former}.json", {"stage": "x"})
+    found = compare_results(first, second)
+    assert [(c.key, c.second) for c in found.changes] == [("smoothing.valence", "50")]
 
 
 def test_a_folder_without_scores_is_refused(tmp_path):

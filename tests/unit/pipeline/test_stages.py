@@ -75,7 +75,7 @@ def add_function(*modules: str) -> Edit:
 
 def test_stages_cover_few_modules():
     counts = {name: len(counted_modules(s.modules, LIBRARY)) for name, s in STAGES.items()}
-    assert counts["extract_frames"] <= 4, counts
+    assert counts["extract_frames"] <= 5, counts  # a fifth reads folders of images
     assert counts["extract_egemaps"] <= 10, counts
     assert counts["extract_densenet"] <= 12, counts
     # They gather what others computed.

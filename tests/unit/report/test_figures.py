@@ -128,5 +128,5 @@ def test_undefined_scores_are_left_out() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         text = words(picture(score_figure([Dots("gone", [], math.nan)], Target.AROUSAL)))
-        rank_figure(np.array([[0.5, np.nan], [0.6, 0.7]]))
+        rank_figure(np.array([[0.5, np.nan], [0.6, 0.7]]), "CCC")
     assert "gone" not in text

@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import json
 import re
 import statistics
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import synthetic_report
 from circumplex.annotations.labels import read_labels_table
 from circumplex.evaluation.scores import evaluate, read_pairs
 from circumplex.io.kept_folder import KeptFolder
+from circumplex.io.parquet import METADATA_KEY
 from circumplex.predictions.table import PredictionTable
 from circumplex.report import page as report
 from circumplex.report.page import ReportInputs, write_report
@@ -460,6 +463,10 @@ def test_faces_over_time_stand_below_the_trace(
     assert middles == pytest.approx(greys, abs=3)
 
 
+def test_the_band_is_explained_where_there_are_several_models(page: Page) -> None:
+    assert "± standard deviation of the models" in page.sections["samples"]
+
+
 def test_players_are_linked(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     corpus.add("a")
@@ -476,6 +483,28 @@ def test_players_are_linked(tmp_path: Path) -> None:
     assert "../player/a%20%231.html" in [a["href"] for tag, a in traces.tags if tag == "a"]
 
 
+def test_the_agreement_of_annotators_stands_below_the_scores(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    corpus.add("a")
+    path = corpus.samples[0].labels
+    assert path is not None
+    schema = pq.read_schema(path)
+    agreement = {"valence": {"annotators": 3, "ccc": 0.61, "alpha": 0.8}}
+    table = pq.read_table(path).replace_schema_metadata(
+        {**(schema.metadata or {}), METADATA_KEY: json.dumps({"agreement": agreement}).encode()}
+    )
+    pq.write_table(table, path)
+    rows = scores("ensemble", "e", "", "", -1, "val", 0.6, 0.5)
+    inputs = empty_inputs(
+        tmp_path,
+        samples=tuple(corpus.samples),
+        metrics=Corpus(tmp_path / "scored").metrics(rows),
+    )
+    page = write(tmp_path / "r.html", inputs)
+    assert "Agreement of annotators, mean over 1 sample" in page.sections["overview"]
+    assert "Agreement of annotators" not in page.sections[""]
+
+
 def test_a_run_that_only_predicts_has_no_empty_sections(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     for name in ("a", "b"):
@@ -487,6 +516,7 @@ def test_a_run_that_only_predicts_has_no_empty_sections(tmp_path: Path) -> None:
     )
     page = write(tmp_path / "r.html", inputs)
     assert list(page.sections) == ["", "overview", "samples", "index", "quality"]
+    assert "deviation of the models" not in page.text, "there is one model"
     for words_of_scores in ("CCC", "annotation hardly", "Training", "Submissions", "Models"):
         assert words_of_scores not in page.text
     text = " ".join(page.sections["overview"].split())
@@ -555,6 +585,71 @@ def test_samples_annotated_for_one_target_are_scored_on_it(tmp_path: Path) -> No
     drawn = " ".join(words(svg) for svg in page.pictures())
     assert "valence: CCC" in drawn
     assert "arousal: CCC" not in drawn
+
+
+def relabel(corpus: Corpus, number: int, valence: float, arousal: float) -> None:
+    """Give a sample the label of a whole clip."""
+    path = corpus.samples[number].labels
+    assert path is not None
+    time_s, _ = corpus.predicted[corpus.samples[number].name]
+    count = len(time_s)
+    columns = {
+        "valence": np.full(count, valence, np.float32),
+        "arousal": np.full(count, arousal, np.float32),
+        "annotated": np.ones(count, bool),
+    }
+    corpus._write(path, {"frame": np.arange(count, dtype=np.int32), "time_s": time_s}, **columns)
+
+
+def test_labels_of_whole_clips_are_judged_by_error(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    labels = {"far": (0.9, -0.9), "near": (0.1, 0.0)}
+    for number, (name, label) in enumerate(labels.items()):
+        corpus.add(name)
+        relabel(corpus, number, *label)
+    rows = scores("ensemble", "e", "", "", -1, "val", 0.0, 0.0)
+    by_clip = [(*row, ccc) for row, ccc in zip(rows, (0.7, -0.4), strict=True)]
+    inputs = empty_inputs(
+        tmp_path,
+        samples=tuple(corpus.samples),
+        ensembles={"e": corpus.ensemble("e", list(labels))},
+        metrics=Corpus(tmp_path / "scored").metrics(by_clip),
+    )
+    page = write(tmp_path / "r.html", inputs)
+    assert "Samples with the largest error" in page.sections["samples"]
+    assert "Lowest CCC" not in page.text
+    table = page.table("overview")
+    assert table[0][-2:] == ["Valence by clip", "Arousal by clip"]
+    assert table[1][-2:] == ["0.700", "−0.400"]
+    drawn = " ".join(words(svg) for svg in page.pictures())
+    assert "mean absolute error per sample, worst first" in drawn
+    head, *rows_of_index = page.table("index")
+    assert "Error" not in head
+    predicted = PredictionTable(inputs.ensembles["e"])
+    assert [row[0] for row in rows_of_index] == ["far", "near"]
+    for row in rows_of_index:
+        errors = np.abs(predicted.values(row[0]) - np.array(labels[row[0]])).mean(axis=0)
+        assert row[2:5] == [f"{x:.3f}" for x in (*errors, errors.mean())]
+
+
+def test_a_sample_with_a_constant_annotation_has_an_error_and_no_ccc(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path)
+    for name in ("varied", "constant"):
+        corpus.add(name)
+    relabel(corpus, 1, 0.5, 0.5)
+    inputs = empty_inputs(
+        tmp_path,
+        samples=tuple(corpus.samples),
+        ensembles={"e": corpus.ensemble("e", ["varied", "constant"])},
+    )
+    page = write(tmp_path / "r.html", inputs)
+    head, varied, constant = page.table("index")
+    assert head[5] == "Error"
+    assert [varied[0], constant[0]] == ["varied", "constant"]
+    assert constant[2:5] == ["–"] * 3
+    predicted = PredictionTable(inputs.ensembles["e"]).values("constant")
+    assert constant[5] == f"{np.abs(predicted - 0.5).mean():.3f}"
+    assert "mean absolute error valence" in " ".join(page.sections["samples"].split())
 
 
 def test_the_page_stays_small(html: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -20,12 +21,24 @@ def unchanged_process(monkeypatch):
     """What the handler sets in its process is undone."""
     monkeypatch.setenv(LOG_ONLY, "")
     monkeypatch.setattr("sys.excepthook", None)
+    monkeypatch.setattr("warnings.filters", list(warnings.filters))
 
 
 class TestAsSnakemakeAsks(TestLogHandlerBase):
     """The tests of Snakemake's interface."""
 
     __test__ = True
+
+    @pytest.fixture(autouse=True)
+    def closed_in_the_end(self):
+        self.made = []
+        yield
+        for handler in self.made:
+            handler.close()
+
+    def _create_handler(self):
+        self.made.append(super()._create_handler())
+        return self.made[-1]
 
     def get_log_handler_cls(self):
         return LogHandler

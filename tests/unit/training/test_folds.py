@@ -103,7 +103,7 @@ def test_another_seed_gives_other_folds_and_one_seed_the_same():
 
 def test_histogram_leaves_out_frames_without_annotation():
     values = np.array([[-1.0, 1.0], [0.0, 0.0], [np.nan, np.nan], [0.3, np.nan]])
-    np.testing.assert_array_equal(count_labels(values), [1, 0, 1, 0, 0, 0, 0, 1, 0, 1])
+    np.testing.assert_array_equal(count_labels(values), [1, 0, 1, 1, 0, 0, 0, 1, 0, 1])
 
 
 def test_refusals():

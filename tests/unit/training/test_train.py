@@ -428,3 +428,45 @@ def test_validation_scores_the_concatenation_of_raw_predictions(corpus, tmp_path
     truth = np.concatenate([corpus.labels[sample] for sample in VAL])
     expected = ccc(np.concatenate(predictions)[:, 1], truth[:, 1])
     assert result.log[0].val_arousal == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "transformer"])
+@pytest.mark.parametrize("column", [0, 1])
+def test_one_target_alone_is_learnt_and_chosen_by(corpus, tmp_path, kind, column):
+    target, other = (Target.VALENCE, Target.AROUSAL)[:: 1 - 2 * column]
+    for name in (*TRAIN, *VAL):
+        corpus.labels[name][:, 1 - column] = np.nan
+    result = run(corpus, tmp_path / "w", spec(kind, epochs=6))
+    key = {Target.VALENCE: "val_valence", Target.AROUSAL: "val_arousal"}
+    scores = [getattr(row, key[target]) for row in result.log]
+    assert all(math.isnan(getattr(row, key[other])) for row in result.log)
+    epoch, best = result.best[target]
+    assert best == max(scores) == scores[epoch - 1]
+    assert other not in result.best
+    kept = {of: [e for e, _ in result.model.checkpoints[of]] for of in Target}
+    assert kept == {Target.VALENCE: [epoch], Target.AROUSAL: [epoch]}
+    reader, labels = corpus.readers()
+    predictor = Predictor(result.model, reader)
+    predicted = {name: predictor.predict(name) for name in VAL}
+    assert all((values[:, 1 - column] == 0).all() for values in predicted.values())
+    moments = CccAccumulator()
+    for name, values in predicted.items():
+        moments.update(values[:, column], labels.values(name)[:, column])
+    assert moments.ccc() == pytest.approx(best, abs=1e-5)
+
+
+def test_one_target_alone_is_learnt_as_it_is_beside_the_other(corpus, tmp_path):
+    """Of samples of which some have one target and some both, each target learns from its own."""
+    for name in list(TRAIN)[:3]:
+        corpus.labels[name][:, 1] = np.nan
+    result = run(corpus, tmp_path / "w", spec(epochs=6))
+    assert set(result.best) == set(Target)
+    assert min(ccc for _, ccc in result.best.values()) > 0.1
+
+
+def test_a_validation_set_of_one_target_chooses_the_epoch_of_both(corpus, tmp_path):
+    for name in VAL:
+        corpus.labels[name][:, 1] = np.nan
+    result = run(corpus, tmp_path / "w", spec())
+    kept = [[e for e, _ in result.model.checkpoints[of]] for of in Target]
+    assert kept[0] == kept[1] == [result.best[Target.VALENCE][0]]

@@ -81,15 +81,15 @@ class CccAccumulator:
 
 
 def find_annotated(annotation: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Find the frames that are annotated: those with a number for both targets.
+    """Find what is annotated: of a frame both targets, one or none.
 
     Args:
         annotation: (frames, 2), NaN where a target is not annotated.
 
     Returns:
-        (frames,) true where a frame is annotated.
+        (frames, 2) true where a frame is annotated for a target.
     """
-    return np.asarray(~np.isnan(annotation).any(axis=1))
+    return np.asarray(~np.isnan(annotation))
 
 
 def ccc(x: ArrayLike, y: ArrayLike) -> float:

@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import ERROR, WARNING, Handler, LogRecord
@@ -104,6 +105,8 @@ class LogHandler(LogHandlerBase):
         if not as_snakemake:
             os.environ[LOG_ONLY] = "1"
             sys.excepthook = _without_traceback_of_ctrl_c
+            # Python's complaint about what Snakemake leaves when Ctrl-C ends its scheduler.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             threading.Thread(target=self._poll, name="progress", daemon=True).start()
 
     @property

@@ -14,10 +14,10 @@ from circumplex.targets import TARGETS
 def write_clip_label(
     label: Sequence[float], timeline: Path, output: Path, metadata: Mapping[str, Any]
 ) -> None:
-    """Write the table of labels of a clip that has one valence and one arousal.
+    """Write the table of labels of a clip that has one valence and one arousal, or one of them.
 
     Args:
-        label: valence and arousal in [-1, 1].
+        label: valence and arousal in [-1, 1]; NaN where it is not annotated.
         timeline: the sample's timeline, of the video's frames or a regular one.
         output: table to write, as of `circumplex.annotations.labels.read_labels`.
         metadata: metadata to write into the table.

@@ -16,6 +16,7 @@ from circumplex.config.samples import Sample
 from circumplex.config.still_sets import AnyStillSet, StillSet
 from circumplex.errors import SampleError
 from circumplex.io.digests import DigestCache
+from circumplex.media.images import find_images
 from circumplex.media.playback import find_obstacle
 from circumplex.media.video import open_media
 from circumplex.pipeline.costs import Measured, measure_stage
@@ -91,6 +92,9 @@ def _look_at(sample: Sample, plan: Plan) -> Material:
     if path is None:
         return usual
     try:
+        if sample.image_rate is not None and path.is_dir():
+            frames = len(find_images(path))
+            return Material(frames / sample.image_rate, frames, PIXELS, _has_proxy(sample, plan))
         with open_media(path) as container:
             # In microseconds; none where the container does not say.
             seconds = (container.duration or 1e6 * DEFAULT_SECONDS) / 1e6

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "check-submission": "check a submission against the organisers' list",
     "compare": "set two runs side by side: what they were asked for, and their CCC",
     "estimate": "estimate jobs, CPU and GPU hours, and disk space of a run",
+    "lag": "estimate how late annotators react, from a run's features and labels",
     "tune": "measure settings of the deep extractors on this machine and recommend some",
     "clean": "remove stored files that no result refers to, and what killed jobs left",
     "cards": "write the page of feature cards, docs/features.md",
@@ -122,6 +123,10 @@ def load(name: str) -> Command:
             from circumplex.cli import estimate
 
             return estimate
+        case "lag":
+            from circumplex.cli import lag
+
+            return lag
         case "tune":
             from circumplex.cli import tune
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from circumplex.config.annotations import AnnotationTable, Combination
 from circumplex.config.samples import Coordinate
 from circumplex.config.section import Lax, Section, Seed, Text, defaults_of
 
@@ -93,21 +94,50 @@ Research in Personality 1977; neutral at 0, 0 is our choice."""
 
 
 class Labels(Section):
-    """Options of reading annotations."""
+    """Options of reading annotations (docs/annotations.md)."""
 
     max_difference: int = Field(
         30,
         ge=0,
         le=1_000_000,
-        description="rows that annotation and video may differ by; Aff-Wild2's differ by a few",
+        description="rows at most that an annotation with one row per frame and its video may "
+        "differ by; Aff-Wild2's differ by a few",
+    )
+    max_difference_share: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="the same as a share of the video's frames, so that a wrong rate does not "
+        "pass; 5 rows are always within it (our choice). Of the length, for annotations with times "
+        "that go on beyond the video's end",
     )
     max_difference_without_video: int = Field(
         0,
         ge=0,
         le=1_000_000,
-        description="the same of annotation and imported features, where no video says how many "
-        "frames there are",
+        description="in place of max_difference for annotation and imported features, where no "
+        "video says how many frames there are",
     )
+    longest_gap_s: float = Field(
+        2.0,
+        ge=0,
+        le=86400,
+        description="seconds between two rows of an annotation with times up to which the frames "
+        "between them are interpolated; beyond, they are unannotated (our choice)",
+    )
+    lag_s: float = Field(
+        0.0,
+        ge=-60,
+        le=60,
+        description="seconds by which annotators react late: a frame takes the annotation of so "
+        "much later; `circumplex lag` estimates it",
+    )
+    combination: Lax[Combination] = Field(
+        Combination.MEAN,
+        description="of several annotators: mean, or ewe, the evaluator weighted estimator (Grimm "
+        "and Kroschel 2005)",
+    )
+    table: AnnotationTable = defaults_of(AnnotationTable)
     emotions: dict[Text, Lax[tuple[Coordinate, Coordinate]]] = Field(
         EMOTIONS,
         description="valence and arousal by emotion, for the column emotion of the sample sheet; "

@@ -24,6 +24,8 @@ MAX_NAME_BYTES = 200
 """Of a sample's name: file systems take 255, and suffixes and temporary names come on top."""
 
 
+AUTO = "auto"
+"""In the column ``annotation_format``: the layout is recognised by the file's beginning."""
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
 """A value of valence or arousal."""
 
@@ -68,20 +70,35 @@ class SheetRow(Section):
     )
     audio: Text | None = Field(None, description="sound file to use instead of the video's own")
     annotation: Text | None = Field(
-        None, description="annotation text: header valence,arousal, one row per frame"
+        None,
+        description="file of the annotation: Aff-Wild2's text, or one of the other layouts "
+        "(docs/annotations.md); or a folder with a file per annotator",
+    )
+    annotation_valence: Text | None = Field(
+        None, description="the same of valence alone, in place of annotation"
+    )
+    annotation_arousal: Text | None = Field(
+        None, description="the same of arousal alone, in place of annotation"
     )
     group: Text | None = Field(
         None, description="never split over folds; by default the video's file name"
     )
     annotation_format: str = Field(
-        "affwild2", description="layout of the annotation, by name (docs/samples.md)"
+        AUTO,
+        description="layout of the annotation, by name (docs/annotations.md); auto recognises it",
+    )
+    image_rate: Lax[float] | None = Field(
+        None,
+        gt=0,
+        le=240,
+        description="frames per second of a video that is a folder of numbered images",
     )
     valence: Lax[Coordinate] | None = Field(
         None,
-        description="label of the whole clip from -1 to 1, with arousal and without annotation: "
-        "the same for all frames",
+        description="label of the whole clip from -1 to 1, in place of an annotation: the same for "
+        "all frames",
     )
-    arousal: Lax[Coordinate] | None = Field(None, description="likewise, with valence")
+    arousal: Lax[Coordinate] | None = Field(None, description="likewise; one of the two will do")
     emotion: Text | None = Field(
         None,
         description="in place of valence and arousal: an emotion whose place on the circumplex "
@@ -111,14 +128,17 @@ class Sample:
         subject: which person: ``largest``, ``left``, ``right`` or ``x0,y0,x1,y1`` in pixels.
         faces: folder of handed-out aligned crops, or none: then faces are detected.
         audio: file of the sound where it is not the video's own.
-        annotation: annotation text, or none.
+        annotation: annotation, or none.
         split: part of the data.
         group: never split over folds; by default the video's file name, else the sample's.
-        annotation_format: layout of the annotation.
+        annotation_format: layout of the annotation, or ``auto``.
         video_stream: place among the file's video streams, or none: then the file's default.
         audio_stream: likewise, of the sound.
+        annotation_valence: annotation of valence alone, or none.
+        annotation_arousal: likewise, of arousal.
+        image_rate: frames per second where the video is a folder of images, or none.
         valence: label of the whole clip in [-1, 1], or none.
-        arousal: likewise; both or neither.
+        arousal: likewise.
         emotion: emotion of the whole clip, whose place is its label (`place_emotions`), or none.
     """
 
@@ -130,18 +150,27 @@ class Sample:
     annotation: Path | None
     split: Split
     group: str
-    annotation_format: str = "affwild2"
+    annotation_format: str = AUTO
     video_stream: int | None = None
     audio_stream: int | None = None
+    annotation_valence: Path | None = None
+    annotation_arousal: Path | None = None
+    image_rate: float | None = None
     valence: float | None = None
     arousal: float | None = None
     emotion: str | None = None
 
     @property
+    def annotations(self) -> tuple[Path, ...]:
+        """Files and folders of annotation that the sheet names."""
+        named = (self.annotation, self.annotation_valence, self.annotation_arousal)
+        return tuple(path for path in named if path is not None)
+
+    @property
     def is_labelled(self) -> bool:
         """Whether there is an annotation, or a label of the whole clip."""
-        given = (self.annotation, self.valence, self.emotion)
-        return any(value is not None for value in given)
+        labels = (self.valence, self.arousal, self.emotion)
+        return bool(self.annotations) or any(label is not None for label in labels)
 
 
 def read_samples(sheet: Path) -> list[Sample]:
@@ -206,6 +235,9 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
         annotation_format=cells.annotation_format,
         video_stream=cells.video_stream,
         audio_stream=cells.audio_stream,
+        annotation_valence=path(cells.annotation_valence),
+        annotation_arousal=path(cells.annotation_arousal),
+        image_rate=cells.image_rate,
         valence=cells.valence,
         arousal=cells.arousal,
         emotion=cells.emotion,
@@ -215,22 +247,18 @@ def _parse(row: dict[str | None, str | list[str] | None], folder: Path, where: s
 
 
 def _check_labels(sample: Sample, where: str) -> None:
-    """Refuse a row with two labels, half a label, or none where one is needed."""
+    """Refuse a row with labels of two kinds, or none where one is needed."""
     given = {
         "annotation": sample.annotation,
-        "valence and arousal": sample.valence if sample.arousal is None else sample.arousal,
+        "annotation_valence or annotation_arousal": sample.annotation_valence
+        or sample.annotation_arousal,
+        "valence or arousal": sample.valence if sample.arousal is None else sample.arousal,
         "emotion": sample.emotion,
     }
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise RequestError(
             f"{where}: sample {sample.sample!r} has {' and also '.join(named)}: keep one of them"
-        )
-    if (sample.valence is None) != (sample.arousal is None):
-        missing = "valence" if sample.valence is None else "arousal"
-        raise RequestError(
-            f"{where}: sample {sample.sample!r} lacks {missing}: the label of a clip is a value of "
-            "both columns, valence and arousal"
         )
     if sample.split in (Split.TRAIN, Split.VAL) and not named:
         raise RequestError(

@@ -6,17 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from circumplex.config.samples import Sample, Split
 from circumplex.corpora.sheet import Corpus
 from circumplex.corpora.videos import existing_folder, find_videos, join_paths, walk_files
 from circumplex.errors import RequestError
+from circumplex.targets import TARGETS
 
 SPLITS = (Split.TRAIN, Split.VAL, Split.TEST)
 UNANNOTATED = "video without annotation"
 UNUSED = "annotation without video"
 SEVERAL_VIDEOS = "annotation of several videos of its name: put it into a folder as its video is in"
 SEVERAL_ANNOTATIONS = "video with several annotations"
+BOTH = "annotation"
+"""Column of the sheet for a file of both targets."""
 NO_GROUP = "path in which --group finds nothing"
 NO_EMOTION = "path in which --emotion finds nothing"
 
@@ -189,37 +193,45 @@ def _annotate(
     folders: Sequence[Path],
     skipped: dict[str, list[Path]],
 ) -> list[Sample]:
-    """The samples that have one annotation, with it; the others are skipped."""
-    found: dict[str, list[Path]] = {}
+    """The samples that have one annotation, or one of each target; the others are skipped."""
+    found: dict[str, list[tuple[str, Path]]] = {}
     by_place: dict[str, list[str]] = {}
     for sample in samples:
         place = places[sample.sample]
         for key in {place, Path(place).name}:
             by_place.setdefault(key, []).append(sample.sample)
     videos = {sample.video for sample in samples}
-    for path, place in _walk_annotations(folders, skipped):
+    for path, place, column in _walk_annotations(folders, skipped):
         if path in videos:
             continue  # both lie in one folder
         owners = by_place.get(place) or by_place.get(path.stem, [])
         if len(owners) == 1:
-            found.setdefault(owners[0], []).append(path)
+            found.setdefault(owners[0], []).append((column, path))
         else:
             reason = SEVERAL_VIDEOS if owners else UNUSED
             skipped.setdefault(reason, []).append(path)
-    several = [s for s in samples if len(found.get(s.sample, ())) > 1]
+    clear = {sample for sample, files in found.items() if _is_clear(files)}
+    several = [s for s in samples if s.sample in found.keys() - clear]
     _skip(skipped, UNANNOTATED, [s for s in samples if s.sample not in found])
     _skip(skipped, SEVERAL_ANNOTATIONS, several)
-    return [
-        replace(sample, annotation=found[sample.sample][0])
-        for sample in samples
-        if len(found.get(sample.sample, ())) == 1
-    ]
+    columns: dict[str, dict[str, Any]] = {sample: dict(found[sample]) for sample in clear}
+    return [replace(s, **columns[s.sample]) for s in samples if s.sample in clear]
+
+
+def _is_clear(files: Sequence[tuple[str, Path]]) -> bool:
+    """Whether a video has one file for both targets, or at most one for each."""
+    columns = [column for column, _ in files]
+    return len(columns) == len(set(columns)) and (columns == [BOTH] or BOTH not in columns)
 
 
 def _walk_annotations(
     folders: Sequence[Path], skipped: dict[str, list[Path]]
-) -> Iterator[tuple[Path, str]]:
-    """Files below the folders, each with its path below its folder, without suffix."""
+) -> Iterator[tuple[Path, str, str]]:
+    """Files below the folders, each with its place and the column of the sheet that it goes into.
+
+    The place is its path below its folder, without suffix. A folder named ``valence`` or
+    ``arousal`` says that its files are of that target, and is no part of the place.
+    """
 
     def skip(path: Path, reason: str) -> None:
         skipped.setdefault(reason, []).append(path)
@@ -227,4 +239,9 @@ def _walk_annotations(
     for folder in folders:
         root = existing_folder(folder)
         for path in walk_files([root], skip):
-            yield path, path.relative_to(root).with_suffix("").as_posix()
+            if path.name.endswith("~"):
+                continue  # data beside a header, or an editor's copy
+            *parents, name = path.relative_to(root).with_suffix("").parts
+            targets = [part for part in (root.name, *parents) if part.casefold() in TARGETS]
+            place = Path(*(part for part in parents if part not in targets), name).as_posix()
+            yield path, place, f"annotation_{targets[-1].casefold()}" if targets else BOTH

@@ -12,7 +12,10 @@ from circumplex.errors import RequestError
 from circumplex.io.atomic import replacing
 
 COLUMNS = ("sample", "video", "subject", "faces", "audio", "annotation", "split", "group")
-FURTHER_COLUMNS = ("annotation_format", "valence", "arousal", "emotion")
+FURTHER_COLUMNS = (
+    *("annotation_valence", "annotation_arousal", "annotation_format"),
+    *("valence", "arousal", "emotion", "image_rate"),
+)
 """Columns that a sheet has only where a sample of it does not have their default."""
 WHOLE_VIDEO = "largest"
 """Subject of a sample that is not one side of its video."""
@@ -97,6 +100,12 @@ def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, .
         reaches_root = relative.parts.count("..") >= len(folder.resolve().parts) - 1
         return str(path if reaches_root else relative)
 
+    def further_cell(column: str) -> str:
+        value = getattr(sample, column)
+        if isinstance(value, Path):
+            return cell(value)
+        return str(value) if _has(sample, column) else ""
+
     return (
         sample.sample,
         cell(sample.video),
@@ -106,7 +115,7 @@ def _cells(sample: Sample, folder: Path, further: Sequence[str]) -> tuple[str, .
         cell(sample.annotation),
         sample.split,
         sample.group,
-        *(str(getattr(sample, column)) if _has(sample, column) else "" for column in further),
+        *(further_cell(column) for column in further),
     )
 
 

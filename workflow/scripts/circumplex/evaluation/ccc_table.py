@@ -44,6 +44,11 @@ NOTE = (
 )
 
 
+def _number(ccc: float) -> str:
+    """A CCC as text; a dash for a target that is not annotated."""
+    return "–" if math.isnan(ccc) else f"{ccc:.3f}"
+
+
 class CccTable:
     """Collect scores and write them."""
 
@@ -102,14 +107,12 @@ class CccTable:
         for row in self._rows:
             by_model.setdefault((row["model"], row["split"]), {})[row["target"]] = row
         for (model, split), targets in by_model.items():
-            valence, arousal = targets["valence"], targets["arousal"]
-            mean = (valence["ccc"] + arousal["ccc"]) / 2
-            numbers = [f"{ccc:.3f}" for ccc in (valence["ccc"], arousal["ccc"], mean)]
-            by_clip = [_number(targets[target]["clip_ccc"]) for target in TARGETS]
-            counts = [valence["samples"], valence["frames"]]
-            cells.append([model, split, *numbers, *counts, *by_clip])
+            found = [targets[name]["ccc"] if name in targets else math.nan for name in TARGETS]
+            numbers = [_number(ccc) for ccc in (*found, sum(found) / len(found))]
+            by_clip = [
+                _number(targets[name]["clip_ccc"] if name in targets else math.nan)
+                for name in TARGETS
+            ]
+            of_one = next(iter(targets.values()))
+            cells.append([model, split, *numbers, of_one["samples"], of_one["frames"], *by_clip])
         return "\n".join([*markdown_table(head, cells), "", NOTE, ""])
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"

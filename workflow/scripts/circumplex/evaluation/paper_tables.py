@@ -18,6 +18,7 @@ from circumplex.evaluation.scores import CccRow
 from circumplex.io.atomic import replacing, write_text
 from circumplex.io.markdown import markdown_table
 from circumplex.io.spreadsheet import escape_cell
+from circumplex.targets import TARGETS
 
 TEMPLATES = Path(__file__).parent
 TEMPLATE = "table.html.j2"
@@ -135,13 +136,14 @@ def _make_line(
 
 
 def _make_cells(scored: Sequence[Sequence[Sequence[CccRow]]]) -> dict[str, Cell]:
-    """Cells by target and ``mean``, from the rows of each unit of each replicate."""
+    """Cells by target and, if both are annotated, ``mean``, from the rows of each unit."""
     targets = [target.target.value for target in scored[0][0]]
     by_target = {t: [[_ccc(unit, t) for unit in r] for r in scored] for t in targets}
     means = [[statistics.fmean(_ccc(u, t) for t in targets) for u in r] for r in scored]
+    mean = {MEAN: means} if len(targets) == len(TARGETS) else {}
     return {
         name: Cell(tuple(map(statistics.fmean, units)), tuple(map(tuple, units)))
-        for name, units in {**by_target, MEAN: means}.items()
+        for name, units in {**by_target, **mean}.items()
     }
 
 

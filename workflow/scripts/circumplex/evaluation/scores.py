@@ -23,8 +23,8 @@ class CccRow:
         split: split it was scored on.
         target: valence or arousal.
         ccc: CCC over the concatenation of the split's annotated frames, in [-1, 1].
-        frames: number of annotated frames.
-        samples: number of samples with annotated frames.
+        frames: number of frames that are annotated for the target.
+        samples: number of samples with such frames.
         clip_ccc: CCC over these samples, each counted once: the mean prediction of its annotated
             frames against their mean annotation, which is its label where the clip has one; NaN
             of a single sample.
@@ -50,10 +50,10 @@ def evaluate(
         model: name of the model in the rows.
         split: name of the split in the rows.
         samples: for each sample its predictions (frames, 2) and annotation (frames, 2), NaN where
-            a frame is not annotated.
+            a target is not annotated.
 
     Returns:
-        One row per target.
+        One row per target that is annotated.
 
     Raises:
         ValueError: unequal lengths, a prediction that is not finite, or no annotated frame.
@@ -63,14 +63,16 @@ def evaluate(
     for predictions, annotation in samples:
         if predictions.shape != annotation.shape:
             raise ValueError(f"predictions {predictions.shape}, annotation {annotation.shape}")
-        valid = find_annotated(annotation)
-        if not valid.any():
-            continue
+        known = find_annotated(annotation)
         for column, target in enumerate(Target):
+            valid = known[:, column]
+            if not valid.any():
+                continue
             predicted, annotated = predictions[valid, column], annotation[valid, column]
             frames[target].update(predicted, annotated)
             means = [float(np.mean(v, dtype=np.float64)) for v in (predicted, annotated)]
             clips[target].update(means[:1], means[1:])
+    scored = [target for target in Target if frames[target].count] or list(Target)
     return [
         CccRow(
             model=model,
@@ -81,7 +83,7 @@ def evaluate(
             samples=clips[target].count,
             clip_ccc=clips[target].ccc() if clips[target].count > 1 else math.nan,
         )
-        for target in Target
+        for target in scored
     ]
 
 

@@ -49,6 +49,7 @@ def align_faces(
     detector: FaceDetector,
     timeline: Path | None = None,
     number: int | None = None,
+    image_rate: float | None = None,
 ) -> None:
     """Write the table of faces (`circumplex.faces.table`) of a video.
 
@@ -64,6 +65,7 @@ def align_faces(
         detector: face detector with the same options.
         timeline: the sample's regular timeline; by default all frames are read.
         number: place among the video streams, if the sheet names one.
+        image_rate: frames per second of a folder of images.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
@@ -79,8 +81,9 @@ def align_faces(
             pa.field("tracks", pa.list_(pa.int32())),
             pa.field("crops", pa.list_(pa.binary())),
         ]
+        frames = _read_frames(video, timeline, number, image_rate)
         with TableWriter(spool, frame_schema(*columns), {}) as writer:
-            for row in _detect(_read_frames(video, timeline, number), options, tracker, detector):
+            for row in _detect(frames, options, tracker, detector):
                 writer.write(
                     frame=[row.frame],
                     time_s=[row.time_s],
@@ -93,14 +96,15 @@ def align_faces(
 
 
 def _read_frames(
-    video: Path, timeline: Path | None, number: int | None
+    video: Path, timeline: Path | None, number: int | None, image_rate: float | None
 ) -> Iterator[VideoFrame | FailedFrame]:
     """Frames of the video, or those that its regular timeline takes."""
     source = None if timeline is None else read_sources(timeline)
+    frames = iter_timeline(video, number, image_rate)
     if timeline is None or source is None:
-        return iter_timeline(video, number)
+        return frames
     (time_s,) = read_columns(timeline, ["time_s"])
-    return select_frames(iter_timeline(video, number), source, time_s)
+    return select_frames(frames, source, time_s)
 
 
 def select_frames(

@@ -46,6 +46,8 @@ def find_obstacle(media: Path) -> str:
     Raises:
         SampleError: the file is unreadable.
     """
+    if media.is_dir():
+        return "it is a folder of images"
     with open_media(media) as container:
         kind = _kind_of(container, media)
         if kind not in AUDIO_CODECS:

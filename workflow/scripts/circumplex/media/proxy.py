@@ -32,10 +32,16 @@ SOUND_BLOCK = 1024
 
 @dataclass(frozen=True)
 class Streams:
-    """Places of the streams that are taken, among those of their kind; None: the file's default."""
+    """Places of the streams that are taken, among those of their kind; None: the file's default.
+
+    Attributes:
+        video, audio: places.
+        image_rate: frames per second of a folder of images, which has none.
+    """
 
     video: int | None = None
     audio: int | None = None
+    image_rate: float | None = None
 
 
 DEFAULT_STREAMS = Streams()
@@ -99,7 +105,7 @@ def write_proxy(
     """
     with TemporaryDirectory() as folder, replacing(output) as temporary:
         sound = _extract_sound(media, timeline, Path(folder, "sound.wav"), streams.audio)
-        pictures = _pictures(media, height, streams.video)
+        pictures = _pictures(media, height, streams)
         first = next(pictures, None)
         if first is None and sound is None:
             raise ModalityAbsent("the file has neither picture nor sound")
@@ -116,11 +122,11 @@ def _extract_sound(media: Path, timeline: Path, output: Path, number: int | None
     return output
 
 
-def _pictures(media: Path, height: int, number: int | None) -> Iterator[AvFrame]:
+def _pictures(media: Path, height: int, streams: Streams) -> Iterator[AvFrame]:
     """Small pictures of one size, with times in `CLOCK`; none of a file without picture."""
     last_s, size = -1.0, (0, 0)
     try:
-        for item in iter_timeline(media, number):
+        for item in iter_timeline(media, streams.video, streams.image_rate):
             if isinstance(item, VideoFrame) and item.time_s - last_s >= 1 / MOST_FRAMES_PER_S:
                 size = size if any(size) else _size_of(item, height)
                 last_s = item.time_s

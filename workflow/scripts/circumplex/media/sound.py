@@ -21,6 +21,7 @@ from av.error import FFmpegError
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.atomic import replacing
 from circumplex.io.parquet import read_metadata
+from circumplex.media.images import refuse_sound
 from circumplex.media.streams import StreamFacts, describe_stream, missing_s, select_stream
 from circumplex.media.video import (
     JUMP_BACK_S,
@@ -64,6 +65,7 @@ def extract_audio(
         SampleError: the file is unreadable, no sound decodes, its channels cannot be mixed, its
             rate lies outside the limits, or gaps add up to more than an hour.
     """
+    refuse_sound(media)
     start_s = None if clock is None else read_metadata(clock).get("video", {}).get("video_start_s")
     with open_media(media) as container, replacing(output) as temporary:
         stream = select_stream(container, media, "audio", number)

@@ -14,17 +14,21 @@ from av.error import FFmpegError
 
 from circumplex.errors import ModalityAbsent, SampleError
 from circumplex.io.parquet import TableWriter, describe, frame_schema
+from circumplex.media.images import check_rate_of_images
 from circumplex.media.streams import StreamFacts, missing_s, select_stream
 from circumplex.media.video import (
     LOG,
     LONGEST_GAP_S,
     NOMINAL_RATE,
     Display,
+    VideoFrame,
     check_length,
     check_rate,
     decode_pictures,
     demux,
+    describe_images,
     describe_jump,
+    iter_timeline,
     open_media,
     read_facts,
     reraise_out_of_memory,
@@ -62,6 +66,7 @@ def extract_frames(
     audio_only_fps: float = NOMINAL_RATE,
     video_stream: int | None = None,
     audio_stream: int | None = None,
+    image_rate: float | None = None,
 ) -> None:
     """Write the timeline of a video: ``frame``, ``time_s``, ``decoded``.
 
@@ -69,17 +74,22 @@ def extract_frames(
     ``video`` in its metadata.
 
     Args:
-        video: media file.
+        video: media file, or folder of images.
         output: table to write.
         metadata: how the table is made; the `VideoFacts` are added under ``video``.
         audio_only_fps: frames per second of the timeline of a file without video.
         video_stream: place of the stream among the video streams, if the sheet names one.
         audio_stream: likewise, of the sound of a file without video.
+        image_rate: frames per second of a folder of images.
 
     Raises:
         SampleError: the file is unreadable, no frame decodes, or the timestamps leap.
     """
     schema = frame_schema(DECODED)
+    check_rate_of_images(video, image_rate)
+    if image_rate is not None:
+        _write_images(video, output, metadata, image_rate)
+        return
     with open_media(video) as container:
         try:
             stream = select_stream(container, video, "video", video_stream)
@@ -105,6 +115,24 @@ def extract_frames(
         if failed:
             LOG.warning("%d of %d frames failed to decode", failed, writer.rows)
         _report(facts.taken, item.time_s, writer.rows)
+
+
+def _write_images(folder: Path, output: Path, metadata: Mapping[str, Any], rate: float) -> None:
+    frames = [
+        (item.frame, item.time_s, item.image.shape[:2] if isinstance(item, VideoFrame) else None)
+        for item in iter_timeline(folder, image_rate=rate)
+    ]
+    sizes = [size for *_, size in frames if size is not None]
+    height, width = sizes[0]
+    facts = describe_images(height, width, rate)
+    with TableWriter(output, frame_schema(DECODED), {**metadata, "video": asdict(facts)}) as table:
+        table.write(
+            frame=[frame for frame, *_ in frames],
+            time_s=[time_s for _, time_s, _ in frames],
+            decoded=[size is not None for *_, size in frames],
+        )
+    if failed := len(frames) - len(sizes):
+        LOG.warning("%d of %d images are missing or do not decode", failed, len(frames))
 
 
 def _report(taken: StreamFacts, last_s: float, frames: int) -> None:

@@ -42,6 +42,7 @@ from circumplex.errors import SampleError
 from circumplex.io.digests import file_digest
 from circumplex.io.files import why_no_file
 from circumplex.io.memory import has_run_out
+from circumplex.media.images import CODEC, check_rate_of_images, iter_images
 from circumplex.media.streams import (
     MOST_PIXELS,
     OPTIONS,
@@ -162,17 +163,27 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def iter_timeline(video: Path, number: int | None = None) -> Iterator[VideoFrame | FailedFrame]:
+def iter_timeline(
+    video: Path, number: int | None = None, image_rate: float | None = None
+) -> Iterator[VideoFrame | FailedFrame]:
     """Yield every frame of the video in order, including those that failed to decode.
 
     Args:
-        video: media file.
+        video: media file, or folder of images.
         number: place among the video streams, if the sheet names one.
+        image_rate: frames per second of a folder of images.
 
     Raises:
         SampleError: the file is unreadable, or no frame decodes.
         ModalityAbsent: the file has no video stream.
     """
+    check_rate_of_images(video, image_rate)
+    if image_rate is not None:
+        for frame, image in enumerate(iter_images(video)):
+            time_s = frame / image_rate
+            check_length(time_s)
+            yield FailedFrame(frame, time_s) if image is None else VideoFrame(frame, time_s, image)
+        return
     with open_media(video) as container:
         stream = select_stream(container, video, "video", number)
         display = Display(stream)
@@ -266,6 +277,20 @@ def read_facts(
         average_rate=float(stream.average_rate or 0),
         codec=stream.codec_context.name,
         taken=describe_stream(container, path, stream),
+    )
+
+
+def describe_images(height: int, width: int, rate: float) -> VideoFacts:
+    """The facts of a folder of images, whose first one has this size in pixels."""
+    return VideoFacts(
+        width=width,
+        height=height,
+        rotation=0,
+        container_start_s=0.0,
+        video_start_s=0.0,
+        average_rate=rate,
+        codec=CODEC,
+        taken=StreamFacts(number=0, of=1, announced_s=None, announced_frames=None),
     )
 
 

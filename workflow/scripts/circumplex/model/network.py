@@ -86,6 +86,14 @@ class Network(nn.Module):
         hidden, carried = self.encoder(self.fusion[1:](fused), padding, state)
         return self.regressor(hidden), carried
 
+    @torch.no_grad()
+    def silence(self, column: int) -> None:
+        """Have a target predicted as 0, which nothing trains: 0 valence, 1 arousal."""
+        last = self.regressor[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight[column] = 0
+        last.bias[column] = 0
+
     def clip_groups(self) -> list[list[nn.Parameter]]:
         """List the parameters whose gradients are clipped together.
 

@@ -6,10 +6,8 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
-from circumplex.annotations import formats
 from circumplex.config.catalogue import published_weights
 from circumplex.config.experiments import (
     PRETRAINED,
@@ -19,11 +17,12 @@ from circumplex.config.experiments import (
 from circumplex.config.features import FEATURES
 from circumplex.config.names import look_alikes, spell_out
 from circumplex.config.root import read_config
-from circumplex.config.samples import MissingSheet, Split, place_emotions, read_samples
+from circumplex.config.samples import AUTO, MissingSheet, Split, place_emotions, read_samples
 from circumplex.config.training import TrainingSpec
 from circumplex.config.validation import suggestion
 from circumplex.config.weights import PUBLISHED, WEIGHT_KEYS
 from circumplex.errors import RequestError
+from circumplex.pipeline.annotations import layout_names
 from circumplex.pipeline.contents import UNUSABLE
 from circumplex.pipeline.plan import MEAN, Plan, scales_by_group
 from circumplex.targets import TARGETS
@@ -185,7 +184,7 @@ def _check_method(plan: Plan, ensemble: str) -> None:
 
 
 def _check_annotations(plan: Plan) -> None:
-    layouts = [module.name for module in iter_modules(formats.__path__)]
+    layouts = [AUTO, *layout_names()]
     for sample in plan.samples:
         if sample.annotation_format not in layouts:
             raise RequestError(

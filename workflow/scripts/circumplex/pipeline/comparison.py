@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,9 @@ RENDERED = {
     *("write_submission", "summarise_quality"),
 }
 """Stages that compute no prediction and no score, so that they explain no difference."""
+OF_RUNS = ("train_encoder", "predict_frames", "smooth_predictions")
+OF_ENSEMBLES = ("ensemble_predictions", "restore_frames")
+"""Stages with a job for each run, and for each ensemble, that is scored."""
 LONG = 12
 """Entries above which a list or mapping is counted instead of shown."""
 SHOWN_UNITS = 3
@@ -69,13 +72,20 @@ class RunResults:
 
     @cached_property
     def requests(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """What the jobs were asked for, by stage and unit; empty for runs of earlier versions."""
+        """What the jobs were asked for, by stage and unit; empty for runs of earlier versions.
+
+        Jobs that only a former config asked for are left out.
+        """
         found: dict[str, dict[str, Any]] = defaultdict(dict)
         place = self.folder / REQUESTS
         for path in sorted(place.rglob("*.json")):
             stage, *unit = path.relative_to(place).with_suffix("").parts
             found[stage]["/".join(unit)] = read_json(path)
-        return found
+        wanted = _scored_units(found["evaluate"]["all"]) if "evaluate" in found else {}
+        return {
+            stage: {unit: asked for unit, asked in of.items() if unit in wanted.get(stage, of)}
+            for stage, of in found.items()
+        }
 
     @property
     def splits(self) -> Mapping[str, str] | None:
@@ -94,6 +104,13 @@ class RunResults:
         stage = "ensemble_predictions" if kind == "ensemble" else "smooth_predictions"
         path = self.folder / output_paths(stage, name)["predictions"]
         return Scored(PredictionTable(path), self.labels)
+
+
+def _scored_units(evaluation: Mapping[str, Any]) -> Mapping[str, Collection[str]]:
+    """By stage, the runs or the ensembles that the request of ``evaluate`` names."""
+    runs = {f"{name}/{fold}/seed{seed}" for name, fold, seed, _ in evaluation["runs"]}
+    ensembles = set(evaluation["ensembles"])
+    return {**dict.fromkeys(OF_RUNS, runs), **dict.fromkeys(OF_ENSEMBLES, ensembles)}
 
 
 def compare_results(first: Path, second: Path) -> Comparison:

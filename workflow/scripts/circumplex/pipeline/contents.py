@@ -13,9 +13,12 @@ from circumplex.config.weights import RANDOM
 from circumplex.features.imports.sources import source_files
 from circumplex.io.digests import MISSING, DigestCache
 from circumplex.io.files import why_no_file
+from circumplex.pipeline.annotations import files_of, layout_of
 from circumplex.pipeline.plan import Plan
 from circumplex.pipeline.still_sets import still_set_digest
 
+LAYOUT = "annotation_format"
+"""Column whose value may be recognised from the annotation."""
 UNUSABLE = set("{}<>")
 """Characters that Snakemake takes for wildcards or path variables: such paths are no inputs. Their
 content counts all the same, by its digest."""
@@ -32,6 +35,7 @@ class Contents:
     def __init__(self, plan: Plan, cache: DigestCache) -> None:
         self._plan, self._cache = plan, cache
         self._still_sets: dict[str, str] = {}
+        self._layouts: dict[str, str] = {}
 
     def digest(self, path: Path) -> str:
         """Digest of a file or folder, ``sha256:<hex>``, or ``missing``."""
@@ -56,15 +60,23 @@ class Contents:
         """
         key = {}
         for column in columns:
-            value = getattr(sample, column)
+            value = self._layout(sample) if column == LAYOUT else getattr(sample, column)
             if isinstance(value, Path):
-                key[column] = self._cache.digest(value)
-                if key[column] == MISSING:
+                digests = [self._cache.digest(path) for path in files_of(value)]
+                key[column] = ", ".join(digests)
+                if digests[0] == MISSING:
                     problem = why_no_file(value) or "cannot be read"
                     key[column] = f"{MISSING}: {sample.sample} {problem}"
             elif value is not None:
                 key[column] = str(value)
         return key
+
+    def _layout(self, sample: Sample) -> str:
+        """Layout of a sample's annotation; each file is looked at once."""
+        if sample.sample not in self._layouts:
+            has_time = "time" in self._plan.config["labels"]["table"]
+            self._layouts[sample.sample] = layout_of(sample, has_time=has_time)
+        return self._layouts[sample.sample]
 
     def import_key(self, sample: Sample, feature: Feature) -> dict[str, str]:
         """Digests of the files that hold an imported feature of a sample."""
@@ -75,7 +87,8 @@ class Contents:
     def raw_files(self, shard: str, columns: Sequence[str]) -> list[str]:
         """Readable files and folders that a shard's samples name in columns of the sheet."""
         paths = [getattr(s, column) for s in self._plan.shards[shard] for column in columns]
-        return self._usable(path for path in paths if path is not None)
+        named = (path for path in paths if path is not None)
+        return self._usable(file for path in named for file in files_of(path))
 
     def import_files(self, shard: str, feature: str) -> list[str]:
         """Readable files of the user's that hold a feature of a shard's samples."""

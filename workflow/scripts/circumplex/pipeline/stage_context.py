@@ -102,8 +102,10 @@ class StageContext:
             return {"dimension": self.plan.feature(stage.name.removeprefix("import_")).dimension}
         if stage.name == "read_labels":
             without_video = self.plan.native_timeline == "import_frames"
-            key = "max_difference_without_video" if without_video else "max_difference"
-            return {"max_difference": self.plan.config["labels"][key]}
+            labels = dict(self.plan.config["labels"])
+            without = labels.pop("max_difference_without_video")
+            del labels["emotions"]  # they are in the samples, as valence and arousal
+            return labels | ({"max_difference": without} if without_video else {})
         options: Any = self.plan.config if stage.section else {}
         for key in stage.section.split(".") if stage.section else ():
             options = options[key]

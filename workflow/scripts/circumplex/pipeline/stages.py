@@ -11,6 +11,8 @@ from circumplex.config.modalities import Modality
 from circumplex.pipeline.plan import Plan
 
 MODEL_MODULES = ("model.network", "model.checkpoints")
+ANNOTATION_COLUMNS = ("annotation", "annotation_valence", "annotation_arousal")
+"""Columns of the sheet that name annotations."""
 TRAINING_MODULES = ("training.train", "training.dataset", "features.pack_reader", *MODEL_MODULES)
 
 
@@ -51,7 +53,7 @@ SAMPLE_STAGES = _by_name(
     Stage(
         "extract_frames",
         ("media.timeline",),
-        columns=("video", "video_stream", "audio_stream"),
+        columns=("video", "video_stream", "audio_stream", "image_rate"),
         section="media",
     ),
     Stage(
@@ -71,7 +73,7 @@ SAMPLE_STAGES = _by_name(
     Stage(
         "align_faces",
         ("faces.align", "faces.crop_folder"),
-        columns=("video", "faces", "subject", "video_stream"),
+        columns=("video", "faces", "subject", "video_stream", "image_rate"),
         section="faces",
         follows=("extract_frames",),
     ),
@@ -85,7 +87,7 @@ SAMPLE_STAGES = _by_name(
     Stage(
         "read_labels",
         ("annotations.labels", "annotations.clip_labels"),
-        columns=("annotation", "annotation_format", "valence", "arousal"),
+        columns=(*ANNOTATION_COLUMNS, "annotation_format", "valence", "arousal"),
         section="labels",
         follows=("extract_frames",),
     ),
@@ -95,7 +97,11 @@ SAMPLE_STAGES = _by_name(
         follows=("extract_frames", "align_faces", "extract_audio"),
     ),
     Stage("import_frames", ("features.imports.files", "media.timeline")),
-    Stage("make_proxy", ("media.proxy",), columns=("video", "video_stream", "audio_stream")),
+    Stage(
+        "make_proxy",
+        ("media.proxy",),
+        columns=("video", "video_stream", "audio_stream", "image_rate"),
+    ),
 )
 """Stages of per-sample files whose names are fixed; those of features: `feature_stage`."""
 

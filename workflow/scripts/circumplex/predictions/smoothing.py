@@ -97,7 +97,7 @@ def search_windows(
         for column, target in enumerate(Target):
             for window, of in moments.get(target, {}).items():
                 smoothed = smooth(predictions, spec.with_windows({target.value: window}))
-                of.update(smoothed[:, column], annotation[:, column], valid)
+                of.update(smoothed[:, column], annotation[:, column], valid[:, column])
     scores = {
         target: {window: of.ccc() for window, of in by_window.items() if of.count}
         for target, by_window in moments.items()

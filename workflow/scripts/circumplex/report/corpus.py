@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from circumplex.io.parquet import read_columns
+from circumplex.report.agreement import describe_annotators
 from circumplex.report.face_strip import cut_strip
 from circumplex.report.quality import Quality, read_quality, read_sheet
 from circumplex.report.rendering import data_uri, plural
@@ -266,6 +267,7 @@ def make_row(
         notes += _fill_notes(sample.fill)
     warnings += sample.absent
     labels = None if sample.labels is None else read_columns(sample.labels, ["annotated"])[0]
+    notes += [] if sample.labels is None else describe_annotators(sample.labels)
     return CorpusRow(
         sample=sample,
         quality=quality,

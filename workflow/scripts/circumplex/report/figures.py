@@ -321,18 +321,18 @@ def quadrant_figure(counts: NDArray[np.int64]) -> str:
         return _data_uri(figure)
 
 
-def rank_figure(scores: NDArray[np.floating]) -> str:
-    """Draw the CCC of samples, the worst first: a dot per target, a line through the means.
+def rank_figure(scores: NDArray[np.floating], title: str) -> str:
+    """Draw scores of samples, the worst first: a dot per target, a line through the means.
 
     Args:
-        scores: (samples, 2) CCC of valence and arousal in that order, NaN where a target is not
-            annotated.
+        scores: (samples, 2) of valence and arousal in that order, NaN where a target has none.
+        title: what is drawn.
 
     Returns:
         Data URI of an SVG picture.
     """
     with _style():
-        figure, panel = _panel("CCC per sample, worst first")
+        figure, panel = _panel(f"{title}, worst first")
         places = np.arange(1, len(scores) + 1)
         size = float(np.clip(60 / len(scores), 1.6, 4.5))
         for column, target in enumerate(Target):
@@ -352,7 +352,7 @@ def rank_figure(scores: NDArray[np.floating]) -> str:
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("samples, from the worst", labelpad=1)
         panel.legend(
-            loc="lower right",
+            loc="best",
             frameon=False,
             handletextpad=0.3,
             borderaxespad=0.2,

@@ -46,7 +46,9 @@ class SampleResult:
         row: the sample in the corpus.
         ensemble: the first ensemble that predicted it; None if none did.
         means: mean prediction by target; empty without predictions.
-        ccc: CCC over the sample's own annotated frames by target; empty if none is annotated.
+        ccc: CCC over the sample's own annotated frames by target; None if no annotation of it
+            changes over time, as that of a whole clip.
+        errors: mean absolute error over its annotated frames by target; None if none is annotated.
         annotated: number of frames with a prediction and an annotation of some target.
     """
 
@@ -54,6 +56,7 @@ class SampleResult:
     ensemble: EnsembleTables | None = None
     means: Mapping[Target, float] | None = None
     ccc: Mapping[Target, float] | None = None
+    errors: Mapping[Target, float] | None = None
     annotated: int = 0
 
     @property
@@ -68,14 +71,19 @@ class SampleResult:
 
     @property
     def mean_ccc(self) -> float | None:
-        """Mean CCC over the annotated targets; None if none is annotated."""
+        """Mean CCC over the targets that have one; None if none has."""
         return math.fsum(self.ccc.values()) / len(self.ccc) if self.ccc else None
 
     @property
-    def rank(self) -> tuple[bool, float, tuple[bool, int, float]]:
-        """Sort key: the lowest CCC first, then samples without one, the most suspicious first."""
-        mean = self.mean_ccc
-        return mean is None, 0.0 if mean is None else mean, self.row.suspicion
+    def mean_error(self) -> float | None:
+        """Mean absolute error over the annotated targets; None if none is annotated."""
+        return math.fsum(self.errors.values()) / len(self.errors) if self.errors else None
+
+    @property
+    def rank(self) -> tuple[bool, float, float, tuple[bool, int, float]]:
+        """Sort key: the lowest CCC first, then the largest error, then the most suspicious."""
+        mean, error = self.mean_ccc, self.mean_error
+        return mean is None, mean or 0.0, -(error or 0.0), self.row.suspicion
 
 
 @dataclass(frozen=True)
@@ -121,12 +129,14 @@ def read_results(
         means = dict(zip(Target, predicted.mean(axis=0, dtype=np.float64).tolist(), strict=True))
         annotated = None
         ccc: dict[Target, float] = {}
+        errors: dict[Target, float] = {}
         frames = 0
         if row.sample.labels is not None:
             annotated = read_annotation(row.sample.labels)[1]
             ccc = score_sample(predicted, annotated)
+            errors = measure_errors(predicted, annotated)
             frames = int(np.isfinite(annotated).any(axis=1).sum())
-        result = SampleResult(row, ensemble, means, ccc or None, frames)
+        result = SampleResult(row, ensemble, means, ccc or None, errors or None, frames)
         yield Pair(result, predicted, annotated)
 
 
@@ -135,6 +145,8 @@ def score_sample(
 ) -> dict[Target, float]:
     """CCC of a sample by target, over the frames where the target is annotated.
 
+    A target whose annotation is constant has none: it would be 0 whatever is predicted.
+
     Args:
         predicted: (frames, 2).
         annotated: (frames, 2), NaN where a target is not annotated.
@@ -142,10 +154,28 @@ def score_sample(
     scores = {}
     for column, target in enumerate(Target):
         valid = np.isfinite(annotated[:, column])
-        if valid.any():
+        if valid.any() and np.ptp(annotated[valid, column]) > 0:
             moments = CccAccumulator().update(predicted[:, column], annotated[:, column], valid)
             scores[target] = moments.ccc()
     return scores
+
+
+def measure_errors(
+    predicted: NDArray[np.floating], annotated: NDArray[np.floating]
+) -> dict[Target, float]:
+    """Mean absolute error of a sample by target, over the frames where the target is annotated.
+
+    Args:
+        predicted: (frames, 2).
+        annotated: (frames, 2), NaN where a target is not annotated.
+    """
+    distances = np.abs(predicted.astype(np.float64) - annotated)
+    known = np.isfinite(annotated)
+    return {
+        target: float(distances[known[:, column], column].mean())
+        for column, target in enumerate(Target)
+        if known[:, column].any()
+    }
 
 
 def choose_split(results: Sequence[SampleResult]) -> tuple[str, frozenset[str]]:
@@ -153,7 +183,7 @@ def choose_split(results: Sequence[SampleResult]) -> tuple[str, frozenset[str]]:
 
     Test samples if any is annotated, else those that folds held out, else validation samples.
     """
-    found = {result.split for result in results if result.ccc}
+    found = {result.split for result in results if result.errors}
     if TEST in found:
         return TEST, frozenset({TEST})
     if TRAIN in found:  # a model predicts no sample that it was trained on

@@ -25,6 +25,8 @@ class ScoreRow:
         valence, arousal: CCC in [-1, 1]; NaN where undefined.
         frames: number of scored annotated frames.
         samples: number of samples with annotated frames.
+        clip_valence, clip_arousal: CCC over samples, each counted once with its means; NaN where
+            undefined.
     """
 
     name: str
@@ -35,6 +37,8 @@ class ScoreRow:
     arousal: float
     frames: int
     samples: int
+    clip_valence: float = math.nan
+    clip_arousal: float = math.nan
 
     @property
     def mean(self) -> float:
@@ -82,10 +86,13 @@ def read_scores(metrics: Path) -> tuple[list[ScoreRow], list[ScoreRow]]:
         scores = by_key[ensemble, name, fold, seed, row["split"]]
         scores[row["target"]] = math.nan if row["ccc"] is None else row["ccc"]
         scores["counts"] = row["frames"], row["samples"]
+        by_clip = row.get("clip_ccc")
+        scores[f"clip {row['target']}"] = math.nan if by_clip is None else by_clip
     parts: tuple[list[ScoreRow], list[ScoreRow]] = ([], [])
     for (ensemble, *key), scores in by_key.items():
         targets = [scores.get(target.value, math.nan) for target in Target]
-        parts[not ensemble].append(ScoreRow(*key, *targets, *scores["counts"]))
+        clips = [scores.get(f"clip {target.value}", math.nan) for target in Target]
+        parts[not ensemble].append(ScoreRow(*key, *targets, *scores["counts"], *clips))
     return parts
 
 

@@ -63,7 +63,7 @@ class LabelReader:
             stop: frame after the last one; none for the end of the sample.
 
         Returns:
-            (frames, 2) float32, NaN in both where a frame is not annotated.
+            (frames, 2) float32, NaN where a target is not annotated.
         """
         first = self._start[sample]
         end = self._frames[sample] if stop is None else stop
@@ -77,7 +77,8 @@ class Batch:
     Attributes:
         features: (rows, frames, dimension + flags) scaled; zero where padded or the modality is
             absent. A flag, in the order of features, is 1 where the feature is absent, else 0.
-        targets: (rows, frames, 2), NaN where padded or not annotated; none without annotation.
+        targets: (rows, frames, 2), NaN where padded or a target not annotated; none without
+            annotation.
         lengths: (rows,) number of frames of each segment.
     """
 

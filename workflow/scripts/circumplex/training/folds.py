@@ -24,13 +24,16 @@ def count_labels(annotation: NDArray[np.floating]) -> NDArray[np.float64]:
     """Count frames per bin of valence, then of arousal.
 
     Args:
-        annotation: (frames, 2), NaN where a frame is not annotated.
+        annotation: (frames, 2), NaN where a target is not annotated.
 
     Returns:
         (2 * BINS,) counts.
     """
-    valid = annotation[find_annotated(annotation)]
-    counts = [np.histogram(column, bins=BINS, range=(-1, 1))[0] for column in valid.T]
+    valid = find_annotated(annotation)
+    counts = [
+        np.histogram(values[known], bins=BINS, range=(-1, 1))[0]
+        for values, known in zip(annotation.T, valid.T, strict=True)
+    ]
     return np.concatenate(counts).astype(np.float64)
 
 

@@ -57,7 +57,7 @@ class Trial:
         number: number of the trial, from 0.
         parameters: parameters of the trial.
         ccc: CCC of each target on the validation samples, of raw predictions, at the target's best
-            epoch; NaN where its training failed.
+            epoch; NaN where its training failed, or no validation sample annotates the target.
     """
 
     number: int
@@ -66,8 +66,9 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """What the search maximises: mean CCC of valence and arousal."""
-        return float(np.mean([*self.ccc.values()]))
+        """What the search maximises: mean CCC of valence and arousal, if both are annotated."""
+        found = [ccc for ccc in self.ccc.values() if not math.isnan(ccc)]
+        return float(np.mean(found)) if found else math.nan
 
 
 def propose(
@@ -142,7 +143,7 @@ def read_trials(rounds: Sequence[Path], epochs: Sequence[Path]) -> list[Trial]:
         ccc = {}
         for target in TARGETS:
             values = table[f"ccc_{target}"].to_numpy().astype(float)
-            ccc[target] = float(np.nanmax(values)) if len(values) else math.nan
+            ccc[target] = math.nan if np.isnan(values).all() else float(np.nanmax(values))
         trials.append(Trial(number, parameters, ccc))
     return trials
 

@@ -45,7 +45,9 @@ class EpochLog:
 def kept_epochs(spec: TrainingSpec, log: Sequence[EpochLog]) -> dict[Target, list[int]]:
     """Choose the epochs to keep for each target, of those that have ended."""
     if spec.selection is Selection.BEST:
-        return {target: [epoch] for target, (epoch, _) in best_epochs(log).items()}
+        best = {target: epoch for target, (epoch, _) in best_epochs(log).items()}
+        # A target that no validation sample annotates takes the epoch of the other.
+        return {target: [best.get(target, epoch)] for target in Target for epoch in best.values()}
     if spec.selection is Selection.LAST:
         return {target: [len(log)] for target in Target}
     chosen = {target: spec.epoch_range(target) for target in Target}

@@ -192,11 +192,20 @@ class Training:
         self._optimizer = torch.optim.Adam(
             self._network.parameters(), lr=spec.learning_rate, betas=spec.betas, fused=True
         )
+        for column, target in enumerate(Target):
+            if not self._is_trained(column):
+                _LOG.warning("no training sample annotates %s: it is predicted as 0", target)
+                self._network.silence(column)
         if saved:
             self._network.load_state_dict(saved["network"])
             self._optimizer.load_state_dict(saved["optimizer"])
             self._log = [EpochLog(**row) for row in saved["log"]]
             _LOG.info("resuming after epoch %d of %d", len(self._log), spec.epochs)
+
+    def _is_trained(self, column: int) -> bool:
+        """Whether a training sample annotates a target."""
+        values = (self._data.labels.values(sample)[:, column] for sample in self._train_samples)
+        return any(not np.isnan(of).all() for of in values)
 
     def _compute_digest(self) -> str:
         """Compute the digest of all that the result depends on; a state of another is dropped."""
@@ -277,7 +286,10 @@ class Training:
         self._optimizer.step()
 
     def _validate(self) -> dict[Target, float]:
-        """Compute the CCC of raw predictions (not clipped, not smoothed); NaN without samples."""
+        """Compute the CCC of raw predictions (not clipped, not smoothed).
+
+        NaN without samples, and of a target that none of them annotates.
+        """
         if not self._val_samples:
             return dict.fromkeys(Target, math.nan)
         moments = {target: CccAccumulator() for target in Target}
@@ -293,8 +305,9 @@ class Training:
             annotation = self._data.labels.values(sample)
             valid = find_annotated(annotation)
             for column, target in enumerate(Target):
-                moments[target].update(values[:, 0, column], annotation[:, column], valid)
-        return {target: of.ccc() for target, of in moments.items()}
+                known = valid[:, column]
+                moments[target].update(values[:, 0, column], annotation[:, column], known)
+        return {target: of.ccc() if of.count else math.nan for target, of in moments.items()}
 
     def _save(self, kept: set[int]) -> None:
         """Write the state, and remove the weights of epochs that are not kept."""

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from circumplex.annotations.text import read_text
 from circumplex.errors import SampleError
-from circumplex.io.files import why_no_file
 from circumplex.targets import HEADER
 
-MOST_BYTES = 256 << 20
-"""Size of an annotation: a day at 60 frames per second has 5 million rows of some 20 bytes."""
 UNANNOTATED = -5.0
 """In either value, it marks a frame without annotation, which enters neither loss nor metric."""
 
@@ -25,7 +23,7 @@ def read(annotation: Path) -> NDArray[np.float32]:
     Raises:
         SampleError: the file is missing, unreadable, or not of this layout.
     """
-    return parse_annotation(_read_text(annotation))
+    return parse_annotation(read_text(annotation))
 
 
 def parse_annotation(text: str) -> NDArray[np.float32]:
@@ -46,7 +44,8 @@ def parse_annotation(text: str) -> NDArray[np.float32]:
     if lines[0].strip().lower().replace(" ", "") != HEADER:
         raise SampleError(
             f"the annotation's first line is {lines[0][:60]!r}, expected {HEADER!r}; "
-            "is this a valence-arousal annotation?"
+            "is this a valence-arousal annotation? Other layouts, and how to name columns: "
+            "docs/annotations.md"
         )
     if len(lines) == 1:
         raise SampleError("the annotation has a header but no rows: write one row per frame")
@@ -72,20 +71,3 @@ def parse_annotation(text: str) -> NDArray[np.float32]:
         )
     values[unannotated] = np.nan
     return values.astype(np.float32)
-
-
-def _read_text(annotation: Path) -> str:
-    if (problem := why_no_file(annotation)) is not None:
-        raise SampleError(f"annotation {annotation} {problem}")
-    if annotation.stat().st_size > MOST_BYTES:
-        raise SampleError(
-            f"annotation {annotation} has more than {MOST_BYTES >> 20} MB: it is no annotation"
-        )
-    try:
-        return annotation.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SampleError(f"annotation {annotation} is not text: {error}") from error
-    except OSError as error:
-        raise SampleError(
-            f"annotation {annotation} cannot be read: {error}; correct its permissions"
-        ) from error

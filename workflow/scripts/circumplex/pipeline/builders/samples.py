@@ -4,6 +4,7 @@ Imported while the workflow is parsed: standard library, yaml and pydantic only.
 """
 
 from circumplex.pipeline import requests
+from circumplex.pipeline.contents import LAYOUT
 from circumplex.pipeline.stage_context import StageContext
 from circumplex.pipeline.stages import SAMPLE_STAGES
 
@@ -30,7 +31,8 @@ def process_shard(context: StageContext, name: str, shard: str) -> requests.Shar
         feature = imported.name
     elif name.startswith("extract_") and name not in SAMPLE_STAGES:
         feature = name.removeprefix("extract_")
-    layouts = {s.annotation_format for s in members if s.annotation and name == "read_labels"}
+    annotated = [s.sample for s in members if s.annotations and name == "read_labels"]
+    layouts = {samples[sample][LAYOUT] for sample in annotated}
     code = context.code(stage, *sorted(layouts))
     options = context.options(stage)
     return requests.ShardRequest(name, code, options, samples, feature, source)

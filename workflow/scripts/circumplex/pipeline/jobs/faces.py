@@ -32,7 +32,7 @@ def align_shard(job: ShardJob) -> None:
         with outside_time_limit():  # it may wait for a GPU
             options, networks = detector()
         subject = Subject.parse(sample.subject)
-        files = (timeline, sample.video_stream)
+        files = (timeline, sample.video_stream, sample.image_rate)
         align_faces(sample.video, output, options, subject, metadata, networks, *files)
 
     job.run(make)

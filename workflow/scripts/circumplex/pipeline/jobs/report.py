@@ -178,7 +178,7 @@ def describe_sample(
         return results / entry.file if entry and entry.status is Status.OK else None
 
     absent = {e.stage: e.reason for e in entries.values() if e.status is Status.ABSENT}
-    if sample.annotation is None:
+    if not sample.is_labelled:
         absent.pop("read_labels", None)
     return ReportSample(
         name=sample.sample,
