@@ -79,6 +79,7 @@ def test_labels_are_nan_where_a_target_is_not_annotated(tmp_path):
         name: DRAW.uniform(-1, 1, size=(n, 2)).astype("f4") for name, n in (("a", 5), ("b", 1))
     }
     values["a"][3, 0] = np.nan
+    values["a"][1] = np.nan
     reader = LabelReader({n: write_labels(tmp_path / f"{n}.parquet", v) for n, v in values.items()})
     assert (reader.frames("a"), reader.frames("b")) == (5, 1)
     np.testing.assert_array_equal(reader.values("a"), values["a"])

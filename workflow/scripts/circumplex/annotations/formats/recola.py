@@ -1,10 +1,10 @@
 """RECOLA (Ringeval et al. 2013): a file per recording and target, a column per annotator, 25 Hz.
 
-The header ``time; FM1; FM2; FM3; FF1; FF2; FF3`` is the one that the issue and the corpus's manual
-state; that rows are separated by semicolons, with the time first, and lie in
-``ratings_individual/arousal/`` and ``ratings_individual/valence/`` is read so by the organisers'
-scripts of AVEC 2018 (repository AudioVisualEmotionChallenge/AVEC2018,
-``scripts_GES/GoldStandardCreation/GSCreation.py``). No file of the corpus was at hand.
+That rows are separated by semicolons, with the time first and a column per annotator behind it, and
+lie in folders named by the target, is read so by the organisers' script of AVEC 2018 (repository
+AudioVisualEmotionChallenge/AVEC2018, ``scripts_GES/GoldStandardCreation/GSCreation.py``). The names
+of the columns, ``time; FM1; FM2; FM3; FF1; FF2; FF3``, by which a file is recognised, and the unit,
+seconds, could not be checked: no file of the corpus was at hand.
 """
 
 from pathlib import Path
