@@ -53,3 +53,9 @@ def test_each_row_of_the_first_table_has_at_most_three_lines_to_paste():
     assert len(blocks) == 3
     for block in blocks:
         assert len(block.splitlines()) - 2 <= 3
+
+
+def test_the_index_lists_every_page():
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert sorted(name for name in pages if f"]({name})" not in index) == []
