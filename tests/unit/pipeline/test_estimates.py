@@ -5,7 +5,14 @@ from collections import Counter
 import pytest
 
 from circumplex.pipeline.costs import Measured
-from circumplex.pipeline.estimates import GPU_SPEED, SNAKEMAKE, Estimator, Material, count_jobs
+from circumplex.pipeline.estimates import (
+    GPU_SPEED,
+    SNAKEMAKE,
+    SNAKEMAKE_JOB_S,
+    Estimator,
+    Material,
+    count_jobs,
+)
 from circumplex.pipeline.graph import Graph
 from example_requests import ROWS, builder_of, config_of, jobs_of, overlay, write_sheet
 
@@ -38,7 +45,7 @@ def test_every_job_of_a_run_is_counted(tmp_path, presets):
     unasked = {"fetch_weights", "make_folds", "write_predictions", "make_player"}
     assert missing.keys() <= unasked
     assert all(stage not in costs for stage in missing)
-    assert costs[SNAKEMAKE].cpu_s > sum(counted.values())
+    assert costs[SNAKEMAKE].cpu_s > SNAKEMAKE_JOB_S * sum(counted.values())
 
 
 def test_work_grows_with_what_it_is_done_on(tmp_path):
@@ -49,7 +56,9 @@ def test_work_grows_with_what_it_is_done_on(tmp_path):
     _, at_rate = estimated(tmp_path, material=Material(100, 6000, 640 * 360), timeline={"rate": 30})
     network = {stage: cost.network_s for stage, cost in usual.items()}
     assert longer["extract_iresnet"].network_s == pytest.approx(10 * network["extract_iresnet"])
-    assert larger["align_faces"].network_s == pytest.approx(4 * network["align_faces"])
+    # Part of the search for faces goes with the number of faces, not with pixels.
+    times = larger["align_faces"].network_s / network["align_faces"]
+    assert 2 < times < 4
     assert larger["extract_iresnet"].network_s == network["extract_iresnet"]
     assert faster["extract_iresnet"].network_s == pytest.approx(2 * network["extract_iresnet"])
     assert faster["extract_wav2vec2"].network_s == network["extract_wav2vec2"]
@@ -64,7 +73,7 @@ def test_smaller_networks_and_larger_faces_cost_less(tmp_path):
     _, other = estimated(tmp_path, features=features, faces={"min_face_size": 72})
     assert other["extract_iresnet"].network_s < 0.05 * usual["extract_iresnet"].network_s
     assert other["extract_vggish"].network_s == pytest.approx(4 * usual["extract_vggish"].network_s)
-    assert other["align_faces"].network_s < 0.4 * usual["align_faces"].network_s
+    assert other["align_faces"].network_s < 0.5 * usual["align_faces"].network_s
 
 
 def test_training_grows_with_epochs_and_seeds_and_keeps_weights(tmp_path):
