@@ -65,3 +65,9 @@ def test_stages_with_gpu_hours_are_those_that_ask_for_a_gpu():
     asking = {rule.partition(":")[0] for rule in rules if "gpu=GPU" in rule.replace(looped, "")}
     asking |= {feature.stage for feature in FEATURES.values() if feature.need.gpu}
     assert asking == {stage for stage, need in needs().items() if need.gpu}
+
+
+def test_limits_of_time_allow_for_large_pictures():
+    need = needs()["align_faces"]
+    assert need.limit_s == pytest.approx(3 * need.cpu_s)
+    assert minutes("align_faces", 600, threads=1, attempt=1) == round(10 + 3 * need.limit_s * 10)

@@ -42,6 +42,7 @@ class Need:
         gpu: whether it computes on a GPU where the config gives it one.
         start_s: CPU seconds of a job before it computes anything: imports, weights, first calls.
         fixed_s: part of ``cpu_s`` that does not depend on the network's size: reading, writing.
+        margin: times ``cpu_s`` that limits of time allow for: large pictures take longer.
     """
 
     mem_mb: int
@@ -51,6 +52,12 @@ class Need:
     gpu: bool = False
     start_s: float = 0.6
     fixed_s: float = 0.0
+    margin: float = 1.0
+
+    @property
+    def limit_s(self) -> float:
+        """CPU seconds per second of video from which limits of time are computed."""
+        return self.cpu_s * self.margin
 
 
 @dataclass(frozen=True)

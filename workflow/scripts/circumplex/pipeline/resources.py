@@ -43,7 +43,7 @@ def scratch_mb(stage: str, seconds: float) -> int:
 
 def minutes(stage: str, seconds: float, threads: int, attempt: int) -> int:
     """Minutes to ask for, for so many seconds of video; more after a job ran out of time."""
-    work = needs()[stage].cpu_s * seconds / threads / 60
+    work = needs()[stage].limit_s * seconds / threads / 60
     return round((BASE_MINUTES + MARGIN * work) * attempt)
 
 
@@ -90,4 +90,4 @@ def sample_limit_s(stage: str, files: Iterable[Path], threads: int) -> float:
     """
     need = needs().get("import_features" if stage.startswith("import_") else stage)
     seconds = sum(map(_seconds_of, files)) or DEFAULT_SECONDS
-    return BASE_SAMPLE_S + FACTOR * (need.cpu_s if need else 0.0) * seconds / threads
+    return BASE_SAMPLE_S + FACTOR * (need.limit_s if need else 0.0) * seconds / threads
