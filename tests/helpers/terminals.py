@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -42,6 +43,12 @@ class Shown:
         return [state.strip() for state in self.raw.split("\r") if "|" in state]
 
 
+def take_terminal() -> None:
+    """Make the terminal the process's own, with Ctrl-C, which a parent may have had ignored."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_in_terminal(
     command: Sequence[str],
     cwd: Path,
@@ -67,7 +74,7 @@ def run_in_terminal(
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     )
     os.close(theirs)
     shown, pressed = b"", False

@@ -150,6 +150,7 @@ def test_two_processes_train_one_network(finished: tuple[Project, Outcome], tmp_
             None,
             str(work),
             str(output),
+            str(tmp_path / f"{count}.tensorboard"),
             "cpu",
             1,
         ).write(path)

@@ -269,6 +269,7 @@ def brightness(page: Browser, path: Path, anchor: str, folder: Path) -> float:
     page.wait("!document.getElementById('media').seeking")
     page.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.value("(document.getElementById('media').controls = false, 0)")
+    page.value("new Promise((done) => setTimeout(done, 500))")  # on a busy machine it paints late
     page.screenshot(folder / "shot.png")
     box = json.loads(
         page.value("JSON.stringify(document.getElementById('media').getBoundingClientRect())")

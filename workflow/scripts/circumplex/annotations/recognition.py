@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from circumplex.io.files import is_folder
 from circumplex.targets import HEADER, TARGETS
 
 HEAD_BYTES = 4096
@@ -134,7 +135,7 @@ def annotator_files(annotation: Path) -> list[Path]:
     Hidden files and those whose name ends in ``~`` (data beside a header, copies of editors) are
     left out.
     """
-    if not annotation.is_dir():
+    if not is_folder(annotation):
         return []
     return sorted(
         path

@@ -54,6 +54,12 @@ def why_no_folder(path: Path) -> str | None:
     return None
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; not if it cannot be followed, as one that is too long."""
+    problem, mode = _find_mode(path)
+    return problem is None and stat.S_ISDIR(mode)
+
+
 def _find_mode(path: Path) -> tuple[str | None, int]:
     """Why a path leads nowhere, or None and the mode of what it leads to."""
     try:

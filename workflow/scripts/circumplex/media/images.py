@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from circumplex.errors import ModalityAbsent, SampleError
-from circumplex.io.files import why_no_file, why_no_folder
+from circumplex.io.files import is_folder, why_no_file, why_no_folder
 from circumplex.media.streams import check_size
 
 LOG = logging.getLogger(__name__)
@@ -66,12 +66,12 @@ def check_rate_of_images(video: Path, rate: float | None) -> None:
     Raises:
         SampleError: it does not, or it does for a file.
     """
-    if video.is_dir() and rate is None:
+    if is_folder(video) and rate is None:
         raise SampleError(
             "the media file is a folder, not a file: if it holds a video as numbered images, write "
             "their frames per second into the sheet's column image_rate"
         )
-    if rate is not None and not video.is_dir():
+    if rate is not None and not is_folder(video):
         raise SampleError(
             "the sheet states an image_rate, which a folder of images has, but the video is none: "
             "leave the column empty, since a video file has times of its own"
@@ -84,7 +84,7 @@ def refuse_sound(media: Path) -> None:
     Raises:
         ModalityAbsent: the media is a folder.
     """
-    if media.is_dir():
+    if is_folder(media):
         raise ModalityAbsent(
             "a folder of images has no sound: name a sound file in the sheet's column audio"
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from av.container import InputContainer
 
+from circumplex.io.files import is_folder
 from circumplex.media.streams import PICTURES_THAT_ARE_NO_VIDEO, find_lateness_s
 from circumplex.media.video import open_media
 
@@ -46,7 +47,7 @@ def find_obstacle(media: Path) -> str:
     Raises:
         SampleError: the file is unreadable.
     """
-    if media.is_dir():
+    if is_folder(media):
         return "it is a folder of images"
     with open_media(media) as container:
         kind = _kind_of(container, media)
