@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CHROMIUM = "chromium"
+IN_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which(CHROMIUM), reason="needs chromium"),
+    pytest.mark.xdist_group("browser"),
+]
+"""Marks of a module whose tests share a browser."""
+MARK = "document.documentElement.setAttribute('data-ran', 1)"
+"""Script that leaves a trace, if it runs."""
+HOSTILE = (
+    f"<script>{MARK}</script>",
+    f'"><img src=x onerror="{MARK}">',
+    f"</script><script>{MARK}</script>",
+    f"<!--<script>{MARK}",
+    "=cmd()",
+    "100% #1 a?b&c=d;e",
+)
+"""Names of samples that must stay text."""
 READS, WRITES = 3, 4
 """File descriptors that Chromium takes for `--remote-debugging-pipe`."""
 PATIENCE_S = 60.0

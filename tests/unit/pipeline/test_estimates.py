@@ -56,9 +56,12 @@ def test_work_grows_with_what_it_is_done_on(tmp_path):
     _, at_rate = estimated(tmp_path, material=Material(100, 6000, 640 * 360), timeline={"rate": 30})
     network = {stage: cost.network_s for stage, cost in usual.items()}
     assert longer["extract_iresnet"].network_s == pytest.approx(10 * network["extract_iresnet"])
-    # Part of the search for faces goes with the number of faces, not with pixels.
-    times = larger["align_faces"].network_s / network["align_faces"]
-    assert 2 < times < 4
+    # The search for faces grows with the pixels; its work on each face that it finds does not.
+    largest_picture = Material(100, 3000, 1920 * 1080)
+    _, largest = estimated(tmp_path, material=largest_picture)
+    four, nine = (c["align_faces"].network_s for c in (larger, largest))
+    assert nine - network["align_faces"] == pytest.approx((four - network["align_faces"]) * 8 / 3)
+    assert 2 < four / network["align_faces"] < 4
     assert larger["extract_iresnet"].network_s == network["extract_iresnet"]
     assert faster["extract_iresnet"].network_s == pytest.approx(2 * network["extract_iresnet"])
     assert faster["extract_wav2vec2"].network_s == network["extract_wav2vec2"]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from browser import Browser, browser
+from browser import HOSTILE, IN_BROWSER, MARK, Browser, browser
 from circumplex.io.atomic import write_text
 from circumplex.media.proxy import write_proxy
 from circumplex.media.timeline import extract_frames
@@ -18,20 +18,7 @@ from circumplex.pipeline.store import Entry, Status
 from clips import FLASHES, Sound, write_video
 from shown_run import ShownRun
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium"),
-    pytest.mark.xdist_group("browser"),
-]
-MARK = "document.documentElement.setAttribute('data-ran', 1)"
-HOSTILE = (
-    f"<script>{MARK}</script>",
-    f'"><img src=x onerror="{MARK}">',
-    f"</script><script>{MARK}</script>",
-    f"<!--<script>{MARK}",
-    "=cmd()",
-    "100% #1 a?b&c=d;e",
-)
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -238,9 +238,14 @@ def test_the_line_moves_and_messages_stand_above_it(tmp_path, capsys):
     assert shown[-1] == "", "the line is gone"
 
 
-def test_a_fault_of_the_display_does_not_end_the_run(run, monkeypatch):
-    monkeypatch.setattr(logging, "raiseExceptions", False)
+def test_a_fault_of_the_display_is_reported_and_the_run_goes_on(run, capsys):
+    run.begin(align_faces=1)
     run.log(event=LogEvent.JOB_INFO, jobid=1)  # without what belongs to it
+    assert "KeyError" in capsys.readouterr().err
+    log = run.start(1)
+    log.write_text(LINE.format("WARNING", "align_faces", "clip: failed in align_faces: why"))
+    run.handler.close()
+    assert "clip: failed in align_faces: why" in capsys.readouterr().err
 
 
 def test_no_error_where_a_terminal_is_dumb(tmp_path, monkeypatch, capsys):

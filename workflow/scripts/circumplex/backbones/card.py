@@ -79,7 +79,7 @@ def _scores(card: Mapping[str, Any]) -> list[str]:
 
 
 def _epochs(log: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A table of what each epoch came to; a dash where a column is another phase's."""
+    """A table with a row per epoch; a dash where a column belongs to another phase."""
     columns = list(dict.fromkeys(key for row in log for key in row))
     return markdown_table(
         columns, [["–" if row.get(key) is None else row[key] for key in columns] for row in log]

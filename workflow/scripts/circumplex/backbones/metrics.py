@@ -10,7 +10,7 @@ Counts = NDArray[np.int64]
 
 
 class Score(Protocol):
-    """Counts of a set, and what they come to."""
+    """Counts of a set, and the scores computed from them."""
 
     @property
     def value(self) -> float:

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table and what it comes to.
+    """Print the table and its sums in words.
 
     Raises:
         RequestError: the config or the sheet is invalid.
@@ -178,7 +178,7 @@ def _sum(costs: Mapping[str, Cost]) -> Cost:
 
 
 def _words(costs: Mapping[str, Cost], cores: int) -> list[str]:
-    """What the table comes to."""
+    """The sums of the table in words."""
     total = _sum(costs)
     stage, most = max(costs.items(), key=lambda item: item[1].cpu_s)
     kept, largest = max(costs.items(), key=lambda item: item[1].disk_bytes)
