@@ -153,10 +153,10 @@ def read_truth(path: Path) -> Values:
     return values
 
 
-def run_control(material: Material, cores: int) -> dict[str, Finding]:
+def run_control(material: Material, cores: int, shuffles: int = SHUFFLES) -> dict[str, Finding]:
     """Train on the real annotations and on each shuffle; what came out, by target."""
     torch.set_num_threads(1)
-    numbers = range(SHUFFLES + 1)
+    numbers = range(shuffles + 1)
     if cores == 1:
         scores = [score_shuffle(material, number) for number in numbers]
     else:

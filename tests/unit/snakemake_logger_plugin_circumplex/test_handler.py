@@ -3,10 +3,12 @@
 import logging
 import os
 import warnings
+from subprocess import CalledProcessError
 from types import SimpleNamespace
 
 import pytest
 from snakemake.settings.enums import Quietness
+from snakemake.shell import shell
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLogHandlerBase
 
@@ -22,6 +24,7 @@ def unchanged_process(monkeypatch):
     monkeypatch.setenv(LOG_ONLY, "")
     monkeypatch.setattr("sys.excepthook", None)
     monkeypatch.setattr("warnings.filters", list(warnings.filters))
+    monkeypatch.setattr(shell, "_process_prefix", None)
 
 
 class TestAsSnakemakeAsks(TestLogHandlerBase):
@@ -160,6 +163,20 @@ def test_a_failed_job_says_why_and_where_its_log_is(run, capsys):
     assert lines[2] == f"fetch them again (log: {log})"
     assert lines[3].startswith("1 of the jobs failed, see above;")
     assert len(lines) == 4
+
+
+def test_what_a_job_prints_before_its_log_is_open_is_kept_from_the_terminal(run, capfd):
+    run.begin(align_faces=2)
+    for number, text in enumerate(("No module named circumplex", "No space left on device")):
+        run.start(number)
+        with pytest.raises(CalledProcessError):
+            shell(f"echo {text} >&2; false")
+        assert capfd.readouterr().err.count(text) == 0
+        run.fail(number)
+    run.handler.close()
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0].startswith("align_faces 0 failed: No module named circumplex (log: ")
+    assert lines[1].startswith("align_faces 0 failed: No space left on device (log: ")
 
 
 def test_a_job_that_was_killed_and_tried_again(run, capsys):

@@ -17,6 +17,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
 
+from snakemake_logger_plugin_circumplex.early_output import EarlyOutput
 from snakemake_logger_plugin_circumplex.job_log import CLOSING, JobLog, Record
 from snakemake_logger_plugin_circumplex.messages import (
     CHATTER,
@@ -102,6 +103,7 @@ class LogHandler(LogHandlerBase):
         self._closing = ""
         self._interrupted = self._wrong = False
         self._over = threading.Event()
+        self._early = None if as_snakemake else EarlyOutput()
         if not as_snakemake:
             os.environ[LOG_ONLY] = "1"
             sys.excepthook = _without_traceback_of_ctrl_c
@@ -205,7 +207,9 @@ class LogHandler(LogHandlerBase):
         if job.error:
             self._say(f"{job.label} failed: {job.error}{place}")
         else:
-            reason = (message or "").strip() or "it ended without a message: killed, perhaps"
+            early = self._early.read() if self._early else ""
+            reason = (message or "").strip() or early
+            reason = reason or "it ended without a message: killed, perhaps"
             text = f"{job.label} failed: {reason}{place}"
             self._unexplained.append((time.monotonic(), text))
 
