@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import signal
 import time
 
 import pytest
@@ -20,6 +21,7 @@ from circumplex.pipeline.store import (
     read_index,
     record_path,
     run_shard,
+    run_unit,
     write_index,
 )
 
@@ -342,6 +344,27 @@ def test_a_sample_that_takes_for_ever_fails_alone(shard):
     requests = [SampleRequest(name, {"v": name}, limit_s=0.2) for name in "abc"]
     assert run_shard(shard.stage, shard.index, requests, make) == ["b"]
     assert read_index(shard.index)["b"].reason.startswith("it took more than")
+
+
+def test_a_unit_that_is_no_sample_may_take_any_time(shard):
+    """A training lasts for hours."""
+
+    def make(request, output, metadata):
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        shard.make(request, output, metadata)
+
+    run_unit(shard.stage, shard.index, SampleRequest("model", {}), make)
+    assert read_index(shard.index)["model"].status is Status.OK
+
+
+@pytest.mark.parametrize("error", [SampleError("the image is gone"), ValueError("a fault")])
+def test_what_a_unit_raises_ends_its_job(shard, error):
+    def make(*_):
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        run_unit(shard.stage, shard.index, SampleRequest("model", {}), make)
+    assert not shard.index.exists()
 
 
 @pytest.mark.parametrize("kind", ["hard link", "copy"])

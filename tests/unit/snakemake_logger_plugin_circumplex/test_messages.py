@@ -8,7 +8,7 @@ from snakemake.exceptions import (
     format_exception_to_string,
 )
 
-from snakemake_logger_plugin_circumplex.messages import plain_error
+from snakemake_logger_plugin_circumplex.messages import UNLOCK, plain_error
 
 TEXT = "densenet: weights nowhere.pth are missing\n  put the file there\n\nor ask by name"
 
@@ -51,9 +51,10 @@ def test_an_error_in_a_function_that_names_inputs_is_its_text_alone():
     assert plain_error(text) == TEXT
 
 
-def test_a_locked_folder_keeps_its_advice():
+def test_advice_for_a_locked_folder_works_without_a_config():
     text = format_exception_to_string(LockException())
-    assert plain_error(text).startswith("Error: Directory cannot be locked.")
+    assert "--unlock" in text
+    assert plain_error(text) == UNLOCK
 
 
 @pytest.mark.parametrize(

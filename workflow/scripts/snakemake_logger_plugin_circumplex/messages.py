@@ -25,6 +25,12 @@ ENDED = (
     "died with <Signals.",
 )
 """What is said of a job that failed, of which its log says more."""
+LOCKED = "Error: Directory cannot be locked."
+UNLOCK = (
+    "Directory cannot be locked: another run is at work in this folder; wait for it. If it was "
+    "killed, remove its lock, `rm -r .snakemake/locks`, and run the same command again"
+)
+"""In place of Snakemake's advice, ``--unlock``, which asks for the killed run's config."""
 HEADER = re.compile(r"\w*(?:Exception|Error)(?: in [^\n]*)?(?::|\.)?")
 FRAME = re.compile(r'\s*File ".*", line \d+(?:, in .*)?')
 
@@ -43,4 +49,5 @@ def plain_error(text: str) -> str:
     while kept and (HEADER.fullmatch(kept[0].strip()) or not kept[0].strip()):
         kept = kept[1:]
     indent = min((len(line) - len(line.lstrip()) for line in kept if line.strip()), default=0)
-    return "\n".join(line[indent:] for line in kept).strip() or text.strip()
+    plain = "\n".join(line[indent:] for line in kept).strip() or text.strip()
+    return UNLOCK if plain.startswith(LOCKED) else plain

@@ -46,6 +46,17 @@ Item = TypeVar("Item")
 
 
 @contextmanager
+def named_in_log(name: str) -> Iterator[None]:
+    """Begin the block's log lines with a name."""
+    before = SAMPLE.get()
+    SAMPLE.set(name)
+    try:
+        yield
+    finally:
+        SAMPLE.set(before)  # no token, which a generator that another thread closes cannot reset
+
+
+@contextmanager
 def one_sample(sample: str, results: Path, files: Sequence[str] = ()) -> Iterator[None]:
     """Turn any error of the block into the failure of a sample, unless it ends the job.
 
@@ -59,19 +70,16 @@ def one_sample(sample: str, results: Path, files: Sequence[str] = ()) -> Iterato
         ModalityAbsent: as the block raised it.
         Exception: the error itself, if it ends the job; see `ends_job`.
     """
-    before = SAMPLE.get()
-    SAMPLE.set(sample)
-    try:
-        yield
-    except (SampleError, ModalityAbsent):
-        raise
-    except Exception as error:
-        if DEBUGGING.get() or ends_job(error, results):
+    with named_in_log(sample):
+        try:
+            yield
+        except (SampleError, ModalityAbsent):
             raise
-        logger.info("failed unexpectedly", exc_info=error)
-        raise _as_failure(error, files) from error
-    finally:
-        SAMPLE.set(before)  # no token, which a generator that another thread closes cannot reset
+        except Exception as error:
+            if DEBUGGING.get() or ends_job(error, results):
+                raise
+            logger.info("failed unexpectedly", exc_info=error)
+            raise _as_failure(error, files) from error
 
 
 def ends_job(error: Exception, results: Path) -> bool:
@@ -140,8 +148,8 @@ def whole_job(items: Iterator[Item]) -> Iterator[Item]:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Fail the sample of the block when it has taken so many seconds.
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Fail the sample of the block when it has taken so many seconds; with none, never.
 
     The limit interrupts Python and waiting, but no library in the middle of a call: for that, the
     job has a limit of its own (`circumplex.pipeline.jobs.logs`).
@@ -149,7 +157,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     Raises:
         PassingError: the time is up.
     """
-    if DEBUGGING.get() or threading.current_thread() is not threading.main_thread():
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    if seconds is None or DEBUGGING.get() or not on_main_thread:
         yield  # signals reach the main thread alone
         return
 

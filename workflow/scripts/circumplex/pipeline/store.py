@@ -25,7 +25,7 @@ from typing import Any
 from circumplex.errors import ModalityAbsent, PassingError, SampleError
 from circumplex.io.atomic import is_link, link, read_json, write_json
 from circumplex.io.digests import file_digest, fingerprint, is_digest, value_digest
-from circumplex.pipeline.boundary import one_sample, time_limit
+from circumplex.pipeline.boundary import named_in_log, one_sample, time_limit
 from circumplex.progress import report_progress
 
 logger = logging.getLogger(__name__)
@@ -67,14 +67,14 @@ class SampleRequest:
         key: JSON-serialisable content that goes into the file, beside the stage's code and options.
         upstream: entries of this sample in the stages before, by stage.
         files: the user's files that it is made from, for messages.
-        limit_s: seconds that it may take.
+        limit_s: seconds that it may take; any by default.
     """
 
     sample: str
     key: Mapping[str, Any]
     upstream: Mapping[str, Entry] = field(default_factory=dict)
     files: Sequence[str] = ()
-    limit_s: float = 3600.0
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,22 @@ def run_shard(
                 yield task, None
 
     return run_shard_together(stage, index, requests, make_each)
+
+
+def run_unit(stage: Stage, index: Path, request: SampleRequest, make: Make) -> None:
+    """Bring one unit up to date that is no sample, such as a model.
+
+    It may take any time that its job has, and whatever it raises ends the job.
+    """
+
+    def make_alone(tasks: Sequence[Task]) -> Iterator[tuple[Task, Problem | None]]:
+        for task in tasks:
+            logger.info("%s: begins", request.sample)
+            with named_in_log(request.sample):
+                make(request, task.output, task.metadata)
+            yield task, None
+
+    run_shard_together(stage, index, [request], make_alone)
 
 
 def run_shard_together(

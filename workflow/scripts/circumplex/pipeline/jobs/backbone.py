@@ -30,7 +30,7 @@ from circumplex.pipeline.jobs.gpus import take_device, visible_gpus
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import BackboneRequest
-from circumplex.pipeline.store import SampleRequest, Stage, run_shard
+from circumplex.pipeline.store import SampleRequest, Stage, run_unit
 
 logger = logging.getLogger(__name__)
 LIBRARY = Path(circumplex.__file__).parent.parent
@@ -96,7 +96,7 @@ class BackboneJob:
         def make(_: SampleRequest, output: Path, __: Mapping[str, Any]) -> None:
             train_once(output, lambda work: self._train(output, work))
 
-        run_shard(self.stage, self.index, [request], make)
+        run_unit(self.stage, self.index, request, make)
         stored = self.stage.link_path(self.name)
         # Without the record, so that equal weights are equal bytes: features follow from these.
         write_safetensors(self.weights, load_file(stored))

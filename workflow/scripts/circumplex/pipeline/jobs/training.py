@@ -23,7 +23,7 @@ from circumplex.networks.tensorboard import EventLog
 from circumplex.pipeline.jobs.job import RunningJob
 from circumplex.pipeline.jobs.work import train_once
 from circumplex.pipeline.requests import TrainingRequest, TrialRequest
-from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_shard, write_index
+from circumplex.pipeline.store import SampleRequest, Stage, ok_files, run_unit, write_index
 from circumplex.progress import report_progress
 from circumplex.targets import Target
 from circumplex.training.dataset import LabelReader
@@ -116,7 +116,7 @@ class TrainingJob:
         def make(_: SampleRequest, output: Path, metadata: Mapping[str, Any]) -> None:
             train_once(output, lambda work: self._train(labels, output, work, metadata))
 
-        run_shard(self.stage, self.index, [SampleRequest(self.run, self._key(labels))], make)
+        run_unit(self.stage, self.index, SampleRequest(self.run, self._key(labels)), make)
         log = load_model(self.stage.link_path(self.run)).metadata["log"]
         self._write_epochs(pa.Table.from_pylist(log))
         # Anew: a training that was killed and resumed has logged some epochs twice.
