@@ -29,7 +29,10 @@ LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999}
 LARGEST_CCC_GAP = 0.03
 """Between trainings on the GPU and on the CPU, which draw other dropout masks."""
 SECONDS = 1.0
-EXTRACTORS = ("densenet", "iresnet", "fau", "timm", "vit", "mini_xception", "vggish", "wav2vec2")
+EXTRACTORS = (
+    *("densenet", "iresnet", "fau", "timm", "vit", "mini_xception", "densenet_expressions"),
+    *("vggish", "wav2vec2"),
+)
 EXTRACTORS += ("speech",)
 SMALL: dict[str, dict[str, Any]] = {
     "densenet": {"blocks": [6, 9, 22]},

@@ -1,8 +1,9 @@
-"""Accuracy of the starter on FER+: ``python -m demo.checks.starter_accuracy --ferplus DIR``.
+"""Accuracy of starter networks on FER+: ``python -m demo.checks.starter_accuracy --ferplus DIR``.
 
 The folder is laid out as docs/backbones.md says. Test images count where more than half of the ten
-votes are for one of the seven expressions that the network knows; rows that share a name are left
-out. The authors of the weights may have chosen them on these very images: see docs/prediction.md.
+votes are for one of the seven expressions that both networks know; rows that share a name are left
+out. The DenseNet may also answer contempt, which then counts as wrong. The authors of the
+mini-Xception may have chosen its weights on these very images: see docs/prediction.md.
 """
 
 import argparse
@@ -10,19 +11,25 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 from tabulate import tabulate
 
 from circumplex.config.catalogue import published_weights, weights_folder
-from circumplex.config.extractors.mini_xception import EXPRESSIONS
-from circumplex.features.extractors.mini_xception import build
+from circumplex.config.features import FEATURES
+from circumplex.features.extractors import densenet_expressions, mini_xception
+from circumplex.networks.densenet import grey_image
 
 FERPLUS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
-"""FER+'s names of the network's expressions, in the network's order."""
+"""FER+'s names of the expressions, in the order of the mini-Xception."""
 MAJORITY = 5
-WEIGHTS = "mini_xception_fer2013"
+NETWORKS = {
+    mini_xception: FERPLUS,
+    densenet_expressions: densenet_expressions.EXPRESSIONS,
+}
+"""The networks, and FER+'s names of their outputs."""
 
 
 def main() -> None:
@@ -30,18 +37,22 @@ def main() -> None:
     parser.add_argument("--ferplus", type=Path, required=True, help="fer2013new.csv and images")
     folder = parser.parse_args().ferplus
     labelled = list(read_labels(folder / "fer2013new.csv"))
-    paths = [folder / "FER2013Test" / name for name, _ in labelled]
+    images = [read_image(folder / "FER2013Test" / name) for name, _ in labelled]
     expected = np.array([label for _, label in labelled])
-    found = classify(paths)
+    found = {
+        network.__name__.rpartition(".")[2]: classify(network, names, images)
+        for network, names in NETWORKS.items()
+    }
     rows = [
-        [name, int((expected == k).sum()), (found[expected == k] == k).mean()]
-        for k, name in enumerate(EXPRESSIONS)
+        [name, int((expected == name).sum())]
+        + [(labels[expected == name] == name).mean() for labels in found.values()]
+        for name in FERPLUS
     ]
-    print(tabulate(rows, ["expression", "images", "recall"], floatfmt=".3f"))
-    print(f"accuracy {np.mean(found == expected):.4f} of {len(expected)} images")
+    rows.append(["all", len(expected), *(np.mean(labels == expected) for labels in found.values())])
+    print(tabulate(rows, ["expression", "images", *found], floatfmt=".4f"))
 
 
-def read_labels(path: Path) -> Iterator[tuple[str, int]]:
+def read_labels(path: Path) -> Iterator[tuple[str, str]]:
     """Name and expression of each test image on which most people agree."""
     with path.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["Usage"] == "PrivateTest"]
@@ -49,22 +60,27 @@ def read_labels(path: Path) -> Iterator[tuple[str, int]]:
     for row in rows:
         votes = [int(row[name]) for name in FERPLUS]
         if row["Image name"] and names[row["Image name"]] == 1 and max(votes) > MAJORITY:
-            yield row["Image name"], int(np.argmax(votes))
+            yield row["Image name"], FERPLUS[int(np.argmax(votes))]
 
 
-def classify(paths: Sequence[Path]) -> np.ndarray:
-    """The most probable expression of each image."""
-    entry = published_weights()[WEIGHTS]
-    network = build({"weights": str(weights_folder(entry, Path()) / entry.path)})
-    images = []
-    for path in paths:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise SystemExit(f"{path} is missing or not an image")
-        images.append(network.prepare(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+def read_image(path: Path) -> np.ndarray:
+    """The image, RGB."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SystemExit(f"{path} is missing or not an image")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def classify(module: ModuleType, names: Sequence[str], images: Sequence[np.ndarray]) -> np.ndarray:
+    """Name of the most probable expression of each image, by an extractor with its own weights."""
+    choice = FEATURES[module.__name__.rpartition(".")[2]].text.published
+    entry = published_weights()[choice]
+    network = module.build({"weights": str(weights_folder(entry, Path()) / entry.path)})
+    inputs = [grey_image(image) for image in images]  # framed as in training
     size = network.batch_size
-    batches = [np.stack(images[k : k + size]) for k in range(0, len(images), size)]
-    return np.concatenate([network.embed(batch) for batch in batches]).argmax(axis=1)
+    batches = [np.stack(inputs[k : k + size]) for k in range(0, len(inputs), size)]
+    outputs = np.concatenate([network.embed(batch) for batch in batches])
+    return np.array(names)[outputs.argmax(axis=1)]
 
 
 if __name__ == "__main__":

@@ -87,10 +87,12 @@ def arcface_shapes(units: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def densenet_by_hand(x: torch.Tensor, state: State) -> torch.Tensor:
+def densenet_by_hand(
+    x: torch.Tensor, state: State, blocks: tuple[int, int, int] = (16, 16, 16)
+) -> torch.Tensor:
     x = F.conv2d(x, state["features.conv0.weight"], stride=2, padding=1)
-    for block in (1, 2, 3):
-        for layer in range(1, 17):
+    for block, layers in enumerate(blocks, start=1):
+        for layer in range(1, layers + 1):
             name = f"features.denseblock{block}.denselayer{layer}"
             y = F.conv2d(norm(x, state, f"{name}.norm1").relu(), state[f"{name}.conv1.weight"])
             y = norm(y, state, f"{name}.norm2").relu()

@@ -170,12 +170,12 @@ def test_a_request_has_the_code_of_its_stage_and_nothing_that_changes_no_result(
 TABLES = [f"paper/table{k}" for k in range(1, 7)]
 PRESETS = [
     *([], ["demo"], ["demo", "tiny"], ["backbones"], ["search"]),
-    *(["public_weights"], ["own_corpus"]),
+    *(["public_weights"], ["own_corpus"], ["starter_network"]),
     *(["paper/published_code"], TABLES, ["demo", *TABLES, "small"]),
 ]
 
 
-READY = ["starter", "emotiefflib", "msp-dim", "both"]
+READY = ["starter", "mini-xception", "emotiefflib", "msp-dim", "both"]
 SETS_OF_PRESETS = [
     *PRESETS,
     *([table] for table in TABLES),

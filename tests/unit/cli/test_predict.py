@@ -67,7 +67,10 @@ def test_a_second_call_writes_the_sheet_anew(words):
 def test_a_folder_without_an_export_starts_nothing(words, started, tmp_path, capsys):
     (tmp_path / "export/ensemble.json").unlink()
     assert main(words) == 1
-    assert "name starter, emotiefflib, msp-dim, both, or the folder of" in capsys.readouterr().err
+    assert (
+        "name starter, mini-xception, emotiefflib, msp-dim, both, or the folder of"
+        in capsys.readouterr().err
+    )
     assert started == []
 
 

@@ -32,6 +32,7 @@ class Options(FeatureOptions):
 def test_the_order_is_visual_first_and_the_papers_first():
     assert list(FEATURES) == [
         *("densenet", "iresnet", "fau", "timm", "vit", "mini_xception", "onnx"),
+        "densenet_expressions",
         *("egemaps", "compare", "vggish", "wav2vec2", "speech", "mfcc", "msp_dim"),
     ]
 

@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import h5py
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from circumplex.errors import RequestError
 from circumplex.features.extractors import mini_xception
 from circumplex.networks.mini_xception import MiniXception, pool_same, read_keras_state
 from circumplex.networks.weights import Weights, build_network
+from pictures import draw_face
 
 ENTRY = published_weights()["mini_xception_fer2013"]
 
@@ -21,19 +21,6 @@ ENTRY = published_weights()["mini_xception_fer2013"]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return weights_folder(ENTRY, tmp_path_factory.mktemp("cache")) / ENTRY.path
-
-
-def drawn_face(smile, size=112):
-    """A face of a few strokes, RGB; `smile` bends the mouth, from -1 to 1."""
-    image = np.full((size, size, 3), 70, np.uint8)
-    cv2.ellipse(image, (56, 58), (40, 52), 0, 0, 360, (205, 170, 150), -1)
-    for x in (40, 72):
-        cv2.ellipse(image, (x, 46), (8, 5), 0, 0, 360, (245, 245, 245), -1)
-        cv2.circle(image, (x, 46), 3, (40, 30, 30), -1)
-        cv2.line(image, (x - 9, 35), (x + 9, 34), (70, 45, 35), 2)
-    mouth = np.array([[x, 84 - smile * 10 * ((x - 56) / 18) ** 2] for x in range(38, 75, 2)])
-    cv2.polylines(image, [mouth.round().astype(np.int32)], False, (150, 40, 50), 4)
-    return cv2.GaussianBlur(image, (3, 3), 0)
 
 
 def padded(maps, kernel, stride, value):
@@ -100,7 +87,7 @@ def forward_by_hand(path, image):
 
 def test_drawn_faces_as_by_hand(weights):
     extractor = mini_xception.build({"weights": str(weights)})
-    faces = [drawn_face(smile) for smile in (-1.0, 0.0, 1.0)]
+    faces = [draw_face(smile) for smile in (-1.0, 0.0, 1.0)]
     inputs = np.stack([extractor.prepare(face) for face in faces])
     found = extractor.embed(inputs)
     expected = np.stack([forward_by_hand(weights, image) for image in inputs])

