@@ -10,26 +10,23 @@ import argparse
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 from tabulate import tabulate
 
 from circumplex.config.catalogue import published_weights, weights_folder
+from circumplex.config.extractors.densenet_expressions import EXPRESSIONS
 from circumplex.config.features import FEATURES
-from circumplex.features.extractors import densenet_expressions, mini_xception
 from circumplex.networks.densenet import grey_image
 
 FERPLUS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 """FER+'s names of the expressions, in the order of the mini-Xception."""
 MAJORITY = 5
-NETWORKS = {
-    mini_xception: FERPLUS,
-    densenet_expressions: densenet_expressions.EXPRESSIONS,
-}
-"""The networks, and FER+'s names of their outputs."""
+NETWORKS = {"mini_xception": FERPLUS, "densenet_expressions": EXPRESSIONS}
+"""Features, and FER+'s names of their values."""
 
 
 def main() -> None:
@@ -39,10 +36,7 @@ def main() -> None:
     labelled = list(read_labels(folder / "fer2013new.csv"))
     images = [read_image(folder / "FER2013Test" / name) for name, _ in labelled]
     expected = np.array([label for _, label in labelled])
-    found = {
-        network.__name__.rpartition(".")[2]: classify(network, names, images)
-        for network, names in NETWORKS.items()
-    }
+    found = {feature: classify(feature, names, images) for feature, names in NETWORKS.items()}
     rows = [
         [name, int((expected == name).sum())]
         + [(labels[expected == name] == name).mean() for labels in found.values()]
@@ -71,10 +65,10 @@ def read_image(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def classify(module: ModuleType, names: Sequence[str], images: Sequence[np.ndarray]) -> np.ndarray:
-    """Name of the most probable expression of each image, by an extractor with its own weights."""
-    choice = FEATURES[module.__name__.rpartition(".")[2]].text.published
-    entry = published_weights()[choice]
+def classify(feature: str, names: Sequence[str], images: Sequence[np.ndarray]) -> np.ndarray:
+    """Name of the most probable expression of each image, by a feature with its own weights."""
+    entry = published_weights()[FEATURES[feature].text.published]
+    module = import_module(f"circumplex.features.extractors.{feature}")
     network = module.build({"weights": str(weights_folder(entry, Path()) / entry.path)})
     inputs = [grey_image(image) for image in images]  # framed as in training
     size = network.batch_size

@@ -11,7 +11,7 @@ from circumplex.backbones.stills import EXPRESSIONS as TRAINED
 from circumplex.config.catalogue import published_weights, weights_folder
 from circumplex.config.extractors.densenet_expressions import EXPRESSIONS, FEATURE, Options
 from circumplex.errors import RequestError
-from circumplex.faces.similarity import ARCFACE_TEMPLATE
+from circumplex.faces.similarity import ARCFACE_TEMPLATE, similarity
 from circumplex.features.extractors import densenet_expressions
 from circumplex.networks.densenet import DenseNetBC
 from networks_by_hand import densenet_by_hand, unlike_initial
@@ -40,13 +40,28 @@ def test_probabilities_as_by_hand(tmp_path):
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_face_is_framed_as_in_training():
-    """The five points that crops are aligned to lie where FER+'s images have them, on average."""
+def test_the_square_frames_a_face_as_training_did():
+    """It follows from where crops and FER+'s images have the five points, on average."""
     in_ferplus = [(20.76, 24.69), (44.27, 24.21), (32.13, 38.38), (22.65, 50.54), (42.39, 50.28)]
+    matrix = similarity(ARCFACE_TEMPLATE, np.array(in_ferplus))
+    scale = np.linalg.norm(matrix[:, 0])
+    left, top = -np.linalg.solve(matrix[:, :2], matrix[:, 2])  # the corner of the input
+    expected = [round(value) for value in (left, top, 64 / scale)]
     module = densenet_expressions
-    points = (ARCFACE_TEMPLATE - [module.LEFT, module.TOP]) * 64 / module.SIDE
-    assert np.abs(points - in_ferplus).max() < 1.5  # pixels of the network's input
-    assert np.abs((points - in_ferplus).mean(axis=0)).max() < 0.3
+    assert expected == [module.LEFT, module.TOP, module.SIDE]
+
+
+def test_the_network_sees_the_square_alone(tmp_path):
+    path = weights_folder(ENTRY, tmp_path) / ENTRY.path
+    extractor = densenet_expressions.build({"weights": str(path)})
+    crop = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
+    square = (slice(14, 112), slice(6, 104))
+    around = np.zeros_like(crop)
+    around[square] = crop[square]
+    seen = extractor.prepare(crop)
+    np.testing.assert_array_equal(extractor.prepare(around), seen)
+    assert seen.shape == (64, 64)
+    assert seen.std() < 0.6 * crop.mean(axis=2).std(), "as coarse as 48x48 pixels"
 
 
 def test_weights_of_other_blocks_are_refused(tmp_path):

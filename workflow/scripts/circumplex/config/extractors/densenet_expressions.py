@@ -3,18 +3,16 @@
 Imported while the workflow is parsed: standard library and pydantic only.
 """
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import Field, field_validator
-
-from circumplex.config.augmentation import DenseNetAugmentation
-from circumplex.config.densenet_blocks import BLOCKS, check_blocks
-from circumplex.config.feature_options import ImageOptions, WeightChoice, weights_field
+from circumplex.config.extractors import densenet
+from circumplex.config.feature_options import WeightChoice, weights_field
 from circumplex.config.features import Environment, Feature, FeatureText, Need
 from circumplex.config.modalities import Modality
 from circumplex.config.network_sizes import densenet_size
 from circumplex.config.section import Lax
 
+SHIPPED_BLOCKS = (6, 9, 22)
 EXPRESSIONS = (
     *("neutral", "happiness", "surprise", "sadness"),
     *("anger", "disgust", "fear", "contempt"),
@@ -29,7 +27,7 @@ FEATURE = Feature(
     deep=True,
     weight_keys=("weights",),
     columns=EXPRESSIONS,
-    need=Need(mem_mb=2500, cpu_s=0.3, disk_kb=3, gpu=True, start_s=6, fixed_s=0.02),
+    need=Need(mem_mb=2500, cpu_s=0.14, disk_kb=3, gpu=True, start_s=6, fixed_s=0.02),
     text=FeatureText(
         network="DenseNet-BC, growth 12, blocks of {blocks} layers; its probabilities of eight "
         "expressions. The paper's DenseNet has blocks of 16, 16 and 16 layers",
@@ -38,7 +36,7 @@ FEATURE = Feature(
         row="a frame",
         address="in the package (config/weights.yaml)",
         trained_on="FER+, by this project",
-        licence="Apache-2.0, for research: the licences of FER2013's images bind its use",
+        licence="research use alone, as FER2013's images are",
         citation="Huang et al., Densely Connected Convolutional Networks, CVPR 2017; Barsoum et "
         "al., Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label "
         "Distribution, ICMI 2016",
@@ -47,31 +45,17 @@ FEATURE = Feature(
     ),
 )
 
-Layers = Annotated[int, Field(ge=1, le=1000)]
-TRAINING = DenseNetAugmentation.read({})
 
-
-class Options(ImageOptions):
+class Options(densenet.Options):
     """Options of the feature ``densenet_expressions``."""
 
     weights: WeightChoice = weights_field("published:densenet_6_9_22_ferplus")
-    blocks: Lax[tuple[Layers, Layers, Layers]] = Field(
-        (6, 9, 22), description="layers of each of the three blocks, as the network was trained"
+    blocks: Lax[tuple[densenet.Layers, densenet.Layers, densenet.Layers]] = Field(
+        SHIPPED_BLOCKS,
+        description="layers of each of the three blocks, as the network was trained",
     )
-    mean: float = Field(
-        TRAINING.mean, ge=0, le=255, description="of the grey values that training took away"
-    )
-    deviation: float = Field(
-        TRAINING.deviation, ge=0.001, le=255, description="by which training divided them"
-    )
-
-    @field_validator("blocks")
-    @classmethod
-    def _fit(cls, blocks: tuple[int, int, int]) -> tuple[int, int, int]:
-        check_blocks(blocks)
-        return blocks
 
     @property
     def relative_cost(self) -> float:
-        """By the multiplications, beside the paper's network."""
-        return densenet_size(self.blocks)[0] / densenet_size(BLOCKS)[0]
+        """By the multiplications, beside the network that ships."""
+        return densenet_size(self.blocks)[0] / densenet_size(SHIPPED_BLOCKS)[0]

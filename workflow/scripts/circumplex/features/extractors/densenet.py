@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -37,13 +37,15 @@ class DenseNetExtractor(GreyNetworkExtractor):
 
     name = "densenet"
     dimension = FEATURES
+    outputs: ClassVar[type[torch.nn.Module]] = Embedding
+    """What is taken of the network, given the mean and deviation of grey values."""
 
     def __init__(self, options: Options, device: str) -> None:
         self.batch_size = options.batch_size
         factory = partial(densenet.DenseNetBC, options.blocks)
         network = build_network(factory, Weights.parse(options.weights), device)
-        embedding = Embedding(network, options.mean, options.deviation)
-        self.network = Inference(embedding, Arithmetic.of(options), device)
+        outputs = self.outputs(network, options.mean, options.deviation)
+        self.network = Inference(outputs, Arithmetic.of(options), device)
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> DenseNetExtractor:

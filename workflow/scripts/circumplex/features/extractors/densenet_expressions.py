@@ -1,7 +1,6 @@
 """Probabilities of eight expressions by a DenseNet, on face crops."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import cv2
@@ -10,11 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from circumplex.config.extractors.densenet_expressions import EXPRESSIONS, Options
-from circumplex.features.extractors.grey_network import GreyNetworkExtractor
-from circumplex.networks.arithmetic import Arithmetic
+from circumplex.features.extractors.densenet import DenseNetExtractor
 from circumplex.networks.densenet import DenseNetBC
-from circumplex.networks.inference import Inference
-from circumplex.networks.weights import Weights, build_network
 
 LEFT, TOP, SIDE = 6, 14, 98
 """Square of an aligned crop, in pixels, that shows a face as large and as high as FER+'s images do.
@@ -41,7 +37,7 @@ class Probabilities(torch.nn.Module):
         return (given + mirrored) / 2
 
 
-class DenseNetExpressionsExtractor(GreyNetworkExtractor):
+class DenseNetExpressionsExtractor(DenseNetExtractor):
     """Classifies the expressions of aligned faces.
 
     Args:
@@ -52,19 +48,13 @@ class DenseNetExpressionsExtractor(GreyNetworkExtractor):
     name = "densenet_expressions"
     dimension = len(EXPRESSIONS)
     columns = EXPRESSIONS
+    outputs = Probabilities
 
     def prepare(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An RGB crop (112, 112, 3) as grey image (64, 64), as sharp and framed as in training."""
         framed = np.ascontiguousarray(crop[TOP : TOP + SIDE, LEFT : LEFT + SIDE])
         small = cv2.resize(framed, (RESOLUTION, RESOLUTION), interpolation=cv2.INTER_AREA)
         return super().prepare(small)
-
-    def __init__(self, options: Options, device: str) -> None:
-        self.batch_size = options.batch_size
-        factory = partial(DenseNetBC, options.blocks)
-        network = build_network(factory, Weights.parse(options.weights), device)
-        probabilities = Probabilities(network, options.mean, options.deviation)
-        self.network = Inference(probabilities, Arithmetic.of(options), device)
 
 
 def build(options: Mapping[str, Any], device: str = "cpu") -> DenseNetExpressionsExtractor:
