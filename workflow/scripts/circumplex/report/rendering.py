@@ -102,7 +102,7 @@ def format_fixed(value: float | None, decimals: int = 3) -> str:
     """A number with fixed decimals and a minus sign; a dash for None and NaN."""
     if value is None or math.isnan(value):
         return DASH
-    return f"{value:,.{decimals}f}".replace("-", MINUS).replace("inf", "∞")
+    return f"{value:z,.{decimals}f}".replace("-", MINUS).replace("inf", "∞")
 
 
 def format_percent(value: float | None) -> str:

@@ -28,7 +28,11 @@
   }
 
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-  const fixed = (value, decimals) => value.toFixed(decimals).replace("-", "\u2212");
+
+  function fixed(value, decimals) {
+    const text = value.toFixed(decimals);
+    return Number(text) === 0 ? (0).toFixed(decimals) : text.replace("-", "\u2212");
+  }
 
   function clock(seconds, decimals) {
     const minutes = Math.floor(seconds / 60);
